@@ -1,0 +1,24 @@
+//! The memory layouts of Carnelian's values.
+//!
+//! Everything here is a passive structure: no clock, no knowledge of commands or of wire formats. This is the only
+//! crate of the workspace with unsafe code, and only in the files whose subject is a memory layout; each says at
+//! its top which invariants its unsafe blocks rest on.
+
+pub mod block;
+pub mod entry;
+pub mod glob;
+pub mod hash;
+pub mod intset;
+mod length;
+pub mod list;
+pub mod lock;
+pub mod member;
+pub mod number;
+pub mod order;
+pub mod packed;
+pub mod set;
+pub mod stream;
+pub mod table;
+pub mod thin;
+pub mod ticks;
+pub mod zset;
