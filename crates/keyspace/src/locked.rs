@@ -1,0 +1,308 @@
+//! The keyspace of a node, and shards of it that are held.
+//!
+//! Lock order: several shards are taken in ascending order, and nobody who holds one waits for another without
+//! letting go of all first, unless it is taken within a short spin.
+
+use crate::effects::Effects;
+use crate::params::Params;
+use crate::shard::{DbStats, Moment, Shard};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use structures::entry::Entry;
+use structures::lock::{Guard, Lock};
+use structures::table::{self, Item, Ref};
+
+/// Most shards of a keyspace: a set of them is a word.
+pub const MAX_SHARDS: usize = 64;
+
+/// A key and its hash.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The key's bytes.
+    pub bytes: &'a [u8],
+    /// Their hash in this keyspace.
+    pub hash: u64,
+}
+
+/// A set of shards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardSet(u64);
+
+impl ShardSet {
+    /// No shard.
+    pub const NONE: ShardSet = ShardSet(0);
+
+    /// Adds a shard.
+    #[inline]
+    pub fn insert(&mut self, shard: usize) {
+        self.0 |= 1 << shard;
+    }
+
+    /// The shards of either set.
+    #[inline]
+    pub fn union(self, other: ShardSet) -> ShardSet {
+        ShardSet(self.0 | other.0)
+    }
+
+    /// Whether all shards of `other` are in this set.
+    #[inline]
+    pub fn contains(self, other: ShardSet) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether there is no shard.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The shards in ascending order.
+    #[inline]
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            (rest != 0).then(|| {
+                let shard = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                shard
+            })
+        })
+    }
+}
+
+/// Keeps shards that different threads hold from sharing a cache line.
+#[repr(align(128))]
+struct Padded(Lock<Shard>);
+
+/// The keys of a node.
+pub struct Keyspace {
+    shards: Box<[Padded]>,
+    /// Bits of the hash that choose the shard.
+    bits: u8,
+    seed: u64,
+    used_bytes: AtomicUsize,
+}
+
+impl Keyspace {
+    /// An empty keyspace of so many shards (a power of two, at most [`MAX_SHARDS`]), its hashes keyed by `seed`.
+    pub fn new(shards: usize, seed: u64, params: Arc<Params>) -> Self {
+        assert!(shards.is_power_of_two() && shards <= MAX_SHARDS, "{shards} shards");
+        let bits = shards.trailing_zeros() as u8;
+        let shard = |number| Padded(Lock::new(Shard::new(seed, bits, number, Arc::clone(&params))));
+        Keyspace { shards: (0..shards).map(shard).collect(), bits, seed, used_bytes: AtomicUsize::new(0) }
+    }
+
+    /// A key with its hash.
+    #[inline]
+    pub fn key<'a>(&self, bytes: &'a [u8]) -> Key<'a> {
+        Key { bytes, hash: table::hash(self.seed, bytes) }
+    }
+
+    /// The number of the shard of a hash.
+    #[inline]
+    pub fn shard_of(&self, hash: u64) -> usize {
+        if self.bits == 0 { 0 } else { (hash >> (64 - self.bits)) as usize }
+    }
+
+    /// The one shard of a key.
+    #[inline]
+    pub fn set_of(&self, key: &Key<'_>) -> ShardSet {
+        ShardSet(1 << self.shard_of(key.hash))
+    }
+
+    /// The number of shards.
+    pub fn shards(&self) -> usize {
+        self.shards.len()
+    }
+
+    /// All shards.
+    pub fn all(&self) -> ShardSet {
+        ShardSet(u64::MAX >> (64 - self.shards.len()))
+    }
+
+    /// What all keys take, in bytes.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Adds what commands have changed to the memory in use.
+    #[inline]
+    pub fn account(&self, effects: &mut Effects) {
+        if effects.bytes != 0 {
+            self.used_bytes.fetch_add(effects.bytes as usize, Ordering::Relaxed);
+            effects.bytes = 0;
+        }
+    }
+
+    /// Holds these shards.
+    ///
+    /// # Errors
+    /// The number of a shard that has been held by somebody else for some tens of microseconds; none is held then.
+    #[inline]
+    pub fn lock(&self, set: ShardSet) -> Result<Locked<'_>, usize> {
+        let mut guards = SmallVec::new();
+        for shard in set.iter() {
+            match self.shards[shard].0.spin() {
+                Some(guard) => guards.push(guard),
+                None => return Err(shard),
+            }
+        }
+        Ok(Locked { keyspace: self, set, guards })
+    }
+
+    /// Holds these shards, blocking the thread until all are free: for threads that serve no connections.
+    pub fn lock_blocking(&self, set: ShardSet) -> Locked<'_> {
+        let guards = set.iter().map(|shard| self.shards[shard].0.block()).collect();
+        Locked { keyspace: self, set, guards }
+    }
+
+    /// Asks the processor to fetch a key's bucket, or, once that is there, its entry; does nothing if somebody holds the
+    /// shard.
+    #[inline]
+    pub fn prefetch(&self, db: u32, key: &Key<'_>, entry: bool) {
+        if let Some(shard) = self.shards[self.shard_of(key.hash)].0.try_lock() {
+            shard.prefetch(db, key, entry);
+        }
+    }
+
+    /// Ready when a shard may be free.
+    pub fn poll_free(&self, shard: usize, context: &Context<'_>) -> Poll<()> {
+        if self.shards[shard].0.wake_when_free(context.waker()) { Poll::Pending } else { Poll::Ready(()) }
+    }
+}
+
+/// Shards that are held.
+pub struct Locked<'a> {
+    keyspace: &'a Keyspace,
+    set: ShardSet,
+    /// The guards of the set's shards, in ascending order.
+    guards: SmallVec<[Guard<'a, Shard>; 1]>,
+}
+
+impl<'a> Locked<'a> {
+    /// The keyspace.
+    #[inline]
+    pub fn keyspace(&self) -> &'a Keyspace {
+        self.keyspace
+    }
+
+    /// Which shards are held.
+    #[inline]
+    pub fn set(&self) -> ShardSet {
+        self.set
+    }
+
+    /// Whether all shards are held.
+    #[inline]
+    pub fn holds_all(&self) -> bool {
+        self.guards.len() == self.keyspace.shards.len()
+    }
+
+    #[inline]
+    fn index(&self, shard: usize) -> usize {
+        debug_assert!(self.set.0 & 1 << shard != 0, "shard {shard} is not held");
+        if self.guards.len() == 1 { 0 } else { (self.set.0 & ((1 << shard) - 1)).count_ones() as usize }
+    }
+
+    /// The shard of a key; it must be held.
+    #[inline]
+    pub fn shard(&self, key: &Key<'_>) -> &Shard {
+        let index = self.index(self.keyspace.shard_of(key.hash));
+        &self.guards[index]
+    }
+
+    /// The shard of a key; it must be held.
+    #[inline]
+    pub fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
+        let index = self.index(self.keyspace.shard_of(key.hash));
+        &mut self.guards[index]
+    }
+
+    /// The shards that are held.
+    pub fn iter(&self) -> impl Iterator<Item = &Shard> {
+        self.guards.iter().map(|guard| &**guard)
+    }
+
+    /// The shards that are held.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Shard> {
+        self.guards.iter_mut().map(|guard| &mut **guard)
+    }
+
+    /// The entry of a key that is alive; this counts as using it.
+    #[inline]
+    pub fn get(
+        &mut self,
+        effects: &mut Effects,
+        moment: Moment,
+        db: u32,
+        key: &Key<'_>,
+    ) -> Option<Ref<'_, Entry>> {
+        self.shard_mut(key).get(effects, moment, db, key)
+    }
+
+    /// The numbers of a database, over all shards; they must all be held.
+    pub fn stats(&self, db: u32) -> DbStats {
+        debug_assert!(self.holds_all());
+        self.iter().map(|shard| shard.stats(db)).fold(DbStats::default(), |sum, part| DbStats {
+            keys: sum.keys + part.keys,
+            volatile: sum.volatile + part.volatile,
+            volatile_sum_ms: sum.volatile_sum_ms + part.volatile_sum_ms,
+        })
+    }
+
+    /// One more than the highest database that was ever used; all shards must be held.
+    pub fn dbs(&self) -> u32 {
+        self.iter().map(|shard| shard.dbs().end).max().unwrap_or(0)
+    }
+
+    /// Visits about `count` keys of a database, dead ones included, from a cursor on, and gives the cursor from which
+    /// to go on, zero at the end. Cursors have 48 bits. Whatever is there throughout is visited, and visited once.
+    pub fn scan(&self, db: u32, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> u64 {
+        debug_assert!(self.holds_all());
+        let bits = u32::from(self.keyspace.bits);
+        let position = cursor << 16;
+        let mut number = if bits == 0 { 0 } else { (position >> (64 - bits)) as usize };
+        let mut inner = position & (u64::MAX >> bits);
+        let mut seen = 0;
+        loop {
+            let shard = &self.guards[number];
+            inner = shard.scan(db, inner, |entry| {
+                seen += 1;
+                visit(entry);
+            });
+            if inner == 0 {
+                number += 1;
+                if number == self.guards.len() {
+                    return 0;
+                }
+            }
+            if seen >= count {
+                return if bits == 0 { inner >> 16 } else { ((number as u64) << (64 - bits) | inner) >> 16 };
+            }
+        }
+    }
+
+    /// A key of a database, drawn from all alike, dead or alive; all shards must be held.
+    pub fn random(&mut self, db: u32) -> Option<Ref<'_, Entry>> {
+        debug_assert!(self.holds_all());
+        let keys: usize = self.iter().map(|shard| shard.len(db)).sum();
+        let drawn = self.guards[0].draw();
+        let mut index = ((u128::from(drawn) * keys as u128) >> 64) as usize;
+        let shard = self.guards.iter_mut().find(|shard| match index.checked_sub(shard.len(db)) {
+            Some(less) => {
+                index = less;
+                false
+            }
+            None => true,
+        })?;
+        shard.random(db)
+    }
+
+    /// The shard that has the key with this hash, for deleting a key found by other means.
+    pub fn key_of<'k>(&self, entry: &'k Entry) -> Key<'k> {
+        self.keyspace.key(entry.key())
+    }
+}

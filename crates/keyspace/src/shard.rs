@@ -1,0 +1,674 @@
+//! A shard: the part of every database whose keys' hashes begin alike.
+//!
+//! Invariants: `used_bytes` is what tables, entries and wheels take; a database's sums agree with its entries.
+
+use crate::access;
+use crate::change::Spot;
+use crate::effects::{Class, Effects, Event, Garbage, Happening};
+use crate::evict::Pool;
+use crate::expire::{Wheel, fragment};
+use crate::interest::Interest;
+use crate::locked::Key;
+use crate::params::Params;
+use std::sync::Arc;
+use structures::entry::{Entry, Kind, Object, ValueRef};
+use structures::hash::Hash;
+use structures::table::{Item, Place, Ref, Table};
+
+/// Fields of a hash that go in one step of active expiry.
+const FIELDS_A_STEP: usize = 64;
+
+/// When a command runs, and how it treats keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The time, in ms since the epoch.
+    pub now_ms: i64,
+    /// Whether expired keys go when they are met; a replica only hides them.
+    pub expire: bool,
+    /// Whether reading a key counts as using it.
+    pub touch: bool,
+}
+
+impl Moment {
+    /// A moment at which everything is as usual.
+    pub fn at(now_ms: i64) -> Self {
+        Moment { now_ms, expire: true, touch: true }
+    }
+}
+
+/// A shard; see the module.
+pub struct Shard {
+    dbs: Vec<Db>,
+    params: Arc<Params>,
+    seed: u64,
+    /// Bits of the hash that chose the shard.
+    skip: u8,
+    used_bytes: usize,
+    random: u64,
+    pub(crate) pool: Pool,
+    /// Clients that wait for keys here and need keys elsewhere to be served.
+    far_waiters: usize,
+}
+
+/// The part of a database that lies in a shard.
+pub struct Db {
+    pub(crate) table: Table<Entry>,
+    /// Keys that expire.
+    pub(crate) volatile: usize,
+    /// The sum of their expiries, in ms.
+    volatile_sum_ms: i128,
+    pub(crate) wheel: Wheel,
+    interest: Option<Box<Interest>>,
+}
+
+/// Numbers of a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbStats {
+    /// Keys.
+    pub keys: usize,
+    /// Keys that expire.
+    pub volatile: usize,
+    /// The sum of their expiries, in ms since the epoch.
+    pub volatile_sum_ms: i128,
+}
+
+impl Shard {
+    /// An empty shard whose keys' hashes share their first `skip` bits.
+    pub fn new(seed: u64, skip: u8, number: usize, params: Arc<Params>) -> Self {
+        let random = seed.wrapping_add(number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        Shard {
+            dbs: Vec::new(),
+            params,
+            seed,
+            skip,
+            used_bytes: 0,
+            random,
+            pool: Pool::default(),
+            far_waiters: 0,
+        }
+    }
+
+    /// What the configuration says.
+    #[inline]
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Gives the shard another configuration.
+    pub fn set_params(&mut self, params: Arc<Params>) {
+        self.params = params;
+    }
+
+    /// What the shard's keys take, in bytes.
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// The shard's part of a database, if it was ever used.
+    #[inline]
+    pub fn db(&self, db: u32) -> Option<&Db> {
+        self.dbs.get(db as usize)
+    }
+
+    /// The shard's part of a database.
+    #[inline]
+    pub(crate) fn db_mut(&mut self, db: u32) -> &mut Db {
+        let db = db as usize;
+        if db >= self.dbs.len() {
+            self.add_dbs(db);
+        }
+        &mut self.dbs[db]
+    }
+
+    #[cold]
+    fn add_dbs(&mut self, up_to: usize) {
+        while self.dbs.len() <= up_to {
+            self.dbs.push(Db::new(self.seed, self.skip));
+        }
+    }
+
+    /// The numbers of the databases that were ever used.
+    pub fn dbs(&self) -> std::ops::Range<u32> {
+        0..self.dbs.len() as u32
+    }
+
+    /// Numbers of a database.
+    pub fn stats(&self, db: u32) -> DbStats {
+        self.db(db).map_or_else(DbStats::default, |db| DbStats {
+            keys: db.table.len(),
+            volatile: db.volatile,
+            volatile_sum_ms: db.volatile_sum_ms,
+        })
+    }
+
+    /// The number of keys of a database.
+    #[inline]
+    pub fn len(&self, db: u32) -> usize {
+        self.db(db).map_or(0, |db| db.table.len())
+    }
+
+    /// Whether a database has no keys.
+    pub fn is_empty(&self, db: u32) -> bool {
+        self.len(db) == 0
+    }
+
+    /// Where a key is, dead or alive.
+    #[inline]
+    pub(crate) fn find(&self, db: u32, key: &Key<'_>) -> Option<Place> {
+        self.dbs.get(db as usize)?.table.find(key.hash, key.bytes)
+    }
+
+    /// Where a key is that is alive; an expired one goes, or is hidden.
+    #[inline]
+    pub(crate) fn find_live(
+        &mut self,
+        effects: &mut Effects,
+        moment: Moment,
+        db: u32,
+        key: &Key<'_>,
+    ) -> Option<Place> {
+        let table = &self.dbs.get(db as usize)?.table;
+        let place = table.find(key.hash, key.bytes)?;
+        match table.at(place).expire_at_ms() {
+            Some(at_ms) if at_ms <= moment.now_ms => {
+                if moment.expire {
+                    self.expire_key(effects, db, place);
+                }
+                None
+            }
+            _ => Some(place),
+        }
+    }
+
+    /// Where a key is that is alive; this counts as using it. Fields of a hash that have expired go first, and the hash
+    /// with the last of them.
+    #[inline]
+    pub fn locate(&mut self, effects: &mut Effects, moment: Moment, db: u32, key: &Key<'_>) -> Option<Place> {
+        let place = self.find_live(effects, moment, db, key)?;
+        if moment.touch {
+            self.touch(moment.now_ms, db, place);
+        }
+        if self.dbs[db as usize].table.at(place).kind() == Kind::Hash
+            && !self.purge_hash(effects, moment, db, place)
+        {
+            return None;
+        }
+        Some(place)
+    }
+
+    /// The entry at a place that [`Shard::locate`] gave; nothing may have changed since.
+    #[inline]
+    pub fn at(&self, db: u32, place: Place) -> Ref<'_, Entry> {
+        self.dbs[db as usize].table.at(place)
+    }
+
+    /// The entry of a key that is alive, for reading; this counts as using it.
+    #[inline]
+    pub fn get(
+        &mut self,
+        effects: &mut Effects,
+        moment: Moment,
+        db: u32,
+        key: &Key<'_>,
+    ) -> Option<Ref<'_, Entry>> {
+        let place = self.locate(effects, moment, db, key)?;
+        Some(self.at(db, place))
+    }
+
+    /// Removes the fields of a hash that have expired; whether the hash is still there.
+    #[inline]
+    fn purge_hash(&mut self, effects: &mut Effects, moment: Moment, db: u32, place: Place) -> bool {
+        match soonest_field_ms(&self.dbs[db as usize].table.at(place)) {
+            Some(at_ms) if at_ms <= moment.now_ms && moment.expire => {
+                self.expire_fields(effects, moment.now_ms, db, place, usize::MAX)
+            }
+            _ => true,
+        }
+    }
+
+    /// The entry of a key that is alive, as it is: for looking at several keys at once after each has been read.
+    #[inline]
+    pub fn peek(&self, moment: Moment, db: u32, key: &Key<'_>) -> Option<Ref<'_, Entry>> {
+        let place = self.find(db, key)?;
+        let entry = self.dbs[db as usize].table.at(place);
+        match entry.expire_at_ms() {
+            Some(at_ms) if at_ms <= moment.now_ms => None,
+            _ => Some(entry),
+        }
+    }
+
+    /// Whether a key is there whose time has come.
+    pub fn is_expired(&self, moment: Moment, db: u32, key: &Key<'_>) -> bool {
+        self.find(db, key).is_some_and(|place| {
+            self.at(db, place).expire_at_ms().is_some_and(|at_ms| at_ms <= moment.now_ms)
+        })
+    }
+
+    /// A key's place, for changing it.
+    #[inline]
+    pub fn spot<'a>(
+        &'a mut self,
+        effects: &'a mut Effects,
+        moment: Moment,
+        db: u32,
+        key: Key<'a>,
+    ) -> Spot<'a> {
+        let mut place = self.find_live(effects, moment, db, &key);
+        if let Some(found) = place
+            && self.dbs[db as usize].table.at(found).kind() == Kind::Hash
+            && !self.purge_hash(effects, moment, db, found)
+        {
+            place = None;
+        }
+        Spot::new(self, effects, moment, db, key, place)
+    }
+
+    /// Takes note that a key has been used.
+    #[inline]
+    fn touch(&mut self, now_ms: i64, db: u32, place: Place) {
+        let mut entry = self.dbs[db as usize].table.at_mut(place);
+        let old = entry.clock();
+        let random = &mut self.random;
+        let new = access::used(&self.params, old, now_ms, || next_random(random));
+        if new != old {
+            entry.set_clock(new);
+        }
+    }
+
+    /// A random number.
+    #[inline]
+    pub fn draw(&mut self) -> u64 {
+        next_random(&mut self.random)
+    }
+
+    /// The clock of a key that is created now.
+    #[inline]
+    pub(crate) fn initial_clock(&self, now_ms: i64) -> u32 {
+        access::initial(self.params.policy, now_ms)
+    }
+
+    /// Puts an entry into the table: its key is not there. Its expiry is recorded.
+    pub(crate) fn insert(
+        &mut self,
+        effects: &mut Effects,
+        now_ms: i64,
+        db: u32,
+        hash: u64,
+        entry: Entry,
+    ) -> Place {
+        let (bytes, expiry) = (entry.heap_bytes(), entry.expire_at_ms());
+        let field_expiry = soonest_field_ms(&entry);
+        let own = self.db_mut(db);
+        let before = own.table.heap_bytes();
+        let place = own.table.insert_new(hash, entry);
+        let change = bytes as isize + own.table.heap_bytes() as isize - before as isize;
+        self.account(effects, change);
+        if expiry.is_some() {
+            self.count_expiry(effects, now_ms, db, hash, None, expiry);
+        }
+        if let Some(at_ms) = field_expiry {
+            self.record_expiry(effects, now_ms, db, hash, None, at_ms);
+        }
+        place
+    }
+
+    /// Takes an entry out of the table.
+    pub(crate) fn take(&mut self, effects: &mut Effects, db: u32, place: Place) -> Entry {
+        let own = &mut self.dbs[db as usize];
+        let before = own.table.heap_bytes();
+        let entry = own.table.remove(place);
+        let change = own.table.heap_bytes() as isize - before as isize - entry.heap_bytes() as isize;
+        if let Some(at_ms) = entry.expire_at_ms() {
+            own.volatile -= 1;
+            own.volatile_sum_ms -= i128::from(at_ms);
+        }
+        self.account(effects, change);
+        entry
+    }
+
+    /// Adds to the memory in use.
+    #[inline]
+    pub(crate) fn account(&mut self, effects: &mut Effects, change: isize) {
+        self.used_bytes = self.used_bytes.wrapping_add_signed(change);
+        effects.bytes += change;
+    }
+
+    /// Takes note that a key's expiry has changed in its entry.
+    pub(crate) fn count_expiry(
+        &mut self,
+        effects: &mut Effects,
+        now_ms: i64,
+        db: u32,
+        hash: u64,
+        old: Option<i64>,
+        new: Option<i64>,
+    ) {
+        let own = &mut self.dbs[db as usize];
+        own.volatile = own.volatile + usize::from(new.is_some()) - usize::from(old.is_some());
+        own.volatile_sum_ms += i128::from(new.unwrap_or(0)) - i128::from(old.unwrap_or(0));
+        if let Some(at_ms) = new {
+            self.record_expiry(effects, now_ms, db, hash, old, at_ms);
+        }
+    }
+
+    /// Has the wheel look at a key when it, or a field of it, expires.
+    pub(crate) fn record_expiry(
+        &mut self,
+        effects: &mut Effects,
+        now_ms: i64,
+        db: u32,
+        hash: u64,
+        old: Option<i64>,
+        at_ms: i64,
+    ) {
+        let skip = self.skip;
+        let own = &mut self.dbs[db as usize];
+        if own.wheel.is_littered(own.volatile) {
+            own.rebuild_wheel(skip, now_ms);
+        }
+        if let Some(due_ms) = own.wheel.add(fragment(hash, skip), old, at_ms, now_ms) {
+            effects.due_at_ms(due_ms);
+        }
+    }
+
+    /// Tells those who watch or wait that a key has changed.
+    #[inline]
+    pub(crate) fn changed(&mut self, effects: &mut Effects, db: u32, key: &[u8]) {
+        if let Some(interest) = &self.dbs[db as usize].interest
+            && interest.changed(key)
+        {
+            effects.ready.push((db, key.into()));
+        }
+    }
+
+    /// Records an event, if its class is one that the configuration names.
+    #[inline]
+    pub(crate) fn notify(&self, effects: &mut Effects, event: Event, db: u32, key: &[u8]) {
+        if self.params.notify.contains(event.0) {
+            effects.notify = self.params.notify;
+            effects.happenings.push(Happening { event, db, key: key.into() });
+        }
+    }
+
+    /// Records that a read missed its key.
+    #[inline]
+    pub fn missed(&self, effects: &mut Effects, db: u32, key: &[u8]) {
+        effects.misses += 1;
+        self.notify(effects, Event(Class::KEY_MISS, "keymiss"), db, key);
+    }
+
+    /// Removes a key whose time has come.
+    fn expire_key(&mut self, effects: &mut Effects, db: u32, place: Place) {
+        let entry = self.take(effects, db, place);
+        effects.expired += 1;
+        self.gone(effects, db, entry, Event(Class::EXPIRED, "expired"), self.params.lazy_expire);
+    }
+
+    /// What follows when a key has gone without a command.
+    pub(crate) fn gone(&mut self, effects: &mut Effects, db: u32, entry: Entry, event: Event, lazily: bool) {
+        self.notify(effects, event, db, entry.key());
+        self.changed(effects, db, entry.key());
+        if effects.keep_gone {
+            effects.gone.push((db, entry.key().into()));
+        }
+        effects.discard(entry, lazily);
+    }
+
+    /// Removes fields of a hash whose time has come, at most `most`; whether the hash is still there.
+    fn expire_fields(
+        &mut self,
+        effects: &mut Effects,
+        now_ms: i64,
+        db: u32,
+        place: Place,
+        most: usize,
+    ) -> bool {
+        let own = &mut self.dbs[db as usize];
+        let mut entry = own.table.at_mut(place);
+        let before = entry.heap_bytes();
+        let Some(mut hash) = entry.take_object::<Hash>() else { return true };
+        let mut removed = 0;
+        hash.remove_expired(now_ms, most, |_| removed += 1);
+        let (empty, soonest) = (hash.is_empty(), hash.soonest_ms());
+        entry.put_object(hash);
+        let change = entry.heap_bytes() as isize - before as isize;
+        let key: Box<[u8]> = entry.key().into();
+        drop(entry);
+        let key_hash = own.table.hash(&key);
+        self.account(effects, change);
+        effects.expired_fields += removed;
+        self.notify(effects, Event(Class::HASH, "hexpired"), db, &key);
+        if empty {
+            let entry = self.take(effects, db, place);
+            self.gone(effects, db, entry, Event(Class::GENERIC, "del"), self.params.lazy_expire);
+            return false;
+        }
+        self.changed(effects, db, &key);
+        if let Some(at_ms) = soonest {
+            self.record_expiry(effects, now_ms, db, key_hash, None, at_ms);
+        }
+        true
+    }
+
+    /// Removes keys and fields whose time has come, looking at no more than `most` records. Gives the time at which
+    /// to come again, if something will expire: now, if there is more to do.
+    pub fn expire_due(&mut self, effects: &mut Effects, now_ms: i64, most: usize) -> Option<i64> {
+        let mut left = most;
+        for db in self.dbs() {
+            while left > 0 {
+                let Some(fragment) = self.dbs[db as usize].wheel.pop(now_ms) else { break };
+                left -= 1;
+                self.look_at(effects, now_ms, db, fragment);
+            }
+        }
+        self.dbs.iter().filter_map(|db| db.wheel.first_ms()).min()
+    }
+
+    /// Looks at the keys of a record: those whose time has come go, the others are recorded anew.
+    fn look_at(&mut self, effects: &mut Effects, now_ms: i64, db: u32, fragment: u32) {
+        let due = |entry: &Entry| entry.expire_at_ms().is_some_and(|at_ms| at_ms <= now_ms);
+        // Keys that share the fragment are rare, but all of them may stand behind this record.
+        while let Some(place) = self.dbs[db as usize].table.find_fragment(fragment, due) {
+            self.expire_key(effects, db, place);
+        }
+        let expires = |entry: &Entry| entry.expire_at_ms().is_some() || soonest_field_ms(entry).is_some();
+        let table = &self.dbs[db as usize].table;
+        let Some(place) = table.find_fragment(fragment, expires) else { return };
+        let entry = table.at(place);
+        let (expiry, soonest_ms, hash) =
+            (entry.expire_at_ms(), soonest_field_ms(&entry), table.hash(entry.key()));
+        if let Some(at_ms) = expiry {
+            self.record_expiry(effects, now_ms, db, hash, None, at_ms);
+        }
+        match soonest_ms {
+            Some(at_ms) if at_ms <= now_ms => {
+                self.expire_fields(effects, now_ms, db, place, FIELDS_A_STEP);
+            }
+            Some(at_ms) => self.record_expiry(effects, now_ms, db, hash, None, at_ms),
+            None => {}
+        }
+    }
+
+    /// Empties a database; gives its keys to be freed.
+    pub fn flush(&mut self, effects: &mut Effects, db: u32) -> Option<Garbage> {
+        let (seed, skip) = (self.seed, self.skip);
+        let own = self.dbs.get_mut(db as usize)?;
+        if own.table.is_empty() {
+            return None;
+        }
+        if let Some(interest) = &own.interest {
+            for key in interest.watched_keys() {
+                if own.table.find(own.table.hash(key), key).is_some() {
+                    interest.changed(key);
+                }
+            }
+            for key in interest.awaited_keys() {
+                effects.ready.push((db, key.into()));
+            }
+        }
+        let fresh = Db { interest: own.interest.take(), ..Db::new(seed, skip) };
+        let old = std::mem::replace(own, fresh);
+        let bytes: usize =
+            old.table.heap_bytes() + old.table.iter().map(|entry| entry.heap_bytes()).sum::<usize>();
+        self.account(effects, -(bytes as isize));
+        Some(Garbage::Table(old.table))
+    }
+
+    /// Exchanges two databases; watches and queues stay with the numbers, and learn of it.
+    pub fn swap(&mut self, effects: &mut Effects, a: u32, b: u32) {
+        self.db_mut(a.max(b));
+        if a == b {
+            return;
+        }
+        self.dbs.swap(a as usize, b as usize);
+        let (low, high) = (a.min(b) as usize, a.max(b) as usize);
+        let (front, back) = self.dbs.split_at_mut(high);
+        std::mem::swap(&mut front[low].interest, &mut back[0].interest);
+        for (here, there) in [(low, high), (high, low)] {
+            let Some(interest) = &self.dbs[here].interest else { continue };
+            let holds = |db: usize, key: &[u8]| {
+                let table = &self.dbs[db].table;
+                table.find(table.hash(key), key).is_some()
+            };
+            for key in interest.watched_keys().filter(|key| holds(here, key) || holds(there, key)) {
+                interest.changed(key);
+            }
+            for key in interest.awaited_keys().filter(|key| holds(here, key)) {
+                effects.ready.push((here as u32, key.into()));
+            }
+        }
+    }
+
+    /// Those interested in keys of a database, to add to them.
+    pub fn interest(&mut self, db: u32) -> &mut Interest {
+        self.db_mut(db).interest.get_or_insert_default()
+    }
+
+    /// Forgets a database's interest if there is none left.
+    pub fn forget_interest(&mut self, db: u32) {
+        if let Some(own) = self.dbs.get_mut(db as usize)
+            && own.interest.as_ref().is_some_and(|interest| interest.is_empty())
+        {
+            own.interest = None;
+        }
+    }
+
+    /// Whether anybody who waits for a key here needs keys elsewhere to be served.
+    #[inline]
+    pub fn has_far_waiters(&self) -> bool {
+        self.far_waiters > 0
+    }
+
+    /// Takes note of a client that waits for a key here and needs keys elsewhere to be served.
+    pub fn add_far_waiter(&mut self) {
+        self.far_waiters += 1;
+    }
+
+    /// Undoes [`Shard::add_far_waiter`].
+    pub fn remove_far_waiter(&mut self) {
+        self.far_waiters -= 1;
+    }
+
+    /// The clients that wait for a key, first come first.
+    pub fn waiters(&self, db: u32, key: &[u8]) -> Vec<u64> {
+        let interest = self.db(db).and_then(|db| db.interest.as_ref());
+        interest.map_or_else(Vec::new, |interest| interest.waiters(key).collect())
+    }
+
+    /// Visits keys of a database in hash order and gives the position from which to go on, zero at the end of the
+    /// shard; see [`Table::scan`].
+    pub fn scan(&self, db: u32, position: u64, visit: impl FnMut(&Entry)) -> u64 {
+        self.db(db).map_or(0, |db| db.table.scan(position, visit))
+    }
+
+    /// A key of a database, drawn from all alike, dead or alive.
+    pub fn random(&mut self, db: u32) -> Option<Ref<'_, Entry>> {
+        let place = self.draw_key(db)?;
+        Some(self.dbs[db as usize].table.at(place))
+    }
+
+    /// The place of a key drawn from all alike.
+    pub(crate) fn draw_key(&mut self, db: u32) -> Option<Place> {
+        let Shard { dbs, random, .. } = self;
+        dbs.get(db as usize)?.table.random(|| next_random(random))
+    }
+
+    /// All keys of a database, dead or alive.
+    pub fn iter(&self, db: u32) -> impl Iterator<Item = Ref<'_, Entry>> {
+        self.db(db).into_iter().flat_map(|db| db.table.iter())
+    }
+
+    /// Asks the processor to fetch a key's bucket, or, once that is there, its entry.
+    #[inline]
+    pub(crate) fn prefetch(&self, db: u32, key: &Key<'_>, entry: bool) {
+        match self.db(db) {
+            Some(db) if entry => db.table.prefetch_item(key.hash),
+            Some(db) => db.table.prefetch(key.hash),
+            None => {}
+        }
+    }
+
+    /// Checks the invariants; for tests.
+    pub fn check_invariants(&self) {
+        let mut used = 0;
+        for db in &self.dbs {
+            db.table.check_invariants();
+            used += db.table.heap_bytes();
+            let (mut volatile, mut sum) = (0, 0);
+            for entry in db.table.iter() {
+                used += entry.heap_bytes();
+                match entry.value() {
+                    ValueRef::Text(_) | ValueRef::Stream(_) => {}
+                    ValueRef::List(list) => assert!(!list.is_empty()),
+                    ValueRef::Set(set) => assert!(!set.is_empty()),
+                    ValueRef::Hash(hash) => assert!(!hash.is_empty()),
+                    ValueRef::ZSet(zset) => assert!(!zset.is_empty()),
+                }
+                if let Some(at_ms) = entry.expire_at_ms() {
+                    volatile += 1;
+                    sum += i128::from(at_ms);
+                }
+            }
+            assert_eq!((volatile, sum), (db.volatile, db.volatile_sum_ms));
+        }
+        assert_eq!(used, self.used_bytes);
+    }
+}
+
+impl Db {
+    fn new(seed: u64, skip: u8) -> Self {
+        Db {
+            table: Table::new(seed, skip),
+            volatile: 0,
+            volatile_sum_ms: 0,
+            wheel: Wheel::default(),
+            interest: None,
+        }
+    }
+
+    /// A wheel with one record for every key that needs one.
+    fn rebuild_wheel(&mut self, skip: u8, now_ms: i64) {
+        let mut wheel = Wheel::default();
+        for entry in self.table.iter() {
+            for at_ms in entry.expire_at_ms().into_iter().chain(soonest_field_ms(&entry)) {
+                wheel.add(fragment(self.table.hash(entry.key()), skip), None, at_ms, now_ms);
+            }
+        }
+        self.wheel = wheel;
+    }
+}
+
+/// When the first field of a hash expires; other values have none.
+#[inline]
+fn soonest_field_ms(entry: &Entry) -> Option<i64> {
+    entry.object::<Hash>()?.soonest_ms()
+}
+
+/// The next of a sequence of random numbers (xorshift64*).
+#[inline]
+fn next_random(state: &mut u64) -> u64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    state.wrapping_mul(0x2545_F491_4F6C_DD1D)
+}
