@@ -1,0 +1,6 @@
+//! What commands there are.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

@@ -1,0 +1,6 @@
+//! The configuration of a node.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

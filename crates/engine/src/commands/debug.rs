@@ -1,0 +1,6 @@
+//! What test suites ask of a server.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

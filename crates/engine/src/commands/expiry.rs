@@ -1,0 +1,6 @@
+//! When keys expire.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

@@ -1,0 +1,6 @@
+//! Hashes.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

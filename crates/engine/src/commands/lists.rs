@@ -1,0 +1,6 @@
+//! Lists.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

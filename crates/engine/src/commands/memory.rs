@@ -1,0 +1,6 @@
+//! Where memory goes.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

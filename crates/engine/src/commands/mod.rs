@@ -1,0 +1,92 @@
+//! The commands, one file a family.
+
+pub mod bitmaps;
+pub mod client;
+pub mod command;
+pub mod config;
+pub mod connection;
+pub mod databases;
+pub mod debug;
+pub mod expiry;
+pub mod geo;
+pub mod hash_expiry;
+pub mod hashes;
+pub mod hyperloglog;
+pub mod info;
+pub mod keys;
+pub mod latency;
+pub mod lists;
+pub mod memory;
+pub mod monitor;
+pub mod pubsub;
+pub mod scan;
+pub mod server;
+pub mod sets;
+pub mod slowlog;
+pub mod sort;
+pub mod stream_groups;
+pub mod streams;
+pub mod strings;
+pub mod transactions;
+pub mod zsets;
+
+use crate::Command;
+use resp::Reply;
+
+/// Every command of every release.
+pub fn all() -> impl Iterator<Item = &'static Command> {
+    [
+        bitmaps::COMMANDS,
+        client::COMMANDS,
+        command::COMMANDS,
+        config::COMMANDS,
+        connection::COMMANDS,
+        databases::COMMANDS,
+        debug::COMMANDS,
+        expiry::COMMANDS,
+        geo::COMMANDS,
+        hash_expiry::COMMANDS,
+        hashes::COMMANDS,
+        hyperloglog::COMMANDS,
+        info::COMMANDS,
+        keys::COMMANDS,
+        latency::COMMANDS,
+        lists::COMMANDS,
+        memory::COMMANDS,
+        monitor::COMMANDS,
+        pubsub::COMMANDS,
+        scan::COMMANDS,
+        server::COMMANDS,
+        sets::COMMANDS,
+        slowlog::COMMANDS,
+        sort::COMMANDS,
+        stream_groups::COMMANDS,
+        streams::COMMANDS,
+        strings::COMMANDS,
+        transactions::COMMANDS,
+        zsets::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}
+
+/// Writes the reply of a `HELP` subcommand: how the others are called, and what they do.
+pub(crate) fn help(reply: &mut Reply, container: &str, subcommands: &[(&str, &str)]) {
+    reply.array(3 + 2 * subcommands.len());
+    reply.status(format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+    for (usage, purpose) in subcommands.iter().chain(&[("HELP", "Print this help.")]) {
+        reply.status(usage);
+        reply.status(format!("    {purpose}"));
+    }
+}
+
+/// The commands of a family, checked when they are compiled.
+macro_rules! family {
+    ($($name:ident),+ $(,)?) => {
+        /// The commands of this family.
+        pub static COMMANDS: &[&$crate::Command] = &[$(&$name),+];
+        const _: () = { $($name.check();)+ };
+    };
+}
+pub(crate) use family;

@@ -1,0 +1,6 @@
+//! The slow log.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

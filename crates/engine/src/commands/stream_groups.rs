@@ -1,0 +1,6 @@
+//! Consumer groups of streams.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

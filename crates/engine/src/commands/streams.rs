@@ -1,0 +1,6 @@
+//! Streams.
+
+use crate::Command;
+
+/// The commands of this family.
+pub static COMMANDS: &[&Command] = &[];

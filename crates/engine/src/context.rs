@@ -1,0 +1,225 @@
+//! What a command sees while it runs.
+
+use crate::blocking::Wait;
+use crate::error::CommandError;
+use crate::execute::Worker;
+use crate::node::Node;
+use crate::session::Session;
+use crate::table::Entry;
+use command::Release;
+use keyspace::{Change, Effects, Key, Locked, Moment, Params, Shard, Spot};
+use resp::Reply;
+use structures::entry::{self, Object};
+use structures::packed::Item as Text;
+use structures::table::Ref;
+use structures::thin::Read;
+
+/// Beyond so many members a command's work is done where no other connection waits for the thread.
+const LONG_WORK: usize = 20_000;
+
+/// What a command sees while it runs: its node, its session, and the shards of its keys, which are held.
+pub struct Cx<'s, 'n> {
+    /// The node.
+    pub node: &'n Node,
+    /// The session.
+    pub session: &'s mut Session,
+    /// The shards that are held.
+    pub locked: Locked<'n>,
+    /// The thread that runs it.
+    pub(crate) worker: &'s mut Worker,
+    /// When it runs.
+    pub moment: Moment,
+    /// The command.
+    pub entry: &'static Entry,
+    /// What the command waits for, if it does.
+    pub(crate) wait: Option<Wait>,
+    /// Whether the command may wait.
+    pub(crate) may_wait: bool,
+    /// The key whose hash was needed to find its shard: where its bytes are, and the hash.
+    known: (*const u8, usize, u64),
+}
+
+impl<'s, 'n> Cx<'s, 'n> {
+    /// What a command sees that may not wait.
+    #[inline]
+    pub(crate) fn new(
+        node: &'n Node,
+        session: &'s mut Session,
+        locked: Locked<'n>,
+        worker: &'s mut Worker,
+        moment: Moment,
+        entry: &'static Entry,
+    ) -> Self {
+        let known = (std::ptr::null(), 0, 0);
+        Cx { node, session, locked, worker, moment, entry, wait: None, may_wait: false, known }
+    }
+
+    /// What the command brings about beside its reply.
+    #[inline]
+    pub fn effects(&mut self) -> &mut Effects {
+        &mut self.worker.effects
+    }
+
+    /// The release that the node imitates.
+    #[inline]
+    pub fn release(&self) -> Release {
+        self.node.release
+    }
+
+    /// The error for a subcommand whose arguments make no sense.
+    pub(crate) fn bad_subcommand(&self, args: resp::Args) -> CommandError {
+        let container = self.entry.container.unwrap_or(self.entry.record);
+        CommandError::subcommand_arguments(self.release(), container, args.get(1).unwrap_or_default())
+    }
+
+    /// The time, in ms since the epoch.
+    #[inline]
+    pub fn now_ms(&self) -> i64 {
+        self.moment.now_ms
+    }
+
+    /// A key with its hash.
+    #[inline]
+    pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        let (pointer, len, hash) = self.known;
+        if std::ptr::eq(bytes.as_ptr(), pointer) && bytes.len() == len {
+            return Key { bytes, hash };
+        }
+        self.node.keyspace.key(bytes)
+    }
+
+    /// Remembers the hash of a key that lies where the command will look for it.
+    #[inline]
+    pub(crate) fn know(&mut self, key: Key) {
+        self.known = (key.bytes.as_ptr(), key.bytes.len(), key.hash);
+    }
+
+    /// The entry of a key, for reading. Counts as a hit or a miss, and as using the key.
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Option<Ref<'_, entry::Entry>> {
+        let key = self.key(key);
+        let (moment, db) = (self.moment, self.session.db);
+        let shard = self.locked.shard_mut(&key);
+        match shard.locate(&mut self.worker.effects, moment, db, &key) {
+            Some(place) => {
+                self.worker.effects.hits += 1;
+                Some(shard.at(db, place))
+            }
+            None => {
+                shard.missed(&mut self.worker.effects, db, key.bytes);
+                None
+            }
+        }
+    }
+
+    /// The string at a key.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`]
+    #[inline]
+    pub fn read_text(&mut self, key: &[u8]) -> Result<Option<Text<'_>>, CommandError> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(entry) => entry.into_text().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    /// The collection at a key.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`]
+    #[inline]
+    pub fn read_object<O: Object>(&mut self, key: &[u8]) -> Result<Option<Read<'_, O>>, CommandError> {
+        match self.read(key) {
+            None => Ok(None),
+            Some(entry) => entry.into_object().map(Some).ok_or(CommandError::WrongType),
+        }
+    }
+
+    /// The entry of a key as it is, without counting: for looking at several keys at once after reading each.
+    #[inline]
+    pub fn peek(&self, key: &[u8]) -> Option<Ref<'_, entry::Entry>> {
+        let key = self.key(key);
+        self.locked.shard(&key).peek(self.moment, self.session.db, &key)
+    }
+
+    /// The collection at a key as it is, without counting; nothing if the key holds something else.
+    #[inline]
+    pub fn peek_object<O: Object>(&self, key: &[u8]) -> Option<Read<'_, O>> {
+        self.peek(key)?.into_object()
+    }
+
+    /// A key's place, for changing it.
+    #[inline]
+    pub fn spot<'k>(&'k mut self, key: &'k [u8]) -> Spot<'k> {
+        let db = self.session.db;
+        self.spot_in(db, key)
+    }
+
+    /// A key's place in some database, for changing it.
+    #[inline]
+    pub fn spot_in<'k>(&'k mut self, db: u32, key: &'k [u8]) -> Spot<'k> {
+        let key = self.key(key);
+        self.locked.shard_mut(&key).spot(&mut self.worker.effects, self.moment, db, key)
+    }
+
+    /// The inside of a collection, for changing it; an empty one if there is no key.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`]
+    #[inline]
+    pub fn change<'k, O: Object>(&'k mut self, key: &'k [u8]) -> Result<Change<'k, O>, CommandError> {
+        Ok(self.spot(key).object()?)
+    }
+
+    /// The inside of a collection that exists, for changing it.
+    ///
+    /// # Errors
+    /// [`CommandError::WrongType`]
+    #[inline]
+    pub fn change_existing<'k, O: Object>(
+        &'k mut self,
+        key: &'k [u8],
+    ) -> Result<Option<Change<'k, O>>, CommandError> {
+        let spot = self.spot(key);
+        if spot.exists() {
+            return Ok(Some(spot.object()?));
+        }
+        spot.leave();
+        Ok(None)
+    }
+
+    /// The shard of a key.
+    #[inline]
+    pub fn shard(&self, key: &[u8]) -> &Shard {
+        self.locked.shard(&self.key(key))
+    }
+
+    /// What the configuration says about keys.
+    #[inline]
+    pub fn params(&self) -> &Params {
+        self.locked.iter().next().expect("a command that asks holds a shard").params()
+    }
+
+    /// Tells how many members the command is going to look at: a long one is begun again where nobody waits for it.
+    /// To be called before anything is changed or written.
+    ///
+    /// # Errors
+    /// [`CommandError::Offload`], which ends the command here.
+    #[inline]
+    pub fn weigh(&self, members: usize) -> Result<(), CommandError> {
+        if members > LONG_WORK && !self.session.state.contains(crate::session::State::OFFLOADED) {
+            return Err(CommandError::Offload);
+        }
+        Ok(())
+    }
+
+    /// Has the command wait, unless it may not: then its time is up at once.
+    pub fn wait(&mut self, wait: Wait, reply: &mut Reply) {
+        if self.may_wait {
+            self.wait = Some(wait);
+        } else {
+            (wait.timed_out)(reply);
+        }
+    }
+}

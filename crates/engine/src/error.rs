@@ -1,0 +1,300 @@
+//! What can be wrong with a command.
+//!
+//! The text of an error, as it goes over the wire, stands here and nowhere else. Where releases word it
+//! differently there is a variant for each wording.
+
+use crate::Command;
+use command::{Refusal, Release};
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CommandError {
+    /// The key holds another type than the command is for.
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    /// Arguments that make no sense together.
+    #[error("ERR syntax error")]
+    Syntax,
+    /// Not an integer of 64 bits, or out of the command's range.
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
+    /// Not a finite double.
+    #[error("ERR value is not a valid float")]
+    NotAFloat,
+    /// A number that may not be negative.
+    #[error("ERR value is out of range, must be positive")]
+    NotPositive,
+    /// No such command.
+    #[error("{0}")]
+    UnknownCommand(Box<str>),
+    /// More or fewer arguments than the command takes.
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    Arity(Box<str>),
+    /// No such subcommand, from 7.0 on.
+    #[error("ERR unknown subcommand '{0}'. Try {1} HELP.")]
+    UnknownSubcommand(Box<str>, Box<str>),
+    /// A subcommand with arguments that make no sense, from 7.0 on.
+    #[error("ERR unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP.")]
+    SubcommandArguments(Box<str>, Box<str>),
+    /// No such subcommand, or not with so many arguments, before 7.0.
+    #[error("ERR Unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP.")]
+    RefusedQuoted(Box<str>, Box<str>),
+    /// The same in another wording.
+    #[error("ERR Unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP")]
+    RefusedQuotedOpen(Box<str>, Box<str>),
+    /// The same in another wording.
+    #[error("ERR Unknown {1} subcommand or wrong number of arguments for '{0}'")]
+    RefusedNamed(Box<str>, Box<str>),
+    /// The same in another wording.
+    #[error("ERR Unknown subcommand or wrong number of arguments.")]
+    RefusedPlain,
+    /// The same in another wording.
+    #[error("ERR Syntax error. Try {0} HELP")]
+    RefusedSyntax(Box<str>),
+    /// The same in another wording.
+    #[error("ERR Syntax error, try {1} ({0})")]
+    RefusedList(&'static str, Box<str>),
+    /// There is no such key, and the command needs one.
+    #[error("ERR no such key")]
+    NoSuchKey,
+    /// The number of a database that is not configured.
+    #[error("ERR DB index is out of range")]
+    DbOutOfRange,
+    /// Memory is short, and nothing may be evicted.
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    /// The client has yet to log in.
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    /// A transaction some of whose commands were refused when they were queued.
+    #[error("EXECABORT Transaction discarded because of previous errors.")]
+    ExecAbort,
+    /// `EXEC` without `MULTI`.
+    #[error("ERR EXEC without MULTI")]
+    ExecWithoutMulti,
+    /// `DISCARD` without `MULTI`.
+    #[error("ERR DISCARD without MULTI")]
+    DiscardWithoutMulti,
+    /// `MULTI` in a transaction.
+    #[error("ERR MULTI calls can not be nested")]
+    NestedMulti,
+    /// `WATCH` in a transaction.
+    #[error("ERR WATCH inside MULTI is not allowed")]
+    WatchInMulti,
+    /// A command that a transaction may not contain.
+    #[error("ERR Command not allowed inside a transaction")]
+    NotInMulti,
+    /// The result of an increment does not fit into 64 bits.
+    #[error("ERR increment or decrement would overflow")]
+    IncrementOverflow,
+    /// The number to subtract cannot be negated.
+    #[error("ERR decrement would overflow")]
+    DecrementOverflow,
+    /// An offset before the start of a string.
+    #[error("ERR offset is out of range")]
+    OffsetOutOfRange,
+    /// A string that would become longer than any may be, up to 6.2.
+    #[error("ERR string exceeds maximum allowed size (512MB)")]
+    StringTooLong,
+    /// The same from 7.0 on.
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    StringTooLong7,
+    /// An expiry that is not after the epoch, or too late to be told, up to 5.0 and again in 6.2.
+    #[error("ERR invalid expire time in {0}")]
+    InvalidExpire(&'static str),
+    /// The same from 7.0 on.
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire7(&'static str),
+
+    // Strings, bits and HyperLogLogs.
+
+    // Lists.
+
+    // Sets.
+
+    // Hashes.
+
+    // Sorted sets and places.
+
+    // Streams.
+
+    // Keys of any type.
+
+    // Configuration and diagnosis.
+
+    // Connections, clients, channels.
+    /// The number of a database that is not configured, up to 3.2.
+    #[error("ERR invalid DB index")]
+    InvalidDb,
+    /// A password where none is configured, up to 5.0.
+    #[error("ERR Client sent AUTH, but no password is set")]
+    NoPasswordSet,
+    /// The same from 6.0 on.
+    #[error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?"
+    )]
+    NoPasswordConfigured,
+    /// A wrong password, up to 5.0.
+    #[error("ERR invalid password")]
+    InvalidPassword,
+    /// A wrong user or password, from 6.0 on.
+    #[error("WRONGPASS invalid username-password pair or user is disabled.")]
+    WrongPassword,
+    /// `HELLO` before the client has logged in.
+    #[error(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time"
+    )]
+    HelloNoAuth,
+    /// Not the number of a protocol.
+    #[error("ERR Protocol version is not an integer or out of range")]
+    NotAProtocol,
+    /// A protocol that is not spoken here.
+    #[error("NOPROTO unsupported protocol version")]
+    UnsupportedProtocol,
+    /// An option of `HELLO` that is incomplete or unknown.
+    #[error("ERR Syntax error in HELLO option '{0}'")]
+    HelloOption(Box<str>),
+    /// A name that would not show well in a list.
+    #[error("ERR Client names cannot contain spaces, newlines or special characters.")]
+    ClientName,
+    /// The same for what `CLIENT SETINFO` sets.
+    #[error("ERR {0} cannot contain spaces, newlines or special characters.")]
+    ClientAttribute(Box<str>),
+    /// No client has this address.
+    #[error("ERR No such client")]
+    NoSuchClient,
+    /// No client has this user.
+    #[error("ERR No such user '{0}'")]
+    NoSuchUser(Box<str>),
+    /// Not the number of a client.
+    #[error("ERR client-id should be greater than 0")]
+    ClientId,
+    /// Not the number of a client, in a list of them.
+    #[error("ERR Invalid client ID")]
+    InvalidClientId,
+    /// Not a kind of client.
+    #[error("ERR Unknown client type '{0}'")]
+    ClientType(Box<str>),
+    /// Not a number of ms, or too large.
+    #[error("ERR timeout is not an integer or out of range")]
+    TimeoutNotAnInteger,
+    /// A number of ms below zero.
+    #[error("ERR timeout is negative")]
+    TimeoutNegative,
+    /// An option that the command does not have.
+    #[error("ERR Unrecognized option '{0}'")]
+    UnrecognizedOption(Box<str>),
+    /// A command that a RESP2 client may not send while it listens, up to 5.0.
+    #[error("ERR only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT allowed in this context")]
+    Subscribed5,
+    /// The same in 6.2.
+    #[error(
+        "ERR Can't execute '{0}': only (P)SUBSCRIBE / (P)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )]
+    Subscribed6(Box<str>),
+    /// The same from 7.0 on.
+    #[error(
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )]
+    Subscribed7(Box<str>),
+    /// A client that sees all commands may not send others.
+    #[error("ERR Replica can't interact with the keyspace")]
+    Monitoring,
+    /// Tracking of keys, which is not there yet.
+    #[error("ERR client tracking is not supported yet")]
+    TrackingUnsupported,
+    /// `CLIENT CACHING` without tracking.
+    #[error(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
+    )]
+    CachingWithoutTracking,
+    /// Neither of the two ways to unblock a client.
+    #[error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")]
+    UnblockReason,
+    /// A blocked client is unblocked by `CLIENT UNBLOCK ... ERROR`.
+    #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
+    Unblocked,
+    /// The work is too long to be done while others wait: it is to be done elsewhere. Clients never see this.
+    #[error("ERR the command was to be run elsewhere")]
+    Offload,
+}
+
+impl CommandError {
+    /// The error for a command that a release does not have, quoting the beginning of the request.
+    pub(crate) fn unknown_command<'a>(
+        release: Release,
+        name: &[u8],
+        args: impl Iterator<Item = &'a [u8]>,
+    ) -> CommandError {
+        let lossless = |bytes: &[u8], most: usize| -> String {
+            // Bytes go out as they came in; a reply is not text.
+            bytes.iter().take(most).map(|&byte| char::from(byte)).collect()
+        };
+        let text = match release {
+            Release::V3_0 => format!("ERR unknown command '{}'", lossless(name, 128)),
+            _ => {
+                let quote = if release >= Release::V7_0 { ('\'', '\'') } else { ('`', '`') };
+                let mut list = String::new();
+                for arg in args {
+                    if list.len() >= 128 {
+                        break;
+                    }
+                    let room = 128 - list.len();
+                    list.push(quote.0);
+                    list.push_str(&lossless(arg, room));
+                    list.push(quote.1);
+                    list.push_str(if release >= Release::V7_0 { " " } else { ", " });
+                }
+                format!(
+                    "ERR unknown command {}{}{}, with args beginning with: {list}",
+                    quote.0,
+                    lossless(name, 128),
+                    quote.1
+                )
+            }
+        };
+        CommandError::UnknownCommand(text.into())
+    }
+
+    /// The error for a subcommand that a container does not have.
+    pub(crate) fn unknown_subcommand(release: Release, container: &Command, name: &[u8]) -> CommandError {
+        let (name, container_name) = quoted(container, name);
+        if release >= Release::V7_0 {
+            return CommandError::UnknownSubcommand(name, container_name);
+        }
+        match container.refusal(release) {
+            Refusal::Quoted => CommandError::RefusedQuoted(name, container_name),
+            Refusal::QuotedOpen => CommandError::RefusedQuotedOpen(name, container_name),
+            Refusal::Named => CommandError::RefusedNamed(name, container_name),
+            Refusal::Plain => CommandError::RefusedPlain,
+            Refusal::Syntax => CommandError::RefusedSyntax(container_name),
+            Refusal::List(list) => CommandError::RefusedList(list, container_name),
+        }
+    }
+
+    /// The error for a subcommand whose arguments are more, or fewer, than it can make sense of.
+    pub(crate) fn subcommand_arguments(release: Release, container: &Command, name: &[u8]) -> CommandError {
+        if release >= Release::V7_0 {
+            let (name, container_name) = quoted(container, name);
+            return CommandError::SubcommandArguments(name, container_name);
+        }
+        CommandError::unknown_subcommand(release, container, name)
+    }
+
+    /// The error's bytes as they go over the wire: characters are bytes, since clients' bytes may be quoted.
+    pub(crate) fn to_wire(&self) -> Vec<u8> {
+        self.to_string().chars().map(|char| char as u32 as u8).collect()
+    }
+}
+
+/// The names of a subcommand, as the client wrote it, and of its container, for quoting.
+fn quoted(container: &Command, name: &[u8]) -> (Box<str>, Box<str>) {
+    let name: String = name.iter().take(128).map(|&byte| char::from(byte)).collect();
+    (name.into(), container.name.to_ascii_uppercase().into())
+}
+
+impl From<keyspace::WrongType> for CommandError {
+    fn from(_: keyspace::WrongType) -> Self {
+        CommandError::WrongType
+    }
+}

@@ -1,0 +1,474 @@
+//! Running a request.
+//!
+//! The path of a command: it is looked up and its arity checked; if anything out of the ordinary is going on
+//! ([`Gates`], [`State`]) it is checked whether the command may run now; the shards of its keys are taken; the handler
+//! runs; what it brought about is settled while the shards are still held; statistics are kept.
+
+use crate::blocking::{self, Waiter};
+use crate::context::Cx;
+use crate::error::CommandError;
+use crate::keys::{self, Plan};
+use crate::node::{Gates, Node};
+use crate::pubsub::Own;
+use crate::session::{Queued, Session, State};
+use crate::stats::WorkerStats;
+use crate::table::Entry;
+use command::{Flags, Release};
+use keyspace::{Class, Effects, Event, Happening, Locked, Moment, ShardSet};
+use resp::{Args, Protocol, Reply};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use structures::ticks;
+
+/// What a connection is to do after a request.
+#[derive(Debug)]
+pub enum Step {
+    /// Go on with the next one.
+    Done,
+    /// Send what there is and end.
+    Close,
+    /// Wait until this shard may be free, then try the request again.
+    Contended(usize),
+    /// Run the request again where no other connection waits for the thread.
+    Offload,
+    /// Wait until the command is served or its time is up.
+    Blocked(Arc<Waiter>),
+    /// Wait until the pause is over, at this time in ms since the epoch at the latest; then try the request again.
+    Paused(i64),
+}
+
+/// What a thread that runs commands keeps from one to the next.
+#[derive(Default)]
+pub struct Worker {
+    /// The thread's number, by which it counts.
+    pub id: usize,
+    pub(crate) effects: Effects,
+    now_ms: i64,
+    /// When the last command ended, in ticks.
+    ticks: u64,
+}
+
+impl Worker {
+    /// The worker of a thread.
+    pub fn new(id: usize) -> Self {
+        Worker { id, ..Worker::default() }
+    }
+
+    /// Reads the clocks, before a batch of requests.
+    #[inline]
+    pub fn begin(&mut self, node: &Node) {
+        self.now_ms = node.host.wall_us().div_euclid(1000);
+        self.ticks = ticks::now();
+    }
+
+    /// The moment at which commands of a session run now.
+    #[inline]
+    pub(crate) fn moment(&self, session: &Session) -> Moment {
+        Moment { touch: !session.state.contains(State::NO_TOUCH), ..Moment::at(self.now_ms) }
+    }
+}
+
+/// Runs a request, or finds out what must happen before it can run. Its reply is appended to `reply`.
+#[inline]
+pub fn execute(
+    node: &Node,
+    worker: &mut Worker,
+    session: &mut Session,
+    args: Args,
+    reply: &mut Reply,
+) -> Step {
+    let Some(entry) = session.find(&node.names, args.at(0)) else {
+        let error = CommandError::unknown_command(node.release, args.at(0), args.iter_from(1));
+        return refuse(node, worker, session, None, &error, reply);
+    };
+    let entry = if entry.is(Flags::CONTAINER) && args.len() > 1 {
+        match subcommand(node, entry, args) {
+            Ok(entry) => entry,
+            Err(error) => return refuse(node, worker, session, Some(entry), &error, reply),
+        }
+    } else {
+        entry
+    };
+    if !entry.shape.allows(args.len()) {
+        let error = CommandError::Arity(entry.full_name.clone());
+        return refuse(node, worker, session, Some(entry), &error, reply);
+    }
+    if !session.state.is_empty() || !node.gates().is_empty() {
+        match check(node, worker, session, entry, args, reply) {
+            Ok(None) => {}
+            Ok(Some(step)) => return step,
+            Err(error) => return refuse(node, worker, session, Some(entry), &error, reply),
+        }
+    }
+    run(node, worker, session, entry, args, reply)
+}
+
+/// From this many bytes of keys on they are not in the processor's caches anyway.
+const PREFETCH_FROM_BYTES: usize = 1 << 20;
+
+/// Has the processor fetch what requests that are about to run will need: first all buckets, then all entries.
+pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a>>) {
+    if node.keyspace.used_bytes() < PREFETCH_FROM_BYTES {
+        return;
+    }
+    let mut keys: smallvec::SmallVec<[keyspace::Key; 32]> = smallvec::SmallVec::new();
+    // The first argument of nearly all commands is a key; where it is not, a fetch is wasted.
+    for args in requests {
+        if let Some(bytes) = args.get(1) {
+            let key = node.keyspace.key(bytes);
+            node.keyspace.prefetch(db, &key, false);
+            keys.push(key);
+        }
+    }
+    for key in &keys {
+        node.keyspace.prefetch(db, key, true);
+    }
+}
+
+/// The subcommand that a request names.
+fn subcommand(node: &Node, container: &'static Entry, args: Args) -> Result<&'static Entry, CommandError> {
+    let name = args.at(1);
+    match container.subcommand(name) {
+        Some(entry) if node.release >= Release::V7_0 || entry.shape.allows(args.len()) => Ok(entry),
+        _ => Err(CommandError::unknown_subcommand(node.release, container.record, name)),
+    }
+}
+
+/// Answers a request that is not run.
+#[cold]
+fn refuse(
+    node: &Node,
+    worker: &mut Worker,
+    session: &mut Session,
+    entry: Option<&'static Entry>,
+    error: &CommandError,
+    reply: &mut Reply,
+) -> Step {
+    if let Some(multi) = &mut session.multi {
+        multi.aborted = true;
+    }
+    let stats = node.stats.worker(worker.id);
+    if let Some(entry) = entry {
+        stats.command(entry.index).rejected.add(1);
+    }
+    stats.errors.add(1);
+    let before = reply.len();
+    reply.error(error.to_wire());
+    mute(session, reply, before);
+    Step::Done
+}
+
+/// Whether a command may run now, where not everything is as usual. Gives the step if that is all there is to do.
+#[cold]
+fn check(
+    node: &Node,
+    worker: &mut Worker,
+    session: &mut Session,
+    entry: &'static Entry,
+    args: Args,
+    reply: &mut Reply,
+) -> Result<Option<Step>, CommandError> {
+    let (state, gates) = (session.state, node.gates());
+    if state.contains(State::UNAUTHENTICATED) && !entry.is(Flags::NO_AUTH) {
+        return Err(CommandError::NoAuth);
+    }
+    if state.contains(State::SUBSCRIBED)
+        && session.protocol == Protocol::Resp2
+        && !entry.is(Flags::SUBSCRIBED)
+    {
+        let name = entry.full_name.clone();
+        return Err(match node.release {
+            Release::V7_0 | Release::V7_4 => CommandError::Subscribed7(name),
+            Release::V6_2 => CommandError::Subscribed6(name),
+            _ => CommandError::Subscribed5,
+        });
+    }
+    if gates.contains(Gates::MAXMEMORY) && entry.is(Flags::DENYOOM) {
+        make_room(node, worker)?;
+    }
+    if state.contains(State::MONITOR) && entry.shape.flags.intersects(Flags::WRITE | Flags::READONLY) {
+        return Err(CommandError::Monitoring);
+    }
+    let queues = state.contains(State::MULTI) && !entry.is(Flags::NOT_QUEUED);
+    if gates.contains(Gates::PAUSED) {
+        let writes = match &session.multi {
+            Some(multi) if !queues => multi.queue.iter().any(|queued| may_write(queued.entry)),
+            _ => may_write(entry),
+        };
+        if let Some(until_ms) = node.pause.holds_until(node, writes, worker.now_ms) {
+            return Ok(Some(Step::Paused(until_ms)));
+        }
+    }
+    if queues {
+        if entry.is(Flags::NO_MULTI) {
+            return Err(CommandError::NotInMulti);
+        }
+        if let Some(multi) = &mut session.multi {
+            let before = reply.len();
+            let args = args.to_owned();
+            let gauges = &session.client.gauges;
+            gauges.queued_bytes.fetch_add(args.heap_bytes(), Ordering::Relaxed);
+            gauges.queued.fetch_add(1, Ordering::Relaxed);
+            multi.queue.push(Queued { entry, args });
+            reply.status("QUEUED");
+            mute(session, reply, before);
+            return Ok(Some(Step::Done));
+        }
+    }
+    if gates.contains(Gates::MONITORS) && !entry.shape.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+        node.monitors.show(&session.client, session.db, args, node.host.wall_us());
+    }
+    Ok(None)
+}
+
+/// Whether a pause of writes holds a command back.
+fn may_write(entry: &Entry) -> bool {
+    entry.shape.flags.intersects(Flags::WRITE | Flags::MAY_REPLICATE)
+}
+
+/// Takes back a reply that the client does not want.
+#[inline]
+fn mute(session: &mut Session, reply: &mut Reply, before: usize) {
+    if session.state.intersects(State::REPLY_OFF | State::REPLY_SKIP | State::REPLY_SKIP_NEXT) {
+        mute_now(session, reply, before);
+    }
+}
+
+#[cold]
+fn mute_now(session: &mut Session, reply: &mut Reply, before: usize) {
+    if session.state.intersects(State::REPLY_OFF | State::REPLY_SKIP) {
+        reply.truncate(before);
+    }
+    let skip_next = session.state.contains(State::REPLY_SKIP_NEXT);
+    session.state.remove(State::REPLY_SKIP_NEXT);
+    session.state.set(State::REPLY_SKIP, skip_next);
+}
+
+/// Evicts keys until memory suffices.
+fn make_room(node: &Node, worker: &mut Worker) -> Result<(), CommandError> {
+    let limit = node.settings.maxmemory.load(Ordering::Relaxed) as usize;
+    if limit == 0 {
+        return Ok(());
+    }
+    let moment = Moment::at(worker.now_ms);
+    let mut barren = 0;
+    let mut shard = worker.ticks as usize % node.keyspace.shards();
+    while node.keyspace.used_bytes() > limit && barren < node.keyspace.shards() {
+        let mut set = ShardSet::NONE;
+        set.insert(shard);
+        shard = (shard + 1) % node.keyspace.shards();
+        let evicted = match node.keyspace.lock(set) {
+            Ok(mut locked) => {
+                let evicted = locked.iter_mut().any(|shard| shard.evict(&mut worker.effects, moment.now_ms));
+                drop(settle(node, locked, worker, moment, None));
+                evicted
+            }
+            Err(_) => false,
+        };
+        barren = if evicted { 0 } else { barren + 1 };
+    }
+    if node.keyspace.used_bytes() > limit { Err(CommandError::OutOfMemory) } else { Ok(()) }
+}
+
+/// Takes the shards of a command's keys and runs it.
+#[inline]
+fn run(
+    node: &Node,
+    worker: &mut Worker,
+    session: &mut Session,
+    entry: &'static Entry,
+    args: Args,
+    reply: &mut Reply,
+) -> Step {
+    let (set, known) = match entry.plan {
+        Plan::One(index) => {
+            let key = node.keyspace.key(args.at(index));
+            (node.keyspace.set_of(&key), Some(key))
+        }
+        _ => (keys::shards(node, session, entry, args), None),
+    };
+    let mut locked = match node.keyspace.lock(set) {
+        Ok(locked) => locked,
+        Err(shard) => return Step::Contended(shard),
+    };
+    if locked.iter().any(|shard| shard.has_far_waiters()) && !locked.holds_all() {
+        // Whoever waits for one of these keys needs others too, to be served before they are let go.
+        drop(locked);
+        locked = match node.keyspace.lock(node.keyspace.all()) {
+            Ok(locked) => locked,
+            Err(shard) => return Step::Contended(shard),
+        };
+    }
+    let before = reply.len();
+    let moment = worker.moment(session);
+    let mut cx = Cx::new(node, session, locked, worker, moment, entry);
+    cx.may_wait = true;
+    if let Some(key) = known {
+        cx.know(key);
+    }
+    let result = (entry.record.handler)(&mut cx, args, reply);
+    let Cx { mut locked, wait, .. } = cx;
+    if matches!(result, Err(CommandError::Offload)) {
+        reply.truncate(before);
+        return Step::Offload;
+    }
+    let waiter = wait.map(|wait| blocking::wait(node, session, &mut locked, entry, args, wait));
+    drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
+    count(node, worker, entry, result.is_err());
+    let gauges = &session.client.gauges;
+    gauges.active_ms.store(moment.now_ms, Ordering::Relaxed);
+    gauges.command.store(entry.index + 1, Ordering::Relaxed);
+    if let Err(error) = result {
+        reply.truncate(before);
+        reply.error(error.to_wire());
+    }
+    if session.protocol != reply.protocol() {
+        reply.set_protocol(session.protocol);
+    }
+    mute(session, reply, before);
+    if session.state.contains(State::CLOSING) {
+        return Step::Close;
+    }
+    match waiter {
+        Some(waiter) => Step::Blocked(waiter),
+        None => Step::Done,
+    }
+}
+
+/// Runs a queued command while the shards of its keys are held. Its reply is written, whatever it is.
+pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
+    let args = queued.args.as_args();
+    if cx.node.gates().contains(Gates::MONITORS)
+        && !queued.entry.shape.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN)
+    {
+        cx.node.monitors.show(&cx.session.client, cx.session.db, args, cx.node.host.wall_us());
+    }
+    let before = reply.len();
+    let outer = std::mem::replace(&mut cx.entry, queued.entry);
+    // What follows as soon as it can is done at once: nobody else waits longer for it.
+    let offloaded = cx.session.state.contains(State::OFFLOADED);
+    cx.session.state.insert(State::OFFLOADED);
+    let result = (queued.entry.record.handler)(cx, args, reply);
+    cx.session.state.set(State::OFFLOADED, offloaded);
+    cx.entry = outer;
+    if cx.session.protocol != reply.protocol() {
+        reply.set_protocol(cx.session.protocol);
+    }
+    let failed = result.is_err();
+    if let Err(error) = result {
+        reply.truncate(before);
+        reply.error(error.to_wire());
+    }
+    count(cx.node, cx.worker, queued.entry, failed);
+}
+
+/// Keeps statistics of a command that has run.
+#[inline]
+fn count(node: &Node, worker: &mut Worker, entry: &'static Entry, failed: bool) {
+    let now = ticks::now();
+    let stats = node.stats.worker(worker.id);
+    let command = stats.command(entry.index);
+    command.calls.add(1);
+    command.ticks.add(now.saturating_sub(worker.ticks));
+    worker.ticks = now;
+    stats.commands.add(1);
+    if failed {
+        command.failed.add(1);
+        stats.errors.add(1);
+    }
+    count_effects(stats, &mut worker.effects);
+}
+
+/// Keeps statistics of what commands, or nobody, have brought about.
+#[inline]
+fn count_effects(stats: &WorkerStats, effects: &mut Effects) {
+    let all = effects.hits | effects.misses | effects.dirty | effects.expired | effects.evicted;
+    if all | effects.expired_fields != 0 {
+        stats.hits.add(std::mem::take(&mut effects.hits));
+        stats.misses.add(std::mem::take(&mut effects.misses));
+        stats.dirty.add(std::mem::take(&mut effects.dirty));
+        stats.expired.add(std::mem::take(&mut effects.expired));
+        stats.evicted.add(std::mem::take(&mut effects.evicted));
+        stats.expired_fields.add(std::mem::take(&mut effects.expired_fields));
+    }
+}
+
+/// Lets keys of one shard expire whose time has come, looking at no more than `most`. Gives when to do so again, if
+/// ever: now, if there is more to do.
+///
+/// # Errors
+/// The shard's number, if somebody else holds it.
+pub fn expire_due(
+    node: &Node,
+    worker: &mut Worker,
+    shard: usize,
+    now_ms: i64,
+    most: usize,
+) -> Result<Option<i64>, usize> {
+    let mut set = ShardSet::NONE;
+    set.insert(shard);
+    let mut locked = node.keyspace.lock(set)?;
+    let effects = &mut worker.effects;
+    let next_ms = locked.iter_mut().find_map(|shard| shard.expire_due(effects, now_ms, most));
+    drop(settle(node, locked, worker, Moment::at(now_ms), None));
+    count_effects(node.stats.worker(worker.id), &mut worker.effects);
+    Ok(next_ms)
+}
+
+/// The client whose command it was, and where its reply begins in all replies.
+type Caller<'a> = (u64, usize, &'a mut Reply);
+
+/// Settles what has been brought about, while the shards are held: those who wait are served, events are published.
+#[inline]
+pub(crate) fn settle<'a>(
+    node: &'a Node,
+    locked: Locked<'a>,
+    worker: &mut Worker,
+    moment: Moment,
+    caller: Option<Caller>,
+) -> Locked<'a> {
+    let mut locked = locked;
+    if !worker.effects.ready.is_empty() {
+        locked = blocking::serve_ready(node, locked, worker, moment);
+    }
+    let effects = &mut worker.effects;
+    node.keyspace.account(effects);
+    if !effects.happenings.is_empty() {
+        publish(node, effects, caller);
+    }
+    if let Some(due_ms) = effects.due_ms.take() {
+        node.schedule_expiry(due_ms);
+    }
+    if !effects.garbage.is_empty() {
+        node.host.reclaim(std::mem::take(&mut effects.garbage));
+    }
+    locked
+}
+
+/// Publishes keyspace events, per key and per event. Those to the client itself come before its reply.
+#[cold]
+fn publish(node: &Node, effects: &mut Effects, caller: Option<Caller>) {
+    let mut own_messages = Vec::new();
+    let own_id = caller.as_ref().map(|(id, ..)| *id);
+    for Happening { event: Event(_, name), db, key } in effects.happenings.drain(..) {
+        let mut send = |channel: &[u8], message: &[u8]| {
+            let own = own_id.map(|id| Own { id, messages: &mut own_messages });
+            node.pubsub.publish(channel, message, own);
+        };
+        let notify = effects.notify;
+        if notify.contains(Class::KEYSPACE) {
+            send(&[format!("__keyspace@{db}__:").as_bytes(), &key].concat(), name.as_bytes());
+        }
+        if notify.contains(Class::KEYEVENT) {
+            send(format!("__keyevent@{db}__:{name}").as_bytes(), &key);
+        }
+    }
+    if let Some((_, before, reply)) = caller
+        && !own_messages.is_empty()
+    {
+        let rest = reply.bytes()[before..].to_vec();
+        reply.truncate(before);
+        reply.raw(&own_messages);
+        reply.raw(&rest);
+    }
+}

@@ -1,0 +1,528 @@
+//! Floating-point numbers as clients write and read them.
+//!
+//! Scores are doubles. Releases before 7.2 print them with seventeen significant digits as C's `%.17g` does, later ones
+//! in their shortest form. The increments of strings and hashes are computed in the x87's extended precision and
+//! printed with seventeen decimals: see [`Extended`].
+
+use command::{Release, v};
+use std::cmp::Ordering;
+
+/// A double as text.
+pub fn format(value: f64, release: Release) -> String {
+    if value.is_nan() {
+        return "nan".into();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.into();
+    }
+    if value == 0.0 {
+        return if value.is_sign_negative() { "-0" } else { "0" }.into();
+    }
+    // Integers that a double holds exactly.
+    if value.abs() < 4_503_599_627_370_496.0 && value == value.trunc() {
+        return (value as i64).to_string();
+    }
+    if release.has(v(7, 2, 0)) { shortest(value) } else { general(value, 17) }
+}
+
+/// A double as C's `%.{digits}g` prints it.
+pub fn general(value: f64, digits: usize) -> String {
+    let text = format!("{:.*e}", digits - 1, value);
+    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |text: &str| -> String {
+        if text.contains('.') {
+            text.trim_end_matches('0').trim_end_matches('.').to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    if exponent < -4 || exponent >= digits as i32 {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return format!("{}e{sign}{:02}", trim(mantissa), exponent.abs());
+    }
+    trim(&format!("{:.*}", (digits as i32 - 1 - exponent).max(0) as usize, value))
+}
+
+/// A double in the fewest digits that read back as it, as releases from 7.2 on print it.
+fn shortest(value: f64) -> String {
+    let text = format!("{:e}", value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let digits: String = mantissa.chars().filter(|char| *char != '.').collect();
+    let count = digits.len() as i32;
+    // The power of ten of the last digit.
+    let last = exponent - (count - 1);
+    let sign = if value < 0.0 { "-" } else { "" };
+    if last >= 0 && exponent.abs() < count + 7 {
+        return format!("{sign}{digits}{}", "0".repeat(last as usize));
+    }
+    if last < 0 && (last > -7 || exponent.abs() < 4) {
+        let before = count + last;
+        return if before <= 0 {
+            format!("{sign}0.{}{digits}", "0".repeat(-before as usize))
+        } else {
+            let (whole, fraction) = digits.split_at(before as usize);
+            format!("{sign}{whole}.{fraction}")
+        };
+    }
+    let (first, rest) = digits.split_at(1);
+    let point = if rest.is_empty() { "" } else { "." };
+    format!("{sign}{first}{point}{rest}e{}{}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
+}
+
+/// A double from text as `strtod` reads it, all of it: no spaces, not NaN.
+pub fn parse(bytes: &[u8]) -> Option<f64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (sign, unsigned) = match text.as_bytes().first()? {
+        b'-' => (-1.0, &text[1..]),
+        b'+' => (1.0, &text[1..]),
+        _ => (1.0, text),
+    };
+    if unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity") {
+        return Some(sign * f64::INFINITY);
+    }
+    if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+        return parse_hex(hex).map(|value| sign * value);
+    }
+    // What is left begins with a digit or a point: no second sign, no words.
+    if !unsigned.starts_with(|char: char| char.is_ascii_digit() || char == '.') {
+        return None;
+    }
+    unsigned.parse::<f64>().ok().map(|value| sign * value)
+}
+
+/// Hexadecimal digits, perhaps with a point and a binary exponent.
+fn parse_hex(text: &str) -> Option<f64> {
+    let (digits, exponent) = match text.split_once(['p', 'P']) {
+        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return None;
+    }
+    let mut value = 0.0;
+    for digit in whole.chars().chain(fraction.chars()) {
+        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+    }
+    Some(value * 2f64.powi(exponent - 4 * fraction.len() as i32))
+}
+
+/// A number of the x87's extended precision: 64 bits of mantissa, 15 of exponent.
+///
+/// It is what `long double` is where Redis' own figures come from; computed here in integers, so that every machine
+/// gives the same digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extended {
+    negative: bool,
+    /// The value is `mantissa * 2^exponent`; the mantissa's top bit is set, unless it is zero.
+    mantissa: u64,
+    exponent: i32,
+}
+
+/// The exponents of the largest and the smallest normal numbers, as they stand in [`Extended`].
+const MAX_EXPONENT: i32 = 16_383 - 63;
+const MIN_EXPONENT: i32 = -16_382 - 63;
+/// Decimals that are printed.
+const DECIMALS: usize = 17;
+/// Longest text that is read as a number.
+const MAX_TEXT: usize = 5 * 1024;
+
+impl Extended {
+    /// Zero.
+    pub const ZERO: Extended = Extended { negative: false, mantissa: 0, exponent: 0 };
+
+    /// Reads a decimal number, all of the text; neither NaN nor infinite.
+    pub fn parse(bytes: &[u8]) -> Option<Extended> {
+        if bytes.len() > MAX_TEXT {
+            return None;
+        }
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (negative, unsigned) = match text.as_bytes().first()? {
+            b'-' => (true, &text[1..]),
+            b'+' => (false, &text[1..]),
+            _ => (false, text),
+        };
+        if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
+            // Hexadecimal floats are short enough for a double.
+            return Extended::from_f64(parse(bytes)?);
+        }
+        let (digits, exponent) = match unsigned.split_once(['e', 'E']) {
+            Some((digits, exponent)) => {
+                (digits, exponent.parse::<i64>().ok()?.clamp(-1_000_000, 1_000_000) as i32)
+            }
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
+            return None;
+        }
+        let significant = format!("{whole}{fraction}");
+        let significant = significant.trim_start_matches('0');
+        if significant.is_empty() {
+            return Some(Extended { negative, ..Extended::ZERO });
+        }
+        let power = exponent - fraction.len() as i32;
+        if power + significant.len() as i32 > 4_940 {
+            return None;
+        }
+        if power + (significant.len() as i32) < -4_960 {
+            return Some(Extended { negative, ..Extended::ZERO });
+        }
+        let numerator = Big::from_decimal(significant);
+        let value = if power >= 0 {
+            Extended::from_ratio(negative, numerator.times_power_of_ten(power as u32), Big::from(1))
+        } else {
+            Extended::from_ratio(negative, numerator, Big::from(1).times_power_of_ten(-power as u32))
+        };
+        value.is_finite().then_some(value)
+    }
+
+    /// A double, exactly; nothing if it is not finite.
+    pub fn from_f64(value: f64) -> Option<Extended> {
+        if !value.is_finite() {
+            return None;
+        }
+        let bits = value.to_bits();
+        let biased = (bits >> 52 & 0x7FF) as i32;
+        let fraction = bits & ((1 << 52) - 1);
+        let (mantissa, exponent) =
+            if biased == 0 { (fraction, -1074) } else { (fraction | 1 << 52, biased - 1075) };
+        Some(Extended::normal(value.is_sign_negative(), u128::from(mantissa), exponent, false))
+    }
+
+    /// The sum; infinite sums are nothing.
+    pub fn add(&self, other: &Extended) -> Option<Extended> {
+        let (high, low) = if self.exponent >= other.exponent { (self, other) } else { (other, self) };
+        if high.mantissa == 0 {
+            return Some(if low.mantissa == 0 {
+                Extended { negative: high.negative && low.negative, ..Extended::ZERO }
+            } else {
+                low.clone()
+            });
+        }
+        if low.mantissa == 0 {
+            return Some(high.clone());
+        }
+        // Both mantissas have their top bits set: with 62 more bits below, and one that says whether anything was
+        // cut off, the sum is rounded as if it were exact.
+        let shift = (high.exponent - low.exponent) as u32;
+        let a = u128::from(high.mantissa) << 62;
+        let wide = u128::from(low.mantissa) << 62;
+        let (b, cut) = if shift >= 127 {
+            (0, true)
+        } else {
+            (wide >> shift, wide << (128 - shift.max(1)) != 0 && shift > 0)
+        };
+        let exponent = high.exponent - 62;
+        let sum = if high.negative == low.negative {
+            Extended::normal(high.negative, a + b, exponent, cut)
+        } else {
+            match a.cmp(&b) {
+                Ordering::Equal if !cut => Extended::ZERO,
+                Ordering::Less => Extended::normal(low.negative, b - a, exponent, cut),
+                // What was cut off makes the true difference a little smaller.
+                _ if cut => Extended::normal(high.negative, a - b - 1, exponent, true),
+                _ => Extended::normal(high.negative, a - b, exponent, false),
+            }
+        };
+        sum.is_finite().then_some(sum)
+    }
+
+    /// The number with seventeen decimals, and then without trailing zeros.
+    pub fn to_text(&self) -> String {
+        // value * 10^17, rounded to the nearest integer, ties to even, as printf does.
+        let scaled = Big::from(self.mantissa).times_power_of_ten(DECIMALS as u32);
+        let digits = if self.exponent >= 0 {
+            scaled.shifted_left(self.exponent as u32)
+        } else {
+            scaled.shifted_right_rounded(-self.exponent as u32)
+        }
+        .to_decimal();
+        let digits = format!("{digits:0>width$}", width = DECIMALS + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - DECIMALS);
+        let fraction = fraction.trim_end_matches('0');
+        let zero = whole == "0" && fraction.is_empty();
+        let sign = if self.negative && !zero { "-" } else { "" };
+        if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    }
+
+    fn is_finite(&self) -> bool {
+        self.mantissa == 0 || self.exponent <= MAX_EXPONENT
+    }
+
+    /// `value * 2^exponent` with its top bit moved up and rounded to 64 bits, ties to even; `cut` says that the true
+    /// value is a little larger.
+    fn normal(negative: bool, value: u128, exponent: i32, cut: bool) -> Extended {
+        if value == 0 {
+            return Extended { negative, ..Extended::ZERO };
+        }
+        let up = value.leading_zeros();
+        let (value, mut exponent) = (value << up, exponent - up as i32 + 64);
+        let mut mantissa = (value >> 64) as u64;
+        let rest = value as u64;
+        let half = 1 << 63;
+        if exponent < MIN_EXPONENT {
+            // Denormal numbers have fewer bits; too small to be told from zero in seventeen decimals.
+            return Extended { negative, ..Extended::ZERO };
+        }
+        if rest > half || rest == half && (cut || mantissa & 1 == 1) {
+            let (rounded, carried) = mantissa.overflowing_add(1);
+            mantissa = if carried { half } else { rounded };
+            exponent += i32::from(carried);
+        }
+        Extended { negative, mantissa, exponent }
+    }
+
+    /// A ratio, rounded.
+    fn from_ratio(negative: bool, numerator: Big, denominator: Big) -> Extended {
+        // Enough bits that the quotient has between 66 and 127.
+        let shift = 96 + denominator.bits() as i32 - numerator.bits() as i32;
+        let (numerator, denominator) = if shift >= 0 {
+            (numerator.shifted_left(shift as u32), denominator)
+        } else {
+            (numerator, denominator.shifted_left(-shift as u32))
+        };
+        let (quotient, exact) = numerator.divided_by(&denominator);
+        Extended::normal(negative, quotient, -shift, !exact)
+    }
+}
+
+/// A natural number of any size, in 32-bit digits, least first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Big(Vec<u32>);
+
+impl From<u64> for Big {
+    fn from(value: u64) -> Big {
+        let mut big = Big(vec![value as u32, (value >> 32) as u32]);
+        big.trim();
+        big
+    }
+}
+
+impl Big {
+    fn trim(&mut self) {
+        while self.0.last() == Some(&0) {
+            self.0.pop();
+        }
+    }
+
+    fn from_decimal(digits: &str) -> Big {
+        let mut big = Big(Vec::new());
+        for chunk in digits.as_bytes().chunks(9) {
+            let value = chunk.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0'));
+            big.multiply_add(10u32.pow(chunk.len() as u32), value);
+        }
+        big
+    }
+
+    fn multiply_add(&mut self, factor: u32, summand: u32) {
+        let mut carry = u64::from(summand);
+        for digit in &mut self.0 {
+            let value = u64::from(*digit) * u64::from(factor) + carry;
+            *digit = value as u32;
+            carry = value >> 32;
+        }
+        if carry > 0 {
+            self.0.push(carry as u32);
+        }
+    }
+
+    fn times_power_of_ten(mut self, power: u32) -> Big {
+        for _ in 0..power / 9 {
+            self.multiply_add(1_000_000_000, 0);
+        }
+        self.multiply_add(10u32.pow(power % 9), 0);
+        self.trim();
+        self
+    }
+
+    fn bits(&self) -> u32 {
+        self.0.last().map_or(0, |last| self.0.len() as u32 * 32 - last.leading_zeros())
+    }
+
+    fn shifted_left(&self, by: u32) -> Big {
+        let mut digits = vec![0; (by / 32) as usize];
+        let bits = by % 32;
+        let mut carry = 0;
+        for &digit in &self.0 {
+            let value = u64::from(digit) << bits | carry;
+            digits.push(value as u32);
+            carry = value >> 32;
+        }
+        digits.push(carry as u32);
+        let mut big = Big(digits);
+        big.trim();
+        big
+    }
+
+    fn bit(&self, index: u32) -> bool {
+        self.0.get((index / 32) as usize).is_some_and(|digit| digit >> (index % 32) & 1 == 1)
+    }
+
+    /// Without the last `by` bits, rounded to the nearest, ties to even.
+    fn shifted_right_rounded(&self, by: u32) -> Big {
+        let (skip, bits) = ((by / 32) as usize, by % 32);
+        let mut digits = Vec::new();
+        for index in skip..self.0.len() {
+            let low = u64::from(self.0[index]);
+            let high = u64::from(self.0.get(index + 1).copied().unwrap_or(0));
+            digits.push(((high << 32 | low) >> bits) as u32);
+        }
+        let mut big = Big(digits);
+        let half = by > 0 && self.bit(by - 1);
+        let below = by > 1 && (0..by - 1).any(|index| self.bit(index));
+        if half && (below || big.bit(0)) {
+            if big.0.is_empty() {
+                big.0.push(0);
+            }
+            big.multiply_add(1, 1);
+        }
+        big.trim();
+        big
+    }
+
+    /// The quotient, which has at most 127 bits, and whether there is no remainder.
+    fn divided_by(&self, divisor: &Big) -> (u128, bool) {
+        let mut remainder = Big(Vec::new());
+        let mut quotient = 0u128;
+        for index in (0..self.bits()).rev() {
+            remainder = remainder.shifted_left(1);
+            if self.bit(index) {
+                remainder.multiply_add(1, 1);
+                if remainder.0.is_empty() {
+                    remainder.0.push(1);
+                }
+            }
+            quotient <<= 1;
+            if remainder.compare(divisor) != Ordering::Less {
+                remainder.subtract(divisor);
+                quotient |= 1;
+            }
+        }
+        (quotient, remainder.0.is_empty())
+    }
+
+    fn compare(&self, other: &Big) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.iter().rev().cmp(other.0.iter().rev()))
+    }
+
+    fn subtract(&mut self, other: &Big) {
+        let mut borrow = 0;
+        for (index, digit) in self.0.iter_mut().enumerate() {
+            let value = i64::from(*digit) - i64::from(other.0.get(index).copied().unwrap_or(0)) - borrow;
+            *digit = value as u32;
+            borrow = i64::from(value < 0);
+        }
+        self.trim();
+    }
+
+    fn to_decimal(&self) -> String {
+        let mut rest = self.0.clone();
+        let mut chunks = Vec::new();
+        while !rest.is_empty() {
+            let mut remainder = 0u64;
+            for digit in rest.iter_mut().rev() {
+                let value = remainder << 32 | u64::from(*digit);
+                *digit = (value / 1_000_000_000) as u32;
+                remainder = value % 1_000_000_000;
+            }
+            chunks.push(remainder);
+            while rest.last() == Some(&0) {
+                rest.pop();
+            }
+        }
+        let mut text = chunks.pop().unwrap_or(0).to_string();
+        for chunk in chunks.iter().rev() {
+            text.push_str(&format!("{chunk:09}"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_as_the_releases_print_them() {
+        for (value, old, new) in [
+            (1.1, "1.1000000000000001", "1.1"),
+            (1e20, "1e+20", "1e+20"),
+            (1e-7, "9.9999999999999995e-08", "1e-7"),
+            (123456789012345678.0, "1.2345678901234568e+17", "123456789012345680"),
+            (0.1, "0.10000000000000001", "0.1"),
+            (3.0, "3", "3"),
+            (17179869184.0, "17179869184", "17179869184"),
+            (1e17, "1e+17", "1e+17"),
+            (1e16, "10000000000000000", "1e+16"),
+            (0.30000000000000004, "0.30000000000000004", "0.30000000000000004"),
+            (-2.5, "-2.5", "-2.5"),
+            (f64::INFINITY, "inf", "inf"),
+            (-0.0, "-0", "-0"),
+        ] {
+            assert_eq!(format(value, Release::V7_0), old);
+            assert_eq!(format(value, Release::V7_4), new);
+        }
+    }
+
+    #[test]
+    fn text_is_read_as_strtod_reads_it() {
+        for (text, want) in [
+            ("1.5", Some(1.5)),
+            (".5", Some(0.5)),
+            ("5.", Some(5.0)),
+            ("+3e2", Some(300.0)),
+            ("0x10", Some(16.0)),
+            ("-inf", Some(f64::NEG_INFINITY)),
+            ("Infinity", Some(f64::INFINITY)),
+            ("nan", None),
+            ("", None),
+            (" 1", None),
+            ("1 ", None),
+            ("1e", None),
+            ("--1", None),
+            ("abc", None),
+        ] {
+            assert_eq!(parse(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn increments_have_the_digits_of_extended_precision() {
+        for (a, b, want) in [
+            ("10.50", "0.1", "10.6"),
+            ("10.6", "-5", "5.6"),
+            ("5.6", "5.0e3", "5005.60000000000000009"),
+            ("3", "1.1", "4.1"),
+            ("4.1", "200000000000000000000", "200000000000000000000"),
+            ("0", "3.0e-10", "0.0000000003"),
+            ("0", "0.00000000000000000001", "0"),
+            ("1.0", "0", "1"),
+            ("0.1", "0.2", "0.3"),
+            ("-1.5", "1.5", "0"),
+            ("1e17", "0.5", "100000000000000000.5"),
+        ] {
+            let sum = Extended::parse(a.as_bytes()).unwrap().add(&Extended::parse(b.as_bytes()).unwrap());
+            assert_eq!(sum.unwrap().to_text(), want, "{a} + {b}");
+        }
+        for text in ["abc", "inf", "nan", "", "1e5000", "1 ", ".", "1e"] {
+            assert_eq!(Extended::parse(text.as_bytes()), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_exact() {
+        for (value, want) in [
+            (1.5, "1.5"),
+            (-0.1, "-0.10000000000000001"),
+            (1e30, "1000000000000000019884624838656"),
+            (5e-324, "0"),
+        ] {
+            let text = Extended::from_f64(value).unwrap().to_text();
+            assert_eq!(text, want);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Which arguments of a request are keys, and which shards they live in.
+
+use crate::Command;
+use crate::node::Node;
+use crate::session::Session;
+use crate::table::Entry;
+use command::{Access, Begin, Find, Flags, KeySpec, Shape};
+use keyspace::ShardSet;
+use resp::Args;
+use smallvec::SmallVec;
+
+/// How the shards that a command needs are found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// It has no keys.
+    None,
+    /// That of the one key at this argument.
+    One(usize),
+    /// Those of all its keys.
+    Keys,
+    /// Those of the keys that the session watches, and of the commands that it has queued if they are run.
+    Session {
+        /// Whether the queue is run.
+        runs_queue: bool,
+    },
+    /// All.
+    All,
+}
+
+impl Plan {
+    /// The plan of a command.
+    pub(crate) fn of(record: &'static Command, shape: &Shape) -> Plan {
+        if shape.flags.contains(Flags::KEYSPACE) {
+            return Plan::All;
+        }
+        if shape.flags.contains(Flags::UNWATCHES) {
+            return Plan::Session { runs_queue: shape.flags.contains(Flags::RUNS_QUEUE) };
+        }
+        match record.keys {
+            [] => Plan::None,
+            [KeySpec { access, begin: Begin::Index(index), find: Find::Range { last: 0, .. }, .. }]
+                if !access.contains(Access::NOT_KEY) =>
+            {
+                Plan::One(*index as usize)
+            }
+            specs if specs.iter().all(|spec| spec.access.contains(Access::NOT_KEY)) => Plan::None,
+            // Keys that only the command can find might be anywhere.
+            specs if specs.iter().any(|spec| spec.begin == Begin::Unknown) => Plan::All,
+            _ => Plan::Keys,
+        }
+    }
+}
+
+/// Numbers of arguments that are keys, in the order in which the specifications find them.
+pub type Positions = SmallVec<[(usize, Access); 8]>;
+
+/// The keys of a request, by the command's specifications. A request whose numbers make no sense has the keys that
+/// could be found: the command itself will find what is wrong with it.
+pub fn positions(record: &'static Command, args: Args) -> Positions {
+    let mut positions = Positions::new();
+    for spec in record.keys.iter().filter(|spec| !spec.access.contains(Access::NOT_KEY)) {
+        find(spec, args, &mut positions);
+    }
+    positions
+}
+
+/// Whether the numbers in a request, that say how many keys there are, make sense.
+pub fn are_sound(record: &'static Command, args: Args) -> bool {
+    let mut positions = Positions::new();
+    record
+        .keys
+        .iter()
+        .filter(|spec| !spec.access.contains(Access::NOT_KEY))
+        .all(|spec| find(spec, args, &mut positions))
+}
+
+fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
+    let count = args.len() as isize;
+    let begin = match spec.begin {
+        Begin::Index(index) => isize::from(index),
+        Begin::Keyword(word, from) => {
+            let is_word = |index: isize| {
+                args.get(index as usize).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()))
+            };
+            let found = if from >= 0 {
+                (isize::from(from)..count - 1).find(|&index| is_word(index))
+            } else {
+                (1..=count + isize::from(from)).rev().find(|&index| is_word(index))
+            };
+            match found {
+                Some(index) => index + 1,
+                None => return true,
+            }
+        }
+        Begin::Unknown => return true,
+    };
+    let (first, last, step) = match spec.find {
+        Find::Range { last, step, limit } => {
+            let last = match (last, limit) {
+                (0.., _) => begin + isize::from(last),
+                (_, 0 | 1) => count + isize::from(last),
+                (_, limit) => begin + (count - begin) / isize::from(limit) + isize::from(last),
+            };
+            (begin, last, isize::from(step))
+        }
+        Find::Count { count: at, first, step } => {
+            let number = args.get((begin + isize::from(at)) as usize).and_then(structures::number::parse_i64);
+            let first = begin + isize::from(first);
+            match number.and_then(|number| isize::try_from(number).ok()) {
+                Some(number) if number >= 0 && number <= count - first => {
+                    (first, first + (number - 1) * isize::from(step), isize::from(step))
+                }
+                _ => return false,
+            }
+        }
+        Find::Unknown => return true,
+    };
+    let mut index = first;
+    while index <= last && index < count {
+        positions.push((index as usize, spec.access));
+        index += step;
+    }
+    last < count
+}
+
+/// The shards that a request needs.
+pub fn shards(node: &Node, session: &Session, entry: &'static Entry, args: Args) -> ShardSet {
+    let keyspace = &node.keyspace;
+    let mut set = ShardSet::NONE;
+    match entry.plan {
+        Plan::None => {}
+        Plan::Session { runs_queue } => {
+            set = session.watched_shards(node);
+            for queued in session.multi.iter().filter(|_| runs_queue).flat_map(|multi| &multi.queue) {
+                set = set.union(shards(node, session, queued.entry, queued.args.as_args()));
+            }
+        }
+        Plan::One(index) => {
+            if let Some(key) = args.get(index) {
+                set.insert(keyspace.shard_of(keyspace.key(key).hash));
+            }
+        }
+        Plan::Keys => {
+            for (index, _) in positions(entry.record, args) {
+                set.insert(keyspace.shard_of(keyspace.key(args.at(index)).hash));
+            }
+        }
+        Plan::All => set = keyspace.all(),
+    }
+    set
+}

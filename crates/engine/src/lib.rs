@@ -1,0 +1,51 @@
+//! A Redis node, apart from its sockets.
+//!
+//! A [`Node`] holds keys, clients and settings; a [`Session`] is one connection's side of the conversation;
+//! [`execute::execute`] runs one request of a session against the node and says what the connection is to do next.
+//! Commands are declared and implemented family by family in [`commands`].
+//!
+//! Invariants: a command runs synchronously, while the shards of its keys are held; nothing here waits, sleeps, reads
+//! a clock or a socket: what a node needs of the world comes through [`Host`].
+
+pub mod blocking;
+pub mod clients;
+pub mod commands;
+pub mod context;
+pub mod error;
+pub mod execute;
+pub mod float;
+pub mod host;
+pub mod keys;
+pub mod monitors;
+pub mod node;
+pub mod parse;
+pub mod pause;
+pub mod pubsub;
+pub mod session;
+pub mod settings;
+pub mod stats;
+pub mod table;
+
+pub use clients::Client;
+pub use context::Cx;
+pub use error::CommandError;
+pub use execute::{Step, Worker, execute};
+pub use host::Host;
+pub use node::Node;
+pub use session::Session;
+pub use settings::Settings;
+
+use resp::{Args, Reply};
+
+/// What runs a command: it writes one reply, or fails and writes none.
+pub type Handler = fn(&mut Cx, Args, &mut Reply) -> Result<(), CommandError>;
+
+/// A command of a node.
+pub type Command = command::Command<Handler>;
+
+/// The command on which all records are built; it is not one itself.
+pub const BASE: Command = Command::base(unreachable);
+
+fn unreachable(_: &mut Cx, _: Args, _: &mut Reply) -> Result<(), CommandError> {
+    unreachable!("a record without a handler")
+}

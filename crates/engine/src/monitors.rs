@@ -1,0 +1,70 @@
+//! Clients that see all commands.
+
+use crate::clients::Client;
+use crate::node::{Gates, Node};
+use bytes::Bytes;
+use parking_lot::RwLock;
+use resp::Args;
+use std::sync::Arc;
+
+/// The clients of a node that see all commands.
+#[derive(Debug, Default)]
+pub struct Monitors(RwLock<Vec<Arc<Client>>>);
+
+impl Monitors {
+    /// Has a client see all commands.
+    pub fn add(&self, node: &Node, client: &Arc<Client>) {
+        self.0.write().push(Arc::clone(client));
+        node.set_gates(Gates::MONITORS, true);
+    }
+
+    /// Has a client see no more commands.
+    pub fn remove(&self, node: &Node, id: u64) {
+        let mut all = self.0.write();
+        all.retain(|client| client.id != id);
+        if all.is_empty() {
+            node.set_gates(Gates::MONITORS, false);
+        }
+    }
+
+    /// Shows a command to all who want to see: time, database, client, and the arguments in quotes.
+    pub fn show(&self, client: &Client, db: u32, args: Args, wall_us: i64) {
+        let mut line = format!("+{}.{:06} [{db} {}]", wall_us / 1_000_000, wall_us % 1_000_000, client.peer)
+            .into_bytes();
+        for arg in args.iter() {
+            line.push(b' ');
+            quote(arg, &mut line);
+        }
+        line.extend_from_slice(b"\r\n");
+        let line = Bytes::from(line);
+        self.0.read().iter().for_each(|monitor| monitor.send(line.clone()));
+    }
+}
+
+/// Appends bytes in double quotes, those that do not print as escapes.
+pub fn quote(bytes: &[u8], line: &mut Vec<u8>) {
+    line.push(b'"');
+    for &byte in bytes {
+        match byte {
+            b'\\' | b'"' => line.extend_from_slice(&[b'\\', byte]),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            0x07 => line.extend_from_slice(b"\\a"),
+            0x08 => line.extend_from_slice(b"\\b"),
+            b' '..=b'~' => line.push(byte),
+            _ => line.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    line.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn quotes_show_what_does_not_print() {
+        let mut line = Vec::new();
+        super::quote(b"a\"b\\\n\x00\xff\x07", &mut line);
+        assert_eq!(line, br#""a\"b\\\n\x00\xff\a""#);
+    }
+}

@@ -1,0 +1,131 @@
+//! A Redis node: one server's keys, clients and settings.
+
+use crate::blocking::Waiters;
+use crate::clients::Clients;
+use crate::host::Host;
+use crate::monitors::Monitors;
+use crate::pause::Pause;
+use crate::pubsub::PubSub;
+use crate::settings::Settings;
+use crate::stats::Stats;
+use crate::table::{Names, Table};
+use command::Release;
+use keyspace::{Keyspace, Params};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+bitflags::bitflags! {
+    /// What keeps commands from being run without further checks.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Gates: u32 {
+        /// Memory is limited.
+        const MAXMEMORY = 1 << 0;
+        /// Somebody wants to see all commands.
+        const MONITORS = 1 << 1;
+        /// Clients are not served for a while.
+        const PAUSED = 1 << 2;
+    }
+}
+
+/// What a node is made of.
+#[derive(Debug)]
+pub struct Spec {
+    /// The release that it imitates.
+    pub release: Release,
+    /// Lock stripes: a power of two, at most [`keyspace::locked::MAX_SHARDS`].
+    pub shards: usize,
+    /// Worker threads that serve its connections.
+    pub workers: usize,
+    /// Keys hashes and random choices.
+    pub seed: u64,
+}
+
+/// A Redis node; see the module.
+pub struct Node {
+    /// The release that it imitates.
+    pub release: Release,
+    /// Its keys.
+    pub keyspace: Keyspace,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its clients.
+    pub clients: Clients,
+    /// Clients that wait for keys.
+    pub waiters: Waiters,
+    /// Channels and those who listen.
+    pub pubsub: PubSub,
+    /// Clients that see all commands.
+    pub monitors: Monitors,
+    /// The pause in which clients are not served.
+    pub pause: Pause,
+    /// Its statistics.
+    pub stats: Stats,
+    /// The world that it runs in.
+    pub host: Arc<dyn Host>,
+    /// Commands by name.
+    pub names: Names,
+    gates: AtomicU32,
+    /// When the host has been asked to let keys expire, in ms since the epoch.
+    expire_at_ms: AtomicI64,
+}
+
+impl Node {
+    /// A node without keys or clients.
+    pub fn new(spec: &Spec, host: Arc<dyn Host>) -> Self {
+        Node {
+            release: spec.release,
+            keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(Params::new(spec.seed))),
+            settings: Settings::default(),
+            clients: Clients::default(),
+            waiters: Waiters::default(),
+            pubsub: PubSub::default(),
+            monitors: Monitors::default(),
+            pause: Pause::default(),
+            stats: Stats::new(spec.workers, spec.release),
+            host,
+            names: Table::of(spec.release).names().clone(),
+            gates: AtomicU32::new(0),
+            expire_at_ms: AtomicI64::new(i64::MAX),
+        }
+    }
+
+    /// What keeps commands from being run without further checks.
+    #[inline]
+    pub fn gates(&self) -> Gates {
+        Gates::from_bits_retain(self.gates.load(Ordering::Relaxed))
+    }
+
+    /// Puts up or takes down gates.
+    pub fn set_gates(&self, gates: Gates, up: bool) {
+        if up {
+            self.gates.fetch_or(gates.bits(), Ordering::Relaxed);
+        } else {
+            self.gates.fetch_and(!gates.bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// Asks the host to let keys expire at this time, unless it will do so before.
+    pub(crate) fn schedule_expiry(&self, due_ms: i64) {
+        if self.expire_at_ms.fetch_min(due_ms, Ordering::Relaxed) > due_ms {
+            self.host.expire_at(due_ms);
+        }
+    }
+
+    /// Forgets when the host was asked to let keys expire: it is about to do so, and will be asked again.
+    pub fn begin_expiry(&self) {
+        self.expire_at_ms.store(i64::MAX, Ordering::Relaxed);
+    }
+
+    /// Asks the host to let keys expire at this time.
+    pub fn end_expiry(&self, next_ms: Option<i64>) {
+        if let Some(next_ms) = next_ms {
+            self.schedule_expiry(next_ms);
+        }
+    }
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("release", &self.release).finish_non_exhaustive()
+    }
+}

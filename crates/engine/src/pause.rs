@@ -1,0 +1,66 @@
+//! A pause in which clients are not served.
+
+use crate::node::{Gates, Node};
+use parking_lot::Mutex;
+use std::task::{Context, Poll, Waker};
+
+/// What a pause holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Commands that write.
+    Writes,
+    /// All commands.
+    All,
+}
+
+/// The pause of a node, if there is one.
+#[derive(Debug, Default)]
+pub struct Pause(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// What is held back, and until when, in ms since the epoch.
+    now: Option<(Scope, i64)>,
+    wakers: Vec<Waker>,
+}
+
+impl Pause {
+    /// Begins a pause, or makes one longer and wider.
+    pub fn begin(&self, node: &Node, scope: Scope, until_ms: i64) {
+        let mut inner = self.0.lock();
+        inner.now = Some(match inner.now {
+            Some((own, own_until_ms)) => (own.max(scope), own_until_ms.max(until_ms)),
+            None => (scope, until_ms),
+        });
+        node.set_gates(Gates::PAUSED, true);
+    }
+
+    /// Ends the pause.
+    pub fn end(&self, node: &Node) {
+        let mut inner = self.0.lock();
+        inner.now = None;
+        node.set_gates(Gates::PAUSED, false);
+        inner.wakers.drain(..).for_each(Waker::wake);
+    }
+
+    /// Until when a command is held back, in ms since the epoch; nothing if it is not.
+    pub fn holds_until(&self, node: &Node, writes: bool, now_ms: i64) -> Option<i64> {
+        let now = self.0.lock().now;
+        let (scope, until_ms) = now?;
+        if until_ms <= now_ms {
+            self.end(node);
+            return None;
+        }
+        (writes || scope == Scope::All).then_some(until_ms)
+    }
+
+    /// Ready when the pause has been ended.
+    pub fn poll_over(&self, context: &Context<'_>) -> Poll<()> {
+        let mut inner = self.0.lock();
+        if inner.now.is_none() {
+            return Poll::Ready(());
+        }
+        inner.wakers.push(context.waker().clone());
+        Poll::Pending
+    }
+}

@@ -1,0 +1,254 @@
+//! One connection's side of the conversation.
+
+use crate::clients::{Client, Marks};
+use crate::node::Node;
+use crate::pubsub::Kind;
+use crate::table::{self, Entry, Names};
+use keyspace::interest::Watch;
+use keyspace::{Locked, ShardSet};
+use resp::{OwnedArgs, Protocol};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+bitflags::bitflags! {
+    /// The state of a session. While no flag is set, a command runs without further checks.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct State: u32 {
+        /// The client has yet to log in.
+        const UNAUTHENTICATED = 1 << 0;
+        /// Commands are queued.
+        const MULTI = 1 << 1;
+        /// The client has subscribed to channels.
+        const SUBSCRIBED = 1 << 2;
+        /// The connection ends after this reply.
+        const CLOSING = 1 << 3;
+        /// Commands may take as long as they like: no other connection waits for this thread.
+        const OFFLOADED = 1 << 4;
+        /// Replies are not sent.
+        const REPLY_OFF = 1 << 5;
+        /// The reply of the next command is not sent.
+        const REPLY_SKIP_NEXT = 1 << 6;
+        /// The reply of this command is not sent.
+        const REPLY_SKIP = 1 << 7;
+        /// Reading keys does not count as using them.
+        const NO_TOUCH = 1 << 8;
+        /// The client sees all commands, and sends none.
+        const MONITOR = 1 << 9;
+    }
+}
+
+/// A connection's side of the conversation.
+#[derive(Debug)]
+pub struct Session {
+    /// What others see of the connection.
+    pub client: Arc<Client>,
+    /// The database in use.
+    pub db: u32,
+    /// The protocol that the client speaks.
+    pub protocol: Protocol,
+    /// The state.
+    pub state: State,
+    /// The transaction being queued.
+    pub multi: Option<Box<Multi>>,
+    /// The keys being watched.
+    pub watching: Option<Box<Watching>>,
+    /// What the client listens to, by kind.
+    pub subscriptions: Option<Box<[ChannelNames; 3]>>,
+    /// The command of the last request, and its name as the client wrote it.
+    last: Option<(&'static Entry, LastName)>,
+}
+
+/// Names of channels or patterns.
+pub type ChannelNames = HashSet<Box<[u8]>, foldhash::fast::RandomState>;
+
+/// A transaction being queued.
+#[derive(Debug, Default)]
+pub struct Multi {
+    /// The commands so far.
+    pub queue: Vec<Queued>,
+    /// Whether one was refused: the transaction will be.
+    pub aborted: bool,
+}
+
+/// A queued command.
+#[derive(Debug)]
+pub struct Queued {
+    /// The command.
+    pub entry: &'static Entry,
+    /// Its arguments.
+    pub args: OwnedArgs,
+}
+
+/// Keys being watched.
+#[derive(Debug, Default)]
+pub struct Watching {
+    /// Broken by the first change.
+    pub watch: Arc<Watch>,
+    /// The databases and keys, and whether they had expired when the watch began.
+    pub keys: Vec<(u32, Box<[u8]>, bool)>,
+}
+
+/// A name of up to fifteen bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct LastName {
+    bytes: [u8; 15],
+    len: u8,
+}
+
+impl LastName {
+    fn new(name: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 15];
+        bytes.get_mut(..name.len())?.copy_from_slice(name);
+        Some(LastName { bytes, len: name.len() as u8 })
+    }
+
+    #[inline]
+    fn is(&self, name: &[u8]) -> bool {
+        self.bytes[..usize::from(self.len)] == *name
+    }
+}
+
+impl Session {
+    /// The session of a client that has just come.
+    pub fn new(client: Arc<Client>) -> Self {
+        Session {
+            client,
+            db: 0,
+            protocol: Protocol::Resp2,
+            state: State::default(),
+            multi: None,
+            watching: None,
+            subscriptions: None,
+            last: None,
+        }
+    }
+
+    /// Begins anew: whether the client must log in depends on the node.
+    pub fn begin(&mut self, node: &Node) {
+        self.set_protocol(Protocol::Resp2);
+        self.state = State::default();
+        self.state.set(State::UNAUTHENTICATED, node.settings.password.read().is_some());
+        self.client.mark(Marks::MONITOR | Marks::NO_EVICT | Marks::NO_TOUCH, false);
+    }
+
+    /// The command of a name. Clients tend to send the same again: the last one is not looked up.
+    #[inline]
+    pub fn find(&mut self, names: &Names, name: &[u8]) -> Option<&'static Entry> {
+        if let Some((entry, last)) = self.last
+            && last.is(name)
+        {
+            return Some(entry);
+        }
+        let entry = table::find(names, name)?;
+        self.last = LastName::new(name).map(|last| (entry, last));
+        Some(entry)
+    }
+
+    /// Chooses a database.
+    pub fn select(&mut self, db: u32) {
+        self.db = db;
+        self.client.gauges.db.store(db, Ordering::Relaxed);
+    }
+
+    /// Speaks another protocol from the next reply on.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        self.client.set_protocol(protocol);
+    }
+
+    /// Begins or ends a transaction.
+    pub fn set_multi(&mut self, multi: Option<Box<Multi>>) -> Option<Box<Multi>> {
+        self.state.set(State::MULTI, multi.is_some());
+        self.client.mark(Marks::MULTI, multi.is_some());
+        self.client.gauges.queued.store(u32::from(multi.is_some()), Ordering::Relaxed);
+        self.client.gauges.queued_bytes.store(0, Ordering::Relaxed);
+        std::mem::replace(&mut self.multi, multi)
+    }
+
+    /// The number of channels, patterns or shard channels that the client listens to.
+    pub fn subscribed(&self, kind: Kind) -> usize {
+        self.subscriptions.as_ref().map_or(0, |all| all[kind as usize].len())
+    }
+
+    /// Listens to a name; whether that is new.
+    pub fn subscribe(&mut self, node: &Node, kind: Kind, name: &[u8]) -> bool {
+        let new = self.subscriptions.get_or_insert_default()[kind as usize].insert(name.into());
+        if new {
+            node.pubsub.subscribe(kind, name, &self.client);
+            self.subscriptions_changed();
+        }
+        new
+    }
+
+    /// No longer listens to a name; whether it did.
+    pub fn unsubscribe(&mut self, node: &Node, kind: Kind, name: &[u8]) -> bool {
+        let old = self.subscriptions.as_mut().is_some_and(|all| all[kind as usize].remove(name));
+        if old {
+            node.pubsub.unsubscribe(kind, name, &self.client);
+            self.subscriptions_changed();
+        }
+        old
+    }
+
+    fn subscriptions_changed(&mut self) {
+        let counts = Kind::ALL.map(|kind| self.subscribed(kind));
+        for (gauge, count) in self.client.gauges.subscriptions.iter().zip(counts) {
+            gauge.store(count as u32, Ordering::Relaxed);
+        }
+        let listens = counts.iter().sum::<usize>() > 0;
+        self.state.set(State::SUBSCRIBED, listens);
+        self.client.mark(Marks::PUBSUB, listens);
+        if !listens {
+            self.subscriptions = None;
+        }
+    }
+
+    /// No longer listens to anything.
+    pub fn unsubscribe_all(&mut self, node: &Node) {
+        let Some(all) = self.subscriptions.take() else { return };
+        for (kind, names) in Kind::ALL.into_iter().zip(all.iter()) {
+            names.iter().for_each(|name| node.pubsub.unsubscribe(kind, name, &self.client));
+        }
+        self.subscriptions_changed();
+    }
+
+    /// The shards of the watched keys.
+    pub fn watched_shards(&self, node: &Node) -> ShardSet {
+        let mut set = ShardSet::NONE;
+        for (_, key, _) in self.watching.iter().flat_map(|watching| &watching.keys) {
+            set.insert(node.keyspace.shard_of(node.keyspace.key(key).hash));
+        }
+        set
+    }
+
+    /// Watches no keys any more; their shards are held.
+    pub fn unwatch(&mut self, locked: &mut Locked) {
+        let Some(watching) = self.watching.take() else { return };
+        for (db, key, _) in &watching.keys {
+            let key = locked.keyspace().key(key);
+            let shard = locked.shard_mut(&key);
+            shard.interest(*db).unwatch(key.bytes, &watching.watch);
+            shard.forget_interest(*db);
+        }
+        self.client.gauges.watched.store(0, Ordering::Relaxed);
+        self.client.mark(Marks::BROKEN, false);
+    }
+
+    /// Leaves nothing behind in the node: the connection ends.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else holds: to be tried again when it is free.
+    pub fn leave(&mut self, node: &Node) -> Result<(), usize> {
+        self.unsubscribe_all(node);
+        if self.watching.is_some() {
+            let mut locked = node.keyspace.lock(self.watched_shards(node))?;
+            self.unwatch(&mut locked);
+        }
+        if self.state.contains(State::MONITOR) {
+            node.monitors.remove(node, self.client.id);
+        }
+        node.clients.remove(self.client.id);
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! The settings that are looked at while commands run, ready for use.
+
+use parking_lot::RwLock;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+/// Settings in the form in which they are used.
+#[derive(Debug)]
+pub struct Settings {
+    /// Most memory for keys, in bytes; zero for any (`maxmemory`).
+    pub maxmemory: AtomicU64,
+    /// Longest argument, in bytes (`proto-max-bulk-len`).
+    pub bulk_bytes: AtomicI64,
+    /// Commands that take as long go to the slow log, in microseconds; none if negative (`slowlog-log-slower-than`).
+    pub slowlog_us: AtomicI64,
+    /// Events that take as long are recorded, in ms; none if zero (`latency-monitor-threshold`).
+    pub latency_ms: AtomicI64,
+    /// Number of databases (`databases`).
+    pub databases: AtomicU32,
+    /// Most clients (`maxclients`).
+    pub maxclients: AtomicU32,
+    /// Seconds after which an idle client is closed; none if zero (`timeout`).
+    pub timeout_s: AtomicU32,
+    /// Most bytes received from a client and not processed (`client-query-buffer-limit`).
+    pub query_buffer_bytes: AtomicU64,
+    /// The password of the default user (`requirepass`).
+    pub password: RwLock<Option<Box<[u8]>>>,
+    /// How many bytes of replies wait for a client before it is closed, for normal clients and for those that listen
+    /// to channels (`client-output-buffer-limit`).
+    pub output_limits: [OutputLimit; 2],
+}
+
+/// How many bytes of replies may wait for a client.
+#[derive(Debug, Default)]
+pub struct OutputLimit {
+    /// At once; zero for any.
+    pub hard_bytes: AtomicU64,
+    /// For `soft_s` seconds; zero for any.
+    pub soft_bytes: AtomicU64,
+    /// See `soft_bytes`.
+    pub soft_s: AtomicU64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            maxmemory: AtomicU64::new(0),
+            bulk_bytes: AtomicI64::new(512 << 20),
+            slowlog_us: AtomicI64::new(10_000),
+            latency_ms: AtomicI64::new(0),
+            databases: AtomicU32::new(16),
+            maxclients: AtomicU32::new(10_000),
+            timeout_s: AtomicU32::new(0),
+            query_buffer_bytes: AtomicU64::new(1 << 30),
+            password: RwLock::new(None),
+            output_limits: [
+                OutputLimit::default(),
+                OutputLimit {
+                    hard_bytes: AtomicU64::new(32 << 20),
+                    soft_bytes: AtomicU64::new(8 << 20),
+                    soft_s: AtomicU64::new(60),
+                },
+            ],
+        }
+    }
+}
+
+impl Settings {
+    /// The number of databases.
+    #[inline]
+    pub fn databases(&self) -> u32 {
+        self.databases.load(Ordering::Relaxed)
+    }
+}
