@@ -1,0 +1,17 @@
+//! A bare node, for trying things out.
+use std::sync::Arc;
+#[global_allocator]
+static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+fn main() {
+    let port: u16 = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(6400);
+    let threads: usize = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(1);
+    let workers = server::Workers::start(threads).unwrap();
+    let clock = Arc::new(server::Clock::new());
+    let running =
+        server::Running::start(&workers, &clock, command::Release::V7_0, ([127, 0, 0, 1], port).into(), 7)
+            .unwrap();
+    println!("{}", running.address());
+    loop {
+        std::thread::park();
+    }
+}

@@ -1,0 +1,557 @@
+//! One connection.
+//!
+//! Requests are read into a buffer that all connections of a worker share; only what is incomplete is kept by the
+//! connection itself. Replies gather in a shared buffer likewise, and go out once a batch; only what the socket does
+//! not take is kept. An idle connection therefore keeps no buffers.
+
+use crate::clock::Clock;
+use crate::offload::{self, Numbers};
+use command::Release;
+use engine::blocking::{self, Waiter};
+use engine::clients::Marks;
+use engine::execute::prefetch;
+use engine::session::State;
+use engine::{Client, Node, Session, Step, Worker, execute};
+use resp::{Args, Limits, OwnedArgs, Parsed, Parser, ProtocolError, Reply, Request};
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{Error, ErrorKind, Result};
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+
+/// What is read at once, in bytes.
+const READ_BYTES: usize = 64 * 1024;
+/// The largest reply buffer that is kept for reuse, in bytes.
+const REPLY_KEPT: usize = 256 * 1024;
+/// What is read at most from a client whose command waits, in bytes.
+const BLOCKED_INPUT: usize = 1 << 20;
+/// Requests that are parsed before they are run, so that what they need can be fetched meanwhile.
+const AHEAD: usize = 32;
+/// How long the last replies may take on their way to a client that is being closed, in ms.
+const LAST_REPLIES_MS: i64 = 5_000;
+/// Most arguments of a request before release 7.0.
+const ARGUMENTS_BEFORE_7: i64 = 1024 * 1024;
+
+/// What the connections of a thread share.
+struct Shared {
+    worker: Worker,
+    input: Box<[u8]>,
+    output: Vec<u8>,
+    batch: Batch,
+}
+
+/// Requests that are about to run.
+#[derive(Default)]
+struct Batch {
+    /// Where each begins.
+    requests: Vec<(usize, Request)>,
+    parsed: Parsed,
+}
+
+impl Batch {
+    fn clear(&mut self) {
+        self.requests.clear();
+        self.parsed.clear();
+    }
+
+    #[inline]
+    fn args<'a>(&'a self, bytes: &'a [u8], number: usize) -> Args<'a> {
+        let (start, request) = self.requests[number];
+        self.parsed.args(&bytes[start..], request)
+    }
+}
+
+thread_local! {
+    static SHARED: RefCell<Shared> = RefCell::new(Shared {
+        worker: Worker::new(0),
+        input: vec![0; READ_BYTES].into(),
+        output: Vec::new(),
+        batch: Batch::default(),
+    });
+}
+
+/// Says which worker this thread is.
+pub(crate) fn set_worker(number: usize) {
+    SHARED.with_borrow_mut(|shared| shared.worker = Worker::new(number));
+}
+
+/// What connections of a node have in common.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) node: Arc<Node>,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) numbers: Arc<Numbers>,
+}
+
+/// A connection; see the module.
+struct Connection {
+    place: Place,
+    stream: TcpStream,
+    /// There is none while a command runs elsewhere.
+    session: Option<Session>,
+    client: Arc<Client>,
+    parser: Parser,
+    /// Input that has not been processed.
+    input: Vec<u8>,
+    /// Replies that have not been sent, from `sent` on.
+    output: Vec<u8>,
+    sent: usize,
+    /// Since when more replies wait than the soft limit allows, in ms since the epoch.
+    soft_since_ms: Option<i64>,
+}
+
+/// What is to happen next.
+enum Next {
+    /// Wait for more input.
+    Read,
+    /// Go on with the input that there is.
+    Process,
+    /// Wait until a shard may be free.
+    Contended(usize),
+    /// Run a command elsewhere.
+    Offload(OwnedArgs),
+    /// Wait for keys.
+    Blocked(Arc<Waiter>),
+    /// Wait until a pause is over, at this time in ms since the epoch at the latest.
+    Paused(i64),
+    /// Tell what is wrong with the request, and end.
+    Broken(ProtocolError),
+    /// Send what there is and end.
+    Close,
+}
+
+/// Where input is.
+enum Input<'a> {
+    /// So many bytes of the shared buffer.
+    Shared(usize),
+    /// What the connection kept.
+    Kept(&'a [u8]),
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
+    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
+    let node = Arc::clone(&place.node);
+    let client = Client::new(node.clients.next_id(), stream.as_raw_fd(), peer, local, place.clock.wall_ms());
+    let client = Arc::new(client);
+    let most = node.settings.maxclients.load(Relaxed) as usize;
+    if !node.clients.add(Arc::clone(&client), most) {
+        node.stats.rejected_connections.fetch_add(1, Relaxed);
+        // As much of it as the socket takes; the client is not waited for.
+        let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+        return;
+    }
+    let mut session = Session::new(Arc::clone(&client));
+    session.begin(&node);
+    with_worker(|worker| node.stats.worker(worker.id).connections.add(1));
+    let mut connection = Connection {
+        place,
+        stream,
+        session: Some(session),
+        client,
+        parser: Parser::new(),
+        input: Vec::new(),
+        output: Vec::new(),
+        sent: 0,
+        soft_since_ms: None,
+    };
+    // However the connection ends, there is nobody left to tell.
+    let _ = connection.run().await;
+    match &mut connection.session {
+        Some(session) => {
+            while let Err(shard) = session.leave(&node) {
+                poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
+            }
+        }
+        // A command that panicked took it along.
+        None => node.clients.remove(connection.client.id),
+    }
+}
+
+fn with_worker<R>(f: impl FnOnce(&mut Worker) -> R) -> R {
+    SHARED.with_borrow_mut(|shared| f(&mut shared.worker))
+}
+
+fn killed() -> Error {
+    ErrorKind::ConnectionAborted.into()
+}
+
+impl Connection {
+    async fn run(&mut self) -> Result<()> {
+        let mut next = Next::Read;
+        loop {
+            next = match next {
+                Next::Read => self.wait_for_input().await?,
+                Next::Process => SHARED.with_borrow_mut(|shared| self.process_kept(shared))?,
+                Next::Contended(shard) => {
+                    let node = &self.place.node;
+                    poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
+                    Next::Process
+                }
+                Next::Offload(args) => self.offload(args).await?,
+                Next::Blocked(waiter) => self.wait_for_keys(waiter).await?,
+                Next::Paused(until_ms) => self.wait_for_pause(until_ms).await?,
+                Next::Broken(_) | Next::Close => return self.flush().await,
+            };
+        }
+    }
+
+    /// Waits until there is input, and processes it. A client that is idle for too long is closed.
+    async fn wait_for_input(&mut self) -> Result<Next> {
+        let timeout_s = self.place.node.settings.timeout_s.load(Relaxed);
+        let exempt = State::SUBSCRIBED | State::MONITOR;
+        if timeout_s == 0 || self.session.as_ref().is_some_and(|session| session.state.intersects(exempt)) {
+            return poll_fn(|cx| self.poll_input(cx, timeout_s)).await;
+        }
+        let clock = Arc::clone(&self.place.clock);
+        let idle_ms = i64::from(timeout_s) * 1000;
+        let active_ms = self.client.gauges.active_ms.load(Relaxed);
+        tokio::select! {
+            biased;
+            next = poll_fn(|cx| self.poll_input(cx, timeout_s)) => next,
+            () = clock.sleep_until(active_ms + idle_ms) => Err(ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Passes messages on, sends what was kept, and processes input as it comes.
+    fn poll_input(&mut self, cx: &mut Context<'_>, timeout_s: u32) -> Poll<Result<Next>> {
+        self.client.register(cx.waker());
+        loop {
+            if self.client.is_killed() {
+                return Poll::Ready(Err(killed()));
+            }
+            if self.client.has_mail() {
+                self.take_mail()?;
+            }
+            if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
+                self.send_kept()?;
+                continue;
+            }
+            if self.place.node.settings.timeout_s.load(Relaxed) != timeout_s {
+                // The idle time has been configured anew.
+                return Poll::Ready(Ok(Next::Read));
+            }
+            return self.poll_read(cx);
+        }
+    }
+
+    /// Reads what has come and processes it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next>> {
+        SHARED.with_borrow_mut(|shared| {
+            let mut buffer = ReadBuf::new(&mut shared.input);
+            // Reading this way spares asking again when less came than was asked for.
+            let len = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) => buffer.filled().len(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            };
+            if len == 0 {
+                return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+            }
+            self.place.node.stats.worker(shared.worker.id).input_bytes.add(len as u64);
+            if self.input.is_empty() {
+                return Poll::Ready(self.process(shared, Input::Shared(len)).1);
+            }
+            self.input.extend_from_slice(&shared.input[..len]);
+            Poll::Ready(self.process_kept(shared))
+        })
+    }
+
+    /// Processes input that was kept.
+    fn process_kept(&mut self, shared: &mut Shared) -> Result<Next> {
+        let input = std::mem::take(&mut self.input);
+        let (taken, next) = self.process(shared, Input::Kept(&input));
+        if taken < input.len() {
+            self.input = input;
+            self.input.drain(..taken);
+            self.kept_input()?;
+        } else {
+            self.client.gauges.input_bytes.store(0, Relaxed);
+        }
+        next
+    }
+
+    /// Takes note of how much input is kept, and ends the connection if it is too much.
+    fn kept_input(&self) -> Result<()> {
+        self.client.gauges.input_bytes.store(self.input.len(), Relaxed);
+        let most = self.place.node.settings.query_buffer_bytes.load(Relaxed);
+        if self.input.len() as u64 > most {
+            self.place.node.stats.query_buffer_closes.fetch_add(1, Relaxed);
+            return Err(killed());
+        }
+        Ok(())
+    }
+
+    /// Runs the requests in some input; gives how much of it has been dealt with, and what is next. What is left of
+    /// shared input is kept.
+    fn process(&mut self, shared: &mut Shared, input: Input<'_>) -> (usize, Result<Next>) {
+        let Some(session) = &mut self.session else { return (0, Ok(Next::Close)) };
+        let Shared { worker, input: buffer, output, batch } = shared;
+        let bytes = match input {
+            Input::Shared(len) => &buffer[..len],
+            Input::Kept(bytes) => bytes,
+        };
+        let node = &*self.place.node;
+        let mut reply = Reply::with_buffer(std::mem::take(output), session.protocol);
+        worker.begin(node);
+        let mut parsed = 0;
+        let (taken, next) = loop {
+            batch.clear();
+            let limits = limits(node, session);
+            let end = loop {
+                match self.parser.parse(&bytes[parsed..], &limits, &mut batch.parsed) {
+                    Ok(Some(request)) => {
+                        if !request.is_empty() {
+                            batch.requests.push((parsed, request));
+                        }
+                        parsed += request.len;
+                        // What is parsed after a login has other limits.
+                        if batch.requests.len() == AHEAD || limits.unauthenticated {
+                            break None;
+                        }
+                    }
+                    Ok(None) => break Some(Next::Read),
+                    Err(error) => break Some(Next::Broken(error)),
+                }
+            };
+            if batch.requests.len() > 1 {
+                prefetch(node, session.db, (0..batch.requests.len()).map(|number| batch.args(bytes, number)));
+            }
+            let mut stopped = None;
+            for number in 0..batch.requests.len() {
+                let args = batch.args(bytes, number);
+                let here = batch.requests[number].0;
+                let after = batch.requests.get(number + 1).map_or(parsed, |&(start, _)| start);
+                stopped = match execute(node, worker, session, args, &mut reply) {
+                    Step::Done => continue,
+                    Step::Close => Some((after, Next::Close)),
+                    Step::Contended(shard) => Some((here, Next::Contended(shard))),
+                    Step::Offload => Some((after, Next::Offload(args.to_owned()))),
+                    Step::Blocked(waiter) => Some((after, Next::Blocked(waiter))),
+                    Step::Paused(until_ms) => Some((here, Next::Paused(until_ms))),
+                };
+                break;
+            }
+            match (stopped, end) {
+                (Some((taken, next)), _) => {
+                    // What was parsed ahead is parsed again.
+                    self.parser.restart();
+                    break (taken, next);
+                }
+                (None, Some(Next::Broken(error))) => {
+                    reply.error(format!("ERR Protocol error: {error}"));
+                    break (parsed, Next::Close);
+                }
+                (None, Some(next)) => break (parsed, next),
+                (None, None) => {}
+            }
+        };
+        let mut kept = Ok(());
+        if let Input::Shared(len) = input
+            && taken < len
+        {
+            self.input.extend_from_slice(&buffer[taken..len]);
+            kept = self.kept_input();
+        }
+        let mut replies = reply.into_bytes();
+        node.stats.worker(worker.id).output_bytes.add(replies.len() as u64);
+        let sent = self.send(&replies);
+        replies.clear();
+        if replies.capacity() <= REPLY_KEPT {
+            *output = replies;
+        }
+        (taken, kept.and(sent).map(|()| next))
+    }
+
+    /// Sends replies; what the socket does not take is kept.
+    fn send(&mut self, replies: &[u8]) -> Result<()> {
+        let mut rest = replies;
+        if self.sent == self.output.len() {
+            while !rest.is_empty() {
+                match self.stream.try_write(rest) {
+                    Ok(len) => rest = &rest[len..],
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.output.extend_from_slice(rest);
+        self.check_output()
+    }
+
+    /// Adds messages that have come for the client to what is to be sent.
+    fn take_mail(&mut self) -> Result<()> {
+        for message in self.client.take_mail() {
+            self.output.extend_from_slice(&message);
+        }
+        self.send_kept()
+    }
+
+    /// Sends what was kept, as far as the socket takes it.
+    fn send_kept(&mut self) -> Result<()> {
+        while self.sent < self.output.len() {
+            match self.stream.try_write(&self.output[self.sent..]) {
+                Ok(len) => self.sent += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.check_output(),
+                Err(error) => return Err(error),
+            }
+        }
+        self.output = Vec::new();
+        self.sent = 0;
+        self.check_output()
+    }
+
+    /// Ends the connection if more replies wait than the configuration allows, or for too long.
+    fn check_output(&mut self) -> Result<()> {
+        let waiting = self.output.len() - self.sent;
+        self.client.gauges.output_bytes.store(waiting, Relaxed);
+        if waiting == 0 {
+            self.soft_since_ms = None;
+            return Ok(());
+        }
+        if self.sent > waiting {
+            self.output.drain(..self.sent);
+            self.sent = 0;
+        }
+        let listens = self.client.marks().contains(Marks::PUBSUB);
+        let limit = &self.place.node.settings.output_limits[usize::from(listens)];
+        let over = |most: u64| most > 0 && waiting as u64 > most;
+        let now_ms = self.place.clock.wall_ms();
+        if over(limit.soft_bytes.load(Relaxed)) {
+            self.soft_since_ms.get_or_insert(now_ms);
+        } else {
+            self.soft_since_ms = None;
+        }
+        let soft_ms = limit.soft_s.load(Relaxed) as i64 * 1000;
+        let too_long = self.soft_since_ms.is_some_and(|since_ms| now_ms - since_ms > soft_ms);
+        if over(limit.hard_bytes.load(Relaxed)) || too_long {
+            self.place.node.stats.output_buffer_closes.fetch_add(1, Relaxed);
+            return Err(killed());
+        }
+        Ok(())
+    }
+
+    /// Sends all that was kept, unless the client takes too long to receive it.
+    async fn flush(&mut self) -> Result<()> {
+        let clock = Arc::clone(&self.place.clock);
+        let until_ms = clock.wall_ms() + LAST_REPLIES_MS;
+        let flush = async {
+            while self.sent < self.output.len() {
+                self.stream.writable().await?;
+                self.send_kept()?;
+            }
+            Ok(())
+        };
+        tokio::select! {
+            flushed = flush => flushed,
+            () = clock.sleep_until(until_ms) => Err(ErrorKind::TimedOut.into()),
+        }
+    }
+
+    /// Runs a long command elsewhere.
+    async fn offload(&mut self, args: OwnedArgs) -> Result<Next> {
+        let Some(session) = self.session.take() else { return Ok(Next::Close) };
+        let Place { node, numbers, .. } = self.place.clone();
+        let done = offload::run(node, numbers, session, args).await;
+        let Some((session, replies, step)) = done else { return Ok(Next::Close) };
+        self.session = Some(session);
+        self.send(&replies)?;
+        Ok(match step {
+            Step::Blocked(waiter) => Next::Blocked(waiter),
+            Step::Close => Next::Close,
+            _ => Next::Process,
+        })
+    }
+
+    /// Waits until a command is served or its time is up.
+    async fn wait_for_keys(&mut self, waiter: Arc<Waiter>) -> Result<Next> {
+        let clock = Arc::clone(&self.place.clock);
+        let deadline_ms = waiter.timeout_ms().map(|timeout_ms| clock.wall_ms().saturating_add(timeout_ms));
+        self.client.mark(Marks::BLOCKED, true);
+        let reply = tokio::select! {
+            biased;
+            reply = poll_fn(|cx| self.poll_served(cx, &waiter)) => reply,
+            () = clock.sleep_until(deadline_ms.unwrap_or(i64::MAX)) => {
+                // Served or not, there is a reply now.
+                waiter.time_out();
+                Ok(waiter.take_reply().unwrap_or_default())
+            }
+        };
+        self.client.mark(Marks::BLOCKED, false);
+        let node = &self.place.node;
+        while let Err(shard) = blocking::forget(node, &waiter) {
+            poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
+        }
+        self.send(&reply?)?;
+        Ok(Next::Process)
+    }
+
+    /// Ready with the reply of a command that has been served; meanwhile messages are passed on, and input is kept.
+    fn poll_served(&mut self, cx: &mut Context<'_>, waiter: &Waiter) -> Poll<Result<Vec<u8>>> {
+        self.client.register(cx.waker());
+        loop {
+            if let Some(reply) = waiter.take_reply() {
+                return Poll::Ready(Ok(reply));
+            }
+            if self.client.is_killed() {
+                return Poll::Ready(Err(killed()));
+            }
+            if self.client.has_mail() {
+                self.take_mail()?;
+            }
+            if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
+                self.send_kept()?;
+                continue;
+            }
+            if self.input.len() >= BLOCKED_INPUT {
+                return Poll::Pending;
+            }
+            // That the client has gone is noticed at once.
+            let mut buffer = [0; 4096];
+            let mut buffer = ReadBuf::new(&mut buffer);
+            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(()) if buffer.filled().is_empty() => {
+                    return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+                }
+                Poll::Ready(()) => self.input.extend_from_slice(buffer.filled()),
+            }
+        }
+    }
+
+    /// Waits until a pause is over.
+    async fn wait_for_pause(&mut self, until_ms: i64) -> Result<Next> {
+        let clock = Arc::clone(&self.place.clock);
+        let node = &self.place.node;
+        let client = &self.client;
+        let over = poll_fn(|cx| {
+            client.register(cx.waker());
+            if client.is_killed() { Poll::Ready(()) } else { node.pause.poll_over(cx) }
+        });
+        tokio::select! {
+            () = over => {}
+            () = clock.sleep_until(until_ms) => {}
+        }
+        if client.is_killed() { Err(killed()) } else { Ok(Next::Process) }
+    }
+}
+
+/// What the client may announce.
+#[inline]
+fn limits(node: &Node, session: &Session) -> Limits {
+    let arguments = if node.release < Release::V7_0 { ARGUMENTS_BEFORE_7 } else { i64::from(i32::MAX) };
+    Limits {
+        bulk_bytes: node.settings.bulk_bytes.load(Relaxed),
+        arguments,
+        unauthenticated: session.state.contains(State::UNAUTHENTICATED) && node.release >= Release::V6_2,
+    }
+}

@@ -1,0 +1,108 @@
+//! The world of a node: the clock, a timer for keys that expire, a thread that frees values.
+
+use crate::clock::Clock;
+use engine::execute::expire_due;
+use engine::{Host, Node, Worker};
+use keyspace::effects::Garbage;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, OnceLock, Weak};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// Records that are looked at while a shard is held.
+const EXPIRE_BATCH: usize = 200;
+
+/// The world of one node.
+#[derive(Debug)]
+pub(crate) struct NodeHost {
+    clock: Arc<Clock>,
+    /// The event loop on which the node's timer runs.
+    timers: Handle,
+    /// The number by which the timer counts.
+    number: usize,
+    node: OnceLock<Weak<Node>>,
+    /// When keys are to expire next, in ms since the epoch; there is a timer once somebody has asked.
+    expire_at: OnceLock<watch::Sender<i64>>,
+}
+
+impl NodeHost {
+    pub(crate) fn new(clock: Arc<Clock>, timers: Handle, number: usize) -> Self {
+        NodeHost { clock, timers, number, node: OnceLock::new(), expire_at: OnceLock::new() }
+    }
+
+    /// Says which node this is the world of.
+    pub(crate) fn adopt(&self, node: &Arc<Node>) {
+        let _ = self.node.set(Arc::downgrade(node));
+    }
+}
+
+impl Host for NodeHost {
+    #[inline]
+    fn wall_us(&self) -> i64 {
+        self.clock.wall_us()
+    }
+
+    fn ns_per_giga_tick(&self) -> u64 {
+        self.clock.ns_per_giga_tick()
+    }
+
+    fn expire_at(&self, at_ms: i64) {
+        let sender = self.expire_at.get_or_init(|| {
+            let (sender, receiver) = watch::channel(at_ms);
+            if let Some(node) = self.node.get() {
+                self.timers.spawn(expire(Weak::clone(node), Arc::clone(&self.clock), self.number, receiver));
+            }
+            sender
+        });
+        sender.send_replace(at_ms);
+    }
+
+    fn reclaim(&self, garbage: Vec<Garbage>) {
+        static FREER: OnceLock<Sender<Vec<Garbage>>> = OnceLock::new();
+        let sender = FREER.get_or_init(|| {
+            let (sender, receiver) = channel::<Vec<Garbage>>();
+            // Without the thread the sender fails, and values are freed here.
+            let _ = std::thread::Builder::new()
+                .name("reclaim".into())
+                .spawn(move || receiver.iter().for_each(drop));
+            sender
+        });
+        let _ = sender.send(garbage);
+    }
+}
+
+/// Lets the keys of a node expire when they are due, until the node is gone.
+async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: watch::Receiver<i64>) {
+    let mut worker = Worker::new(number);
+    loop {
+        let due_ms = *at_ms.borrow_and_update();
+        tokio::select! {
+            () = clock.sleep_until(due_ms) => {}
+            changed = at_ms.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        }
+        let Some(node) = node.upgrade() else { return };
+        node.begin_expiry();
+        let mut next_ms = None;
+        for shard in 0..node.keyspace.shards() {
+            loop {
+                let now_ms = clock.wall_ms();
+                match expire_due(&node, &mut worker, shard, now_ms, EXPIRE_BATCH) {
+                    Ok(Some(shard_ms)) if shard_ms <= now_ms => tokio::task::yield_now().await,
+                    Ok(shard_ms) => {
+                        next_ms = [next_ms, shard_ms].into_iter().flatten().min();
+                        break;
+                    }
+                    Err(shard) => std::future::poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await,
+                }
+            }
+        }
+        node.end_expiry(next_ms);
+        // Without a next time the timer sleeps until somebody asks again.
+        if next_ms.is_none() && at_ms.changed().await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Sockets, threads and the clock under nodes.
+//!
+//! Every worker thread runs its own event loop; a connection belongs to one worker for life, and its commands run on
+//! that thread. What takes long is done on a thread of its own meanwhile, so that nobody else's connection waits.
+
+pub mod clock;
+mod connection;
+mod host;
+pub mod node;
+mod offload;
+pub mod workers;
+
+pub use clock::Clock;
+pub use node::{Running, StartError};
+pub use workers::Workers;

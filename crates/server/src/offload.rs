@@ -1,0 +1,55 @@
+//! Commands that take long, run on a thread of their own.
+
+use engine::session::State;
+use engine::{Node, Session, Step, Worker, execute};
+use parking_lot::Mutex;
+use resp::{OwnedArgs, Reply};
+use std::sync::Arc;
+
+/// The numbers by which offload threads count, while they are free.
+#[derive(Debug)]
+pub(crate) struct Numbers(Mutex<Vec<usize>>);
+
+impl Numbers {
+    /// As many numbers as there may be such commands at once.
+    pub(crate) fn new(numbers: std::ops::Range<usize>) -> Self {
+        Numbers(Mutex::new(numbers.collect()))
+    }
+
+    fn take(&self) -> usize {
+        loop {
+            // There are as many numbers as threads, so this ends at once.
+            if let Some(number) = self.0.lock().pop() {
+                return number;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Runs a request where no connection waits for the thread. Gives nothing if it panicked.
+pub(crate) async fn run(
+    node: Arc<Node>,
+    numbers: Arc<Numbers>,
+    session: Session,
+    args: OwnedArgs,
+) -> Option<(Session, Vec<u8>, Step)> {
+    let run = move || {
+        let number = numbers.take();
+        let mut worker = Worker::new(number);
+        let mut session = session;
+        let mut reply = Reply::new(session.protocol);
+        session.state.insert(State::OFFLOADED);
+        let step = loop {
+            worker.begin(&node);
+            match execute(&node, &mut worker, &mut session, args.as_args(), &mut reply) {
+                Step::Contended(_) => std::thread::yield_now(),
+                step => break step,
+            }
+        };
+        session.state.remove(State::OFFLOADED);
+        numbers.0.lock().push(number);
+        (session, reply.into_bytes(), step)
+    };
+    tokio::task::spawn_blocking(run).await.ok()
+}
