@@ -1,0 +1,161 @@
+//! The data plane, as the control plane sees it: nodes that are started, asked and stopped. There is no other way
+//! from here to there.
+//!
+//! Invariants that an implementation keeps:
+//! - The methods are called from the control plane's runtime and do not block it: whatever may take long happens on
+//!   the data plane's own threads, and the returned future waits for it.
+//! - When `start` returns an endpoint, connections to it are accepted; when it returns an error, nothing is left of
+//!   the node, and its port is free.
+//! - When the future of `stop` is done, the port is free and the memory is given back or on its way.
+//! - A future that is dropped half-way leaves no node behind that `stop` does not find.
+//!
+//! Deliberately not here: instances. A node knows its own settings, and neither names, projects nor specifications.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+
+use crate::Pending;
+use crate::engine::{Engine, Release};
+use crate::instance::Access;
+use crate::topology::Topology;
+
+/// Starts, stops and asks nodes.
+pub trait DataPlane: Send + Sync + 'static {
+    /// Starts a node and answers where it listens.
+    fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>>;
+
+    /// Stops a node, closes its connections and drops its data. A node that does not run is stopped already.
+    fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()>;
+
+    /// Where a node listens; `None` if it does not run.
+    fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;
+
+    /// What a node has and has done; `None` if it does not run. Cheap: lists of a thousand instances ask for each.
+    fn statistics(&self, node: &NodeId) -> Option<Statistics>;
+
+    /// Connects to a node as a client would and waits for its answer to `PING`: whether it is ready.
+    fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>>;
+}
+
+/// Names a node. An instance of one node has its instance's id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct NodeId(pub String);
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// Its name; unique among the nodes that run.
+    pub id: NodeId,
+    /// What kind of cache.
+    pub engine: Engine,
+    /// The release that it imitates, for Redis.
+    pub release: Option<Release>,
+    /// The part that it has in its instance.
+    pub topology: Topology,
+    /// What its data may take (`maxmemory`).
+    pub memory_limit_bytes: u64,
+    /// Where it listens.
+    pub port: Port,
+    /// How clients prove who they are.
+    pub access: Access,
+    /// Commands under other names: the command, in lower case, and its new name.
+    pub renamed_commands: Vec<(String, String)>,
+    /// The number of databases.
+    pub databases: u32,
+}
+
+/// Which port a node listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// This one.
+    Exactly(u16),
+    /// The first that is free, from this one up.
+    FirstFreeFrom(u16),
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The address that it is bound to; unspecified (`0.0.0.0`) where it listens on all.
+    pub address: SocketAddr,
+}
+
+/// What a node has and has done since it started. Counters never go back while it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Memory that its data takes.
+    pub used_memory_bytes: u64,
+    /// Keys in all databases.
+    pub keys: u64,
+    /// Connections.
+    pub clients: u64,
+    /// Commands that were run.
+    pub commands: u64,
+    /// GET commands that were run.
+    pub gets: u64,
+    /// SET commands that were run.
+    pub sets: u64,
+    /// Bytes that clients sent.
+    pub input_bytes: u64,
+    /// Bytes that were sent to clients.
+    pub output_bytes: u64,
+    /// Processor time that its commands took, in microseconds.
+    pub cpu_us: u64,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another node or program has the port.
+    #[error("port {0} is in use")]
+    PortInUse(u16),
+    /// Every port from this one up is in use.
+    #[error("no port from {0} up is free")]
+    NoFreePort(u16),
+    /// A node of this name runs.
+    #[error("node {0} runs already")]
+    AlreadyRunning(NodeId),
+    /// The data plane has no such engine or release.
+    #[error("{0} is not offered")]
+    NotOffered(String),
+    /// A setting has a value that the engine refuses.
+    #[error("{name}: {reason}")]
+    BadParameter {
+        /// The setting.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Listening failed for another reason.
+    #[error("cannot listen on port {port}: {source}")]
+    Listen {
+        /// The port.
+        port: u16,
+        /// The reason.
+        source: io::Error,
+    },
+}
+
+/// Why a node is not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum PingError {
+    /// No such node runs.
+    #[error("the node does not run")]
+    NotRunning,
+    /// It cannot be reached, or hung up.
+    #[error("the node cannot be reached: {0}")]
+    Unreachable(#[from] io::Error),
+    /// It answered something else.
+    #[error("the node answered {0:?}")]
+    Unexpected(String),
+    /// It did not answer in time.
+    #[error("the node did not answer within {0} ms")]
+    TimedOut(u64),
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

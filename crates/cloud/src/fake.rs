@@ -1,0 +1,125 @@
+//! A clock and a data plane that tests steer. Only in builds that ask for the feature `fake`.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::Pending;
+use crate::clock::Clock;
+use crate::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
+
+/// A clock that stands still until it is advanced.
+pub struct FakeClock(watch::Sender<u64>);
+
+/// A data plane whose nodes are entries of a table: nothing listens.
+#[derive(Default)]
+pub struct FakeDataPlane(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    nodes: HashMap<NodeId, (NodeSpec, Endpoint)>,
+    taken_ports: Vec<u16>,
+    silent: bool,
+    panics: bool,
+}
+
+impl FakeClock {
+    /// A clock that stands at `now_ms`.
+    pub fn at(now_ms: u64) -> Self {
+        FakeClock(watch::Sender::new(now_ms))
+    }
+
+    /// Moves the clock and wakes those whose time has come.
+    pub fn advance(&self, by_ms: u64) {
+        self.0.send_modify(|now_ms| *now_ms += by_ms);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now_ms(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, at_ms: u64) -> Pending<'_, ()> {
+        let mut ticks = self.0.subscribe();
+        Box::pin(async move {
+            // The sender lives as long as the clock, so this cannot fail.
+            let _ = ticks.wait_for(|now_ms| *now_ms >= at_ms).await;
+        })
+    }
+}
+
+impl FakeDataPlane {
+    /// The nodes that run.
+    pub fn nodes(&self) -> Vec<NodeSpec> {
+        self.0.lock().nodes.values().map(|(spec, _)| spec.clone()).collect()
+    }
+
+    /// Lets another program have this port.
+    pub fn take_port(&self, port: u16) {
+        self.0.lock().taken_ports.push(port);
+    }
+
+    /// Whether nodes start and then do not answer.
+    pub fn be_silent(&self, silent: bool) {
+        self.0.lock().silent = silent;
+    }
+
+    /// Whether starting a node panics.
+    pub fn panic(&self, panics: bool) {
+        self.0.lock().panics = panics;
+    }
+}
+
+impl DataPlane for FakeDataPlane {
+    fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
+        Box::pin(async move {
+            let mut state = self.0.lock();
+            assert!(!state.panics, "the data plane was told to panic");
+            if state.nodes.contains_key(&node.id) {
+                return Err(StartError::AlreadyRunning(node.id));
+            }
+            let in_use = |port: u16| {
+                state.taken_ports.contains(&port)
+                    || state.nodes.values().any(|(_, endpoint)| endpoint.address.port() == port)
+            };
+            let port = match node.port {
+                Port::Exactly(port) if in_use(port) => return Err(StartError::PortInUse(port)),
+                Port::Exactly(port) => port,
+                Port::FirstFreeFrom(base) => {
+                    (base..=u16::MAX).find(|port| !in_use(*port)).ok_or(StartError::NoFreePort(base))?
+                }
+            };
+            let endpoint = Endpoint { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port) };
+            state.nodes.insert(node.id.clone(), (node, endpoint));
+            Ok(endpoint)
+        })
+    }
+
+    fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
+        Box::pin(async move {
+            self.0.lock().nodes.remove(node);
+        })
+    }
+
+    fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {
+        self.0.lock().nodes.get(node).map(|(_, endpoint)| *endpoint)
+    }
+
+    fn statistics(&self, node: &NodeId) -> Option<Statistics> {
+        let running = self.0.lock().nodes.contains_key(node);
+        running.then_some(Statistics { used_memory_bytes: 33 << 20, keys: 1, ..Statistics::default() })
+    }
+
+    fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {
+        Box::pin(async move {
+            let state = self.0.lock();
+            if !state.nodes.contains_key(node) {
+                return Err(PingError::NotRunning);
+            }
+            if state.silent { Err(PingError::TimedOut(1_000)) } else { Ok(()) }
+        })
+    }
+}

@@ -1,0 +1,35 @@
+//! The provider-neutral cloud: instances, the tasks that work on them, quotas, identities, the metadata store, and
+//! the interface of the data plane.
+//!
+//! Invariants:
+//! - The data plane is reached through [`data_plane::DataPlane`] alone.
+//! - Time is read from a [`clock::Clock`] alone.
+//!
+//! Deliberately not here: anything that a provider's documents decide (field names, error codes, validation,
+//! specification codes), and HTTP.
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub mod backup_policy;
+pub mod capacity;
+pub mod clock;
+mod cloud;
+pub mod data_plane;
+pub mod engine;
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+pub mod identity;
+pub mod instance;
+pub mod maintenance;
+pub mod quota;
+pub mod service;
+pub mod store;
+pub mod task;
+pub mod topology;
+pub mod zone;
+
+pub use crate::cloud::{Cloud, CreateError, DeleteError, Settings};
+
+/// A future behind a pointer, so that traits with asynchronous methods can be used as objects.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

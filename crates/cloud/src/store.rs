@@ -1,0 +1,409 @@
+//! The metadata store: what the cloud knows, in one database file, or nowhere.
+//!
+//! Invariants:
+//! - A commit that was answered is on disk: neither a killed process nor a machine without power loses it.
+//! - Commits happen in the order in which they were asked for. Those that wait while one is under way go to disk
+//!   together, so many creations at once cost few waits for the disk.
+//! - The file is readable by its owner alone, since it holds passwords.
+//!
+//! Deliberately not here: reading single records. The cloud keeps everything in memory and reads the store once,
+//! when it opens.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use redb::backends::FileBackend;
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
+
+use crate::instance::Instance;
+use crate::task::Task;
+
+/// The metadata store.
+pub struct Store(Medium);
+
+/// Everything in the store, each list in the order of creation.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// The instances.
+    pub instances: Vec<Instance>,
+    /// The tasks.
+    pub tasks: Vec<Task>,
+}
+
+/// What one commit changes, all of it or nothing.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// Instances that are new or different.
+    pub put_instances: Vec<Arc<Instance>>,
+    /// Ids of instances that are gone.
+    pub remove_instances: Vec<String>,
+    /// Tasks that are new or different.
+    pub put_tasks: Vec<Arc<Task>>,
+    /// Ids of tasks that are gone.
+    pub remove_tasks: Vec<String>,
+}
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The directory cannot be made, or the file in it cannot be opened.
+    #[error("{path}: {source}", path = path.display())]
+    Unusable {
+        /// The directory or file.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
+    /// Another process has it open.
+    #[error("{path} is in use by another process", path = .0.display())]
+    InUse(PathBuf),
+    /// The file is not a store, or is damaged.
+    #[error("{path} is not a store of this program: {reason}", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A later version wrote it.
+    #[error("{path} was written by a later version of this program (its format is {found}, known is {FORMAT})", path = path.display())]
+    Later {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+    },
+}
+
+/// Why a change is not in the store.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The database did not take it.
+    #[error("the metadata store cannot be written: {0}")]
+    Database(Arc<redb::Error>),
+    /// The store is closed.
+    #[error("the metadata store is closed")]
+    Closed,
+}
+
+enum Medium {
+    Nowhere,
+    /// `None` once it is closed.
+    File(Mutex<Option<Writer>>),
+}
+
+struct Writer {
+    requests: mpsc::Sender<Request>,
+    thread: JoinHandle<()>,
+}
+
+struct Request {
+    change: Change,
+    done: oneshot::Sender<Result<(), CommitError>>,
+}
+
+/// The file's name in the data directory.
+const FILE: &str = "carnelian.redb";
+
+/// The format that this version writes and reads.
+const FORMAT: u64 = 1;
+
+const INSTANCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("instances");
+const TASKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tasks");
+const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
+
+impl Store {
+    /// A store that keeps nothing.
+    pub fn nowhere() -> (Self, Contents) {
+        (Store(Medium::Nowhere), Contents::default())
+    }
+
+    /// The store in `directory`, made if it is not there, and what it holds.
+    pub fn open(directory: &Path) -> Result<(Self, Contents), OpenError> {
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Unusable { path, source }
+        };
+        fs::create_dir_all(directory).map_err(unusable(directory))?;
+        let path = directory.join(FILE);
+        let file = open_private(&path).map_err(unusable(&path))?;
+        let database = FileBackend::new(file)
+            .and_then(|backend| Database::builder().create_with_backend(backend))
+            .map_err(|error| open_error(&path, error))?;
+        let contents = read(&database, &path)?;
+        let (requests, receiver) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("store".to_owned())
+            .spawn(move || write_until_closed(&database, &receiver))
+            .map_err(unusable(&path))?;
+        Ok((Store(Medium::File(Mutex::new(Some(Writer { requests, thread })))), contents))
+    }
+
+    /// Makes a change, and waits until it is on disk.
+    pub async fn commit(&self, change: Change) -> Result<(), CommitError> {
+        let Medium::File(writer) = &self.0 else { return Ok(()) };
+        let (done, outcome) = oneshot::channel();
+        match &*writer.lock() {
+            Some(writer) => {
+                writer.requests.send(Request { change, done }).map_err(|_| CommitError::Closed)?;
+            }
+            None => return Err(CommitError::Closed),
+        }
+        outcome.await.unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// Waits until everything that was asked for is on disk, and closes the file.
+    pub fn close(&self) {
+        let Medium::File(writer) = &self.0 else { return };
+        let Some(Writer { requests, thread }) = writer.lock().take() else { return };
+        drop(requests);
+        if thread.join().is_err() {
+            tracing::error!("the metadata store's thread panicked");
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Change {
+    /// A change to one instance and one task.
+    pub(crate) fn put(instance: &Arc<Instance>, task: &Arc<Task>) -> Self {
+        Change { put_instances: vec![instance.clone()], put_tasks: vec![task.clone()], ..Change::default() }
+    }
+}
+
+/// Opens a file that nobody but its owner can read.
+fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+fn open_error(path: &Path, error: redb::DatabaseError) -> OpenError {
+    let path = path.to_owned();
+    match error {
+        redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path),
+        redb::DatabaseError::Storage(redb::StorageError::Io(source)) => {
+            // Too short to be a database, or not beginning like one.
+            if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
+                OpenError::Damaged { path, reason: source.to_string() }
+            } else {
+                OpenError::Unusable { path, source }
+            }
+        }
+        error => OpenError::Damaged { path, reason: error.to_string() },
+    }
+}
+
+fn read(database: &Database, path: &Path) -> Result<Contents, OpenError> {
+    let contents = try_read(database)
+        .map_err(|reason| OpenError::Damaged { path: path.to_owned(), reason: reason.to_string() })?;
+    match contents {
+        Ok(contents) => Ok(contents),
+        Err(found) => Err(OpenError::Later { path: path.to_owned(), found }),
+    }
+}
+
+/// The contents, or the format if it is a later one.
+fn try_read(database: &Database) -> Result<Result<Contents, u64>, Box<dyn std::error::Error>> {
+    let transaction = database.begin_read()?;
+    let format = match transaction.open_table(META) {
+        Ok(meta) => meta.get("format")?.map_or(0, |format| format.value()),
+        // A new database has no tables.
+        Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Ok(Contents::default())),
+        Err(error) => return Err(error.into()),
+    };
+    if format > FORMAT {
+        return Ok(Err(format));
+    }
+    let mut contents = Contents {
+        instances: read_table::<Instance>(&transaction.open_table(INSTANCES)?)?,
+        tasks: read_table::<Task>(&transaction.open_table(TASKS)?)?,
+    };
+    contents.instances.sort_by_key(|instance| instance.sequence);
+    contents.tasks.sort_by_key(|task| task.sequence);
+    Ok(Ok(contents))
+}
+
+fn read_table<T: DeserializeOwned>(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Vec<T>, Box<dyn std::error::Error>> {
+    let mut records = Vec::new();
+    for row in table.iter()? {
+        records.push(serde_json::from_slice(row?.1.value())?);
+    }
+    Ok(records)
+}
+
+fn write_until_closed(database: &Database, requests: &mpsc::Receiver<Request>) {
+    while let Ok(first) = requests.recv() {
+        let group: Vec<_> = std::iter::once(first).chain(requests.try_iter()).collect();
+        let outcome = write(database, group.iter().map(|request| &request.change))
+            .map_err(|error| CommitError::Database(Arc::new(error)));
+        for request in group {
+            // Nobody may be waiting any more; the change is made all the same.
+            let _ = request.done.send(outcome.clone());
+        }
+    }
+}
+
+fn write<'a>(database: &Database, changes: impl Iterator<Item = &'a Change>) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    {
+        transaction.open_table(META)?.insert("format", FORMAT)?;
+        let mut instances = transaction.open_table(INSTANCES)?;
+        let mut tasks = transaction.open_table(TASKS)?;
+        for change in changes {
+            for instance in &change.put_instances {
+                instances.insert(instance.id.as_str(), encode(instance.as_ref()).as_slice())?;
+            }
+            for id in &change.remove_instances {
+                instances.remove(id.as_str())?;
+            }
+            for task in &change.put_tasks {
+                tasks.insert(task.id.as_str(), encode(task.as_ref()).as_slice())?;
+            }
+            for id in &change.remove_tasks {
+                tasks.remove(id.as_str())?;
+            }
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+fn encode(record: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(record).expect("records have text keys and finite numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::{Status, tests::order};
+    use crate::task;
+
+    fn instance(id: &str, sequence: u64) -> Arc<Instance> {
+        Arc::new(Instance {
+            id: id.to_owned(),
+            sequence,
+            order: order(id),
+            status: Status::Running,
+            fault: None,
+            port: Some(6379),
+            created_at_ms: 1,
+            launched_at_ms: Some(2),
+            task: None,
+        })
+    }
+
+    fn task(id: &str) -> Arc<Task> {
+        Arc::new(Task {
+            id: id.to_owned(),
+            sequence: 9,
+            project_id: "p".to_owned(),
+            instance_id: "a".to_owned(),
+            instance_name: "a".to_owned(),
+            kind: task::Kind::Create,
+            state: task::State::Succeeded,
+            created_at_ms: 1,
+            duration_ms: 0,
+            finished_at_ms: Some(1),
+        })
+    }
+
+    #[tokio::test]
+    async fn what_was_committed_is_there_after_opening_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, contents) = Store::open(directory.path()).unwrap();
+        assert!(contents.instances.is_empty() && contents.tasks.is_empty());
+        // The ids sort against the order of creation.
+        store.commit(Change::put(&instance("b", 1), &task("t"))).await.unwrap();
+        store.commit(Change::put(&instance("a", 2), &task("u"))).await.unwrap();
+        let removal = Change { remove_tasks: vec!["u".to_owned()], ..Change::default() };
+        store.commit(removal).await.unwrap();
+        drop(store);
+        let (store, contents) = Store::open(directory.path()).unwrap();
+        assert_eq!(contents.instances, [(*instance("b", 1)).clone(), (*instance("a", 2)).clone()]);
+        assert_eq!(contents.tasks, [(*task("t")).clone()]);
+        let removal = Change { remove_instances: vec!["b".to_owned()], ..Change::default() };
+        store.commit(removal).await.unwrap();
+        drop(store);
+        assert_eq!(Store::open(directory.path()).unwrap().1.instances.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn many_commits_at_once_all_arrive() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        let store = Arc::new(store);
+        let commits: Vec<_> = (0..200)
+            .map(|number| {
+                let store = store.clone();
+                let change = Change::put(&instance(&format!("i{number}"), number), &task("t"));
+                tokio::spawn(async move { store.commit(change).await })
+            })
+            .collect();
+        for commit in commits {
+            commit.await.unwrap().unwrap();
+        }
+        drop(store);
+        assert_eq!(Store::open(directory.path()).unwrap().1.instances.len(), 200);
+    }
+
+    #[test]
+    fn what_cannot_be_opened_says_why() {
+        let directory = tempfile::tempdir().unwrap();
+        let (_open, _) = Store::open(directory.path()).unwrap();
+        assert!(matches!(Store::open(directory.path()), Err(OpenError::InUse(_))));
+
+        let damaged = tempfile::tempdir().unwrap();
+        fs::write(damaged.path().join(FILE), b"this is not a database").unwrap();
+        assert!(matches!(Store::open(damaged.path()), Err(OpenError::Damaged { .. })));
+
+        let file = damaged.path().join(FILE);
+        assert!(matches!(Store::open(&file), Err(OpenError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_later_format_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = Store::open(directory.path()).unwrap();
+        drop(store);
+        let database = Database::create(directory.path().join(FILE)).unwrap();
+        let transaction = database.begin_write().unwrap();
+        transaction.open_table(META).unwrap().insert("format", FORMAT + 1).unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let Err(error) = Store::open(directory.path()) else { panic!("a later format was read") };
+        assert!(matches!(error, OpenError::Later { found, .. } if found == FORMAT + 1));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_can_read_the_file() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let _store = Store::open(directory.path()).unwrap();
+        let mode = fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn nowhere_takes_everything() {
+        let (store, _) = Store::nowhere();
+        store.commit(Change::put(&instance("a", 1), &task("t"))).await.unwrap();
+    }
+}

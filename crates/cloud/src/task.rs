@@ -1,0 +1,120 @@
+//! Tasks: work on an instance that takes time in the cloud, and how much of it here.
+//!
+//! Invariant: a task that finished never runs again; one that is [`State::Running`] in the store when the process
+//! starts is taken up again.
+
+use serde::{Deserialize, Serialize};
+
+/// A task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its id, a UUID.
+    pub id: String,
+    /// Its place in the order of creation.
+    pub sequence: u64,
+    /// The project of its instance.
+    pub project_id: String,
+    /// The instance that it works on.
+    pub instance_id: String,
+    /// The instance's name, which outlives the instance here.
+    pub instance_name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// How far it is.
+    pub state: State,
+    /// When it began.
+    pub created_at_ms: u64,
+    /// How long its work is meant to take.
+    pub duration_ms: u64,
+    /// When it finished.
+    pub finished_at_ms: Option<u64>,
+}
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// Makes the instance.
+    Create,
+    /// Removes it.
+    Delete,
+}
+
+/// How far a task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// It works, or waits for its time.
+    Running,
+    /// It did what it should.
+    Succeeded,
+    /// It could not.
+    Failed,
+}
+
+/// How long tasks take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// As long as the work takes; the request that starts a task is answered when it has finished.
+    #[default]
+    Instant,
+    /// About as long as in the cloud, on the cloud's clock.
+    Realistic,
+    /// Until someone says that they are over ([`Cloud::step`](crate::Cloud::step)).
+    Stepped,
+}
+
+impl Profile {
+    /// How long a task of this kind is meant to take.
+    pub const fn duration_ms(self, kind: Kind) -> u64 {
+        match (self, kind) {
+            (Profile::Instant | Profile::Stepped, _) => 0,
+            (Profile::Realistic, Kind::Create) => 60_000,
+            (Profile::Realistic, Kind::Delete) => 10_000,
+        }
+    }
+}
+
+impl Task {
+    /// How much of the work is done, in percent.
+    pub fn progress_percent(&self, now_ms: u64) -> u8 {
+        if self.state == State::Succeeded {
+            return 100;
+        }
+        let passed_ms = self.finished_at_ms.unwrap_or(now_ms).saturating_sub(self.created_at_ms);
+        let percent = (passed_ms * 100).checked_div(self.duration_ms).unwrap_or(0);
+        // Only a task that succeeded is done.
+        u8::try_from(percent).unwrap_or(u8::MAX).min(99)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_follows_the_clock_and_ends_with_success() {
+        let mut task = Task {
+            id: "t".to_owned(),
+            sequence: 1,
+            project_id: "p".to_owned(),
+            instance_id: "i".to_owned(),
+            instance_name: "n".to_owned(),
+            kind: Kind::Create,
+            state: State::Running,
+            created_at_ms: 1_000,
+            duration_ms: 60_000,
+            finished_at_ms: None,
+        };
+        assert_eq!(task.progress_percent(500), 0);
+        assert_eq!(task.progress_percent(31_000), 50);
+        assert_eq!(task.progress_percent(u64::MAX / 1_000), 99);
+        task.state = State::Failed;
+        task.finished_at_ms = Some(31_000);
+        assert_eq!(task.progress_percent(99_000), 50);
+        task.state = State::Succeeded;
+        assert_eq!(task.progress_percent(1_000), 100);
+        task.state = State::Running;
+        task.duration_ms = 0;
+        task.finished_at_ms = None;
+        assert_eq!(task.progress_percent(5_000), 0);
+    }
+}
