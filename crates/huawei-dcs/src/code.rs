@@ -1,0 +1,128 @@
+//! The error codes of DCS (DCS API Reference, table 12-2), as far as something here answers them.
+//!
+//! Each error has two forms in the table: `DCS.nnnn`, and nine digits, which v1.0 showed first. The texts are the
+//! table's, letter by letter. Invariant: what stands here is declared by an operation; a test sees to it.
+
+use operation::{ErrorCode, Former};
+
+const fn code(status: u16, code: &'static str, former: &'static str, message: &'static str) -> ErrorCode {
+    ErrorCode { status, code, message, former: Some(Former { code: former, message }) }
+}
+
+pub(crate) static PROJECT_ID: ErrorCode = code(400, "DCS.4002", "111400002", "Invalid project ID format.");
+pub(crate) static EMPTY_BODY: ErrorCode = code(400, "DCS.4004", "111400004", "Empty request body.");
+pub(crate) static NOT_JSON: ErrorCode = code(
+    400,
+    "DCS.4005",
+    "111400005",
+    "The message body contains invalid characters or is not in JSON format.",
+);
+pub(crate) static ENGINE: ErrorCode =
+    code(400, "DCS.4007", "111400007", "The selected cache engine type is not supported.");
+pub(crate) static ENGINE_VERSION: ErrorCode =
+    code(400, "DCS.4008", "111400008", "The selected cache engine version is not supported.");
+pub(crate) static PRODUCT_ID: ErrorCode =
+    code(400, "DCS.4009", "111400009", "Invalid product ID in the request.");
+pub(crate) static NAME: ErrorCode = code(
+    400,
+    "DCS.4010",
+    "111400010",
+    "Invalid DCS instance name. The name must be 4 to 64 characters in length. Only letters (case-insensitive), \
+     digits, underscores (_), and hyphens (-) are allowed.",
+);
+pub(crate) static DESCRIPTION: ErrorCode =
+    code(400, "DCS.4011", "111400011", "DCS instance description cannot exceed 1024 characters.");
+pub(crate) static CAPACITY: ErrorCode =
+    code(400, "DCS.4012", "111400012", "Invalid capacity parameter in the request.");
+pub(crate) static VPC_ID: ErrorCode = code(400, "DCS.4013", "111400013", "Invalid vpc_id in the request.");
+pub(crate) static SECURITY_GROUP_ID: ErrorCode =
+    code(400, "DCS.4014", "111400014", "Invalid security_group_id in the request.");
+pub(crate) static SUBNET_ID: ErrorCode =
+    code(400, "DCS.4016", "111400016", "Invalid subnet_id in the request.");
+pub(crate) static TASK_RUNNING: ErrorCode =
+    code(400, "DCS.4017", "111400017", "This DCS instance job task is still running.");
+pub(crate) static WEAK_PASSWORD: ErrorCode =
+    code(400, "DCS.4019", "111400019", "The password does not meet complexity requirements.");
+pub(crate) static WRONG_STATUS: ErrorCode = code(
+    400,
+    "DCS.4026",
+    "111400026",
+    "This operation is not allowed when the DCS instance is in the current state.",
+);
+pub(crate) static INSTANCE_QUOTA: ErrorCode =
+    code(400, "DCS.4035", "111400035", "DCS instance quota of the tenant is insufficient.");
+pub(crate) static MEMORY_QUOTA: ErrorCode =
+    code(400, "DCS.4036", "111400036", "Memory quota of the tenant is insufficient.");
+pub(crate) static UNKNOWN_ZONE: ErrorCode = code(400, "DCS.4042", "111400042", "This AZ does not exist.");
+pub(crate) static NAME_TAKEN: ErrorCode =
+    code(400, "DCS.4060", "111400060", "This DCS instance name already exists.");
+pub(crate) static INSTANCE_ID: ErrorCode = code(400, "DCS.4061", "111400061", "Invalid instance ID format.");
+pub(crate) static PARAMETER: ErrorCode =
+    code(400, "DCS.4062", "111400062", "Invalid {0} parameter in the request.");
+pub(crate) static ZONES: ErrorCode = code(
+    400,
+    "DCS.4067",
+    "111400067",
+    "The available_zones parameter in the request must be an array that contains only one AZ ID.",
+);
+pub(crate) static SAVE_DAYS: ErrorCode =
+    code(400, "DCS.4072", "111400072", "Invalid saveDays instance backup policy parameter in the request.");
+pub(crate) static BACKUP_TYPE: ErrorCode =
+    code(400, "DCS.4073", "111400073", "Invalid backupType instance backup policy parameter in the request.");
+pub(crate) static PERIOD_TYPE: ErrorCode =
+    code(400, "DCS.4074", "111400074", "Invalid periodType instance backup policy parameter in the request.");
+pub(crate) static BACKUP_AT: ErrorCode =
+    code(400, "DCS.4075", "111400075", "Invalid backupAt instance backup policy parameter in the request.");
+pub(crate) static BEGIN_AT: ErrorCode =
+    code(400, "DCS.4076", "111400076", "Invalid beginAt instance backup policy parameter in the request.");
+pub(crate) static NOT_DELETABLE: ErrorCode =
+    code(400, "DCS.4099", "111400099", "DCS instances in the Creating, Restarting state cannot be deleted.");
+pub(crate) static MAINTENANCE: ErrorCode =
+    code(400, "DCS.4106", "111400106", "The value of maintain time illegal.");
+pub(crate) static NO_PASSWORD_ACCESS: ErrorCode = code(
+    400,
+    "DCS.4843",
+    "111400843",
+    "The no_password_access parameter is missing or its value is invalid.",
+);
+pub(crate) static ACCESS_USER: ErrorCode =
+    code(400, "DCS.4844", "111400844", "The access_user parameter is missing or its value is invalid.");
+pub(crate) static PASSWORD: ErrorCode =
+    code(400, "DCS.4845", "111400845", "The password parameter is missing or its value is invalid.");
+
+pub(crate) static INVALID_TOKEN: ErrorCode = code(401, "DCS.1001", "111401001", "Invalid token.");
+pub(crate) static TOKEN_EXPIRED: ErrorCode = code(401, "DCS.1002", "111401002", "Token expired.");
+pub(crate) static NO_TOKEN: ErrorCode = code(401, "DCS.1003", "111401003", "No token in the request.");
+pub(crate) static OTHER_PROJECT: ErrorCode =
+    code(401, "DCS.1004", "111401004", "Project ID does not match the token.");
+
+pub(crate) static DENIED: ErrorCode = ErrorCode {
+    status: 403,
+    code: "DCS.2007",
+    message: "Policy does not allow {} to be performed.",
+    former: Some(Former {
+        code: "111403003",
+        message: "This role does not have the permission to perform this operation.",
+    }),
+};
+pub(crate) static READ_ONLY: ErrorCode = code(
+    403,
+    "DCS.3002",
+    "111403002",
+    "This tenant has read permission only and cannot perform this operation.",
+);
+
+pub(crate) static UNKNOWN_URL: ErrorCode =
+    code(404, "DCS.4001", "111404001", "The requested URL does not exist.");
+pub(crate) static UNKNOWN_INSTANCE: ErrorCode =
+    code(404, "DCS.4022", "111404022", "This DCS instance does not exist.");
+pub(crate) static WRONG_METHOD: ErrorCode =
+    code(405, "DCS.5001", "111405001", "This request method is not allowed.");
+
+pub(crate) static BROKEN: ErrorCode = code(500, "DCS.5000", "111500000", "Internal service error.");
+pub(crate) static NOT_SAVED: ErrorCode = ErrorCode {
+    status: 500,
+    code: "DCS.5017",
+    message: "Failed to save instance information.",
+    former: Some(Former { code: "111500017", message: "Internal service error." }),
+};

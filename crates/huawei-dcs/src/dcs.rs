@@ -1,0 +1,151 @@
+//! DCS: its operations behind one service, and the form of its errors.
+
+use std::sync::Arc;
+
+use cloud::Pending;
+use cloud::identity::Caller;
+use cloud::service::{Refusal, Service};
+use cloud::zone::{self, Zone};
+use cloud::{Cloud, instance};
+use operation::schema;
+use operation::{Access, Call, Failure, Operation, Reply};
+use serde_json::{Value, json};
+
+use crate::authority::{Authority, Unproven};
+use crate::code;
+use crate::endpoint::Endpoints;
+use crate::v1;
+
+/// The service.
+pub(crate) struct Dcs {
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) authority: Arc<Authority>,
+    pub(crate) zones: Vec<Zone>,
+    endpoints: Endpoints<Dcs>,
+}
+
+impl Dcs {
+    pub(crate) fn new(cloud: Arc<Cloud>, authority: Arc<Authority>) -> Self {
+        let zones = zone::zones_of(&authority.directory().region);
+        let endpoints = Endpoints::new(&v1::TABLES, &code::EMPTY_BODY, &code::NOT_JSON);
+        Dcs { cloud, authority, zones, endpoints }
+    }
+}
+
+impl Service for Dcs {
+    fn operations(&self) -> Vec<&'static Operation> {
+        self.endpoints.operations()
+    }
+
+    fn prefixes(&self) -> &'static [&'static str] {
+        &["/"]
+    }
+
+    fn authenticate(&self, operation: &'static Operation, call: &Call) -> Result<Caller, Failure> {
+        let proof = self.authority.prove(call).map_err(|unproven| match unproven {
+            Unproven::Missing => &code::NO_TOKEN,
+            Unproven::Wrong => &code::INVALID_TOKEN,
+            Unproven::Expired => &code::TOKEN_EXPIRED,
+        })?;
+        if operation.access != Access::Project {
+            return Ok(proof.into_caller());
+        }
+        let project_id = call.parameter("project_id");
+        for field in operation.path.iter().filter(|field| field.name == "project_id") {
+            schema::check_parameter(field, project_id)?;
+        }
+        let caller = proof.for_project(project_id, self.authority.directory());
+        caller.ok_or_else(|| (&code::OTHER_PROJECT).into())
+    }
+
+    fn serve<'a>(
+        &'a self,
+        operation: &'static Operation,
+        caller: Option<Caller>,
+        call: Call,
+    ) -> Pending<'a, Result<Reply, Failure>> {
+        Box::pin(self.endpoints.serve(self, operation, caller, call))
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Failure {
+        match refusal {
+            Refusal::UnknownPath => (&code::UNKNOWN_URL).into(),
+            Refusal::WrongMethod => (&code::WRONG_METHOD).into(),
+            Refusal::BadBody => (&code::NOT_JSON).into(),
+            Refusal::Denied { action } => code::DENIED.of(action),
+            Refusal::ReadOnly => (&code::READ_ONLY).into(),
+            Refusal::Broken => (&code::BROKEN).into(),
+        }
+    }
+
+    fn render(&self, failure: &Failure, path: &str) -> Reply {
+        Reply::json(failure.status(), error_body(failure, path))
+    }
+}
+
+/// The code that an instance shows for what is wrong with it (table 3 of the page on querying an instance).
+pub(crate) fn fault_code(fault: instance::Fault) -> &'static str {
+    match fault {
+        instance::Fault::NotDeployed => "dcs.04.0002",
+        instance::Fault::NotReachable => "dcs.04.0003",
+    }
+}
+
+/// The body of an error: v1.0 has the former form, with the fields of v2 beside it; v2 has its own alone.
+fn error_body(failure: &Failure, path: &str) -> Value {
+    let present = json!({
+        "error_code": failure.code.code,
+        "error_msg": failure.message(),
+        "error_ext_msg": null,
+    });
+    if path.starts_with("/v2/") {
+        return present;
+    }
+    let (code, message) = failure.former();
+    let mut body = json!({"error": {"code": code, "message": message}});
+    if let (Value::Object(body), Value::Object(present)) = (&mut body, present) {
+        body.extend(present);
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_declared_error_stands_in_table_12_2_as_it_is_answered() {
+        let table: Vec<Vec<_>> = include_str!("../tests/data/error-codes.tsv")
+            .lines()
+            .map(|row| row.split('\t').collect())
+            .collect();
+        let has = |status: &str, code, message| table.contains(&vec![status, code, message]);
+        for operation in v1::TABLES.iter().flat_map(|table| table.iter()).map(|endpoint| endpoint.operation) {
+            for error in operation.declared_errors() {
+                let status = error.status.to_string();
+                assert!(has(&status, error.code, error.message), "{error:?}");
+                let former = error.former.as_ref().expect("every error here has both forms");
+                assert!(has(&status, former.code, former.message), "{error:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_version_has_its_form_of_an_error() {
+        let failure = code::PARAMETER.of("port");
+        let message = "Invalid port parameter in the request.";
+        assert_eq!(
+            error_body(&failure, "/v2/p/instances"),
+            json!({"error_code": "DCS.4062", "error_msg": message, "error_ext_msg": null})
+        );
+        assert_eq!(
+            error_body(&failure, "/v1.0/p/instances"),
+            json!({
+                "error": {"code": "111400062", "message": message},
+                "error_code": "DCS.4062",
+                "error_msg": message,
+                "error_ext_msg": null,
+            })
+        );
+    }
+}

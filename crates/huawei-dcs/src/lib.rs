@@ -1,0 +1,53 @@
+//! Huawei Cloud DCS v1.0, and the calls of the identity service (IAM) that its clients make first.
+//!
+//! Invariants:
+//! - What a document says stands in a record ([`operation::Operation`]), a table (`catalogue`) or a list of codes
+//!   (`code`); handlers only do what is left.
+//! - Only errors of the documents are answered, in the form that the clients of that version parse.
+//!
+//! Deliberately not here: HTTP, and what other clouds have in common with this one.
+
+mod authority;
+mod catalogue;
+mod code;
+mod dcs;
+mod endpoint;
+mod iam;
+mod password;
+mod signature;
+mod time;
+mod token;
+mod v1;
+
+use std::sync::Arc;
+
+use cloud::Cloud;
+use cloud::identity::Directory;
+use cloud::service::Service;
+use operation::Operation;
+use operation::openapi::SecurityScheme;
+
+/// What answers requests: DCS, then IAM. DCS also answers for paths that are nobody's.
+pub fn services(cloud: &Arc<Cloud>, directory: Directory) -> Vec<Arc<dyn Service>> {
+    let authority = Arc::new(authority::Authority::new(directory, cloud.clock().clone()));
+    vec![Arc::new(dcs::Dcs::new(cloud.clone(), authority.clone())), Arc::new(iam::Iam::new(authority))]
+}
+
+/// The operations of these services, by the interface that they belong to.
+pub fn operations() -> Vec<(&'static str, Vec<&'static Operation>)> {
+    vec![("DCS v1.0", endpoint::operations(&v1::TABLES)), ("IAM", endpoint::operations(&iam::TABLES))]
+}
+
+/// How callers of these services prove who they are.
+pub const SECURITY_SCHEMES: [SecurityScheme; 2] = [
+    SecurityScheme {
+        name: "token",
+        about: "A token from POST /v3/auth/tokens; valid for 24 hours.",
+        header: "X-Auth-Token",
+    },
+    SecurityScheme {
+        name: "signature",
+        about: "A signature made with an access key: SDK-HMAC-SHA256.",
+        header: "Authorization",
+    },
+];

@@ -1,0 +1,10 @@
+//! DCS v1.0 and IAM as clients see them: through the gateway, over a data plane and a clock that the tests steer.
+
+#![recursion_limit = "256"]
+
+mod callers;
+mod captures;
+mod create;
+mod instances;
+mod other_queries;
+mod world;
