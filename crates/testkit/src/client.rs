@@ -1,0 +1,122 @@
+//! A plain client, which waits for each reply.
+
+use crate::reply::Reply;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// How long a reply may take: much longer than any should.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: BufReader<TcpStream>,
+}
+
+impl Client {
+    /// Connects.
+    pub fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address)
+            .unwrap_or_else(|error| panic!("{address} cannot be reached: {error}"));
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream.set_nodelay(true).expect("delays can be turned off");
+        Client { stream: BufReader::new(stream) }
+    }
+
+    /// Waits no longer than this for replies.
+    pub fn set_patience(&self, patience: Duration) {
+        self.stream.get_ref().set_read_timeout(Some(patience)).expect("a timeout can be set");
+    }
+
+    /// Sends a command and waits for its reply.
+    pub fn run<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Reply {
+        self.send(args);
+        self.read()
+    }
+
+    /// Sends a command given as words separated by spaces.
+    pub fn say(&mut self, line: &str) -> Reply {
+        let args: Vec<&str> = line.split_whitespace().collect();
+        self.run(&args)
+    }
+
+    /// Sends a command and does not wait.
+    pub fn send<A: AsRef<[u8]>>(&mut self, args: &[A]) {
+        self.send_bytes(&encode(args));
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        // A server that has hung up is noticed when its reply is read.
+        let _ = self.stream.get_mut().write_all(bytes);
+    }
+
+    /// Waits for a reply.
+    pub fn read(&mut self) -> Reply {
+        match self.try_read() {
+            Ok(reply) => reply,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Reply::Timeout
+            }
+            Err(_) => Reply::Closed,
+        }
+    }
+
+    fn try_read(&mut self) -> std::io::Result<Reply> {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line)?;
+        if !line.ends_with(b"\r\n") {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        line.truncate(line.len() - 2);
+        let rest = line.split_off(1);
+        let number = || {
+            String::from_utf8_lossy(&rest).parse::<i64>().unwrap_or_else(|_| panic!("a length in {rest:?}"))
+        };
+        Ok(match line[0] {
+            b'+' => Reply::Status(rest),
+            b'-' => Reply::Error(rest),
+            b':' => Reply::Integer(number()),
+            b'$' if number() < 0 => Reply::Nil,
+            b'$' => Reply::Bulk(self.read_bytes(number() as usize)?),
+            b'*' if number() < 0 => Reply::NilArray,
+            b'*' => Reply::Array(self.read_many(number())?),
+            b'~' => Reply::Set(self.read_many(number())?),
+            b'>' => Reply::Push(self.read_many(number())?),
+            b'%' => {
+                let flat = self.read_many(2 * number())?;
+                Reply::Map(flat.chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect())
+            }
+            b'_' => Reply::Null,
+            b',' => Reply::Double(rest),
+            b'#' => Reply::Boolean(rest),
+            b'(' => Reply::BigNumber(rest),
+            b'=' => Reply::Verbatim(self.read_bytes(number() as usize)?),
+            other => panic!("a reply does not begin with {:?}", char::from(other)),
+        })
+    }
+
+    fn read_many(&mut self, count: i64) -> std::io::Result<Vec<Reply>> {
+        (0..count).map(|_| self.try_read()).collect()
+    }
+
+    fn read_bytes(&mut self, len: usize) -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len + 2];
+        self.stream.read_exact(&mut bytes)?;
+        bytes.truncate(len);
+        Ok(bytes)
+    }
+}
+
+/// A command as it goes over the wire.
+pub fn encode<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        let arg = arg.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        bytes.extend_from_slice(arg);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}

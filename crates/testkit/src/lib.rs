@@ -1,0 +1,15 @@
+//! What tests of the built program share: clients, started programs, scenarios with known answers.
+//!
+//! Everything here panics with a sentence when it cannot go on: it is for tests only.
+
+pub mod client;
+pub mod program;
+pub mod reply;
+pub mod rng;
+pub mod scenario;
+pub mod template;
+
+pub use client::Client;
+pub use program::{Oracle, Program};
+pub use reply::Reply;
+pub use rng::Rng;

@@ -1,0 +1,158 @@
+//! Programs that tests start: Carnelian itself, and a real redis-server to compare with.
+
+use crate::client::Client;
+use crate::reply::Reply;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Set where a missing redis-server is a failure rather than a reason to skip.
+const REQUIRE_ORACLE: &str = "CARNELIAN_REQUIRE_ORACLE";
+
+/// A bare Redis node of the built program; it ends with the test.
+#[derive(Debug)]
+pub struct Program {
+    process: Child,
+    address: SocketAddr,
+}
+
+/// The built program.
+pub fn carnelian() -> PathBuf {
+    let test = std::env::current_exe().expect("a test knows where it is");
+    let folder = test.ancestors().nth(2).expect("tests lie two folders below the target's profile");
+    let program = folder.join("carnelian");
+    assert!(program.exists(), "{} is not there: build it with `cargo build -p carnelian`", program.display());
+    program
+}
+
+impl Program {
+    /// Starts a node of a release, with parameters.
+    pub fn redis(release: &str, config: &[(&str, &str)]) -> Program {
+        Program::redis_with(&["--release", release], config)
+    }
+
+    /// Starts a node with these options and parameters.
+    pub fn redis_with(options: &[&str], config: &[(&str, &str)]) -> Program {
+        let mut command = Command::new(carnelian());
+        command.args(["redis", "--port", "0"]).args(options).env_clear().stdout(Stdio::piped());
+        for (name, value) in config {
+            command.args(["--config", name, value]);
+        }
+        let mut process = command.spawn().expect("the program starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("its output is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+        let address = line.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("the program did not say where it listens: {line:?}"));
+        Program { process, address }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A connection to it.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A real redis-server; it ends with the test.
+#[derive(Debug)]
+pub struct Oracle {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Oracle {
+    /// Starts the redis-server of this machine. Says so and gives nothing if there is none, so that the test can be
+    /// skipped; fails instead where the environment requires it.
+    pub fn start() -> Option<Oracle> {
+        for _ in 0..20 {
+            // Somebody else may take the port in between; then another is tried.
+            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
+            let address = port.expect("there is a free port");
+            let started = Command::new("redis-server")
+                .args([
+                    "--port",
+                    &address.port().to_string(),
+                    "--bind",
+                    "127.0.0.1",
+                    "--save",
+                    "",
+                    "--appendonly",
+                    "no",
+                ])
+                .args(["--enable-debug-command", "yes"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            let process = match started {
+                Ok(process) => process,
+                Err(error) => {
+                    assert!(
+                        std::env::var_os(REQUIRE_ORACLE).is_none(),
+                        "redis-server does not start: {error}"
+                    );
+                    eprintln!("SKIPPED: there is no redis-server to compare with ({error})");
+                    return None;
+                }
+            };
+            let mut oracle = Oracle { process, address };
+            if oracle.is_ready() {
+                return Some(oracle);
+            }
+        }
+        panic!("redis-server does not answer");
+    }
+
+    fn is_ready(&mut self) -> bool {
+        for _ in 0..500 {
+            if std::net::TcpStream::connect(self.address).is_ok() {
+                let mut client = Client::connect(self.address);
+                if client.run(&["PING"]) == Reply::Status(b"PONG".to_vec()) {
+                    return true;
+                }
+            }
+            if !matches!(self.process.try_wait(), Ok(None)) {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        false
+    }
+
+    /// A connection to it.
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
