@@ -1,0 +1,270 @@
+//! The data plane, attached: the only file of the program that knows what a node is made of.
+//!
+//! Nodes of all instances share the worker threads; `start` binds before it answers, and `ping` asks as a client does.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::anyhow;
+use cloud::Pending;
+use cloud::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
+use cloud::engine::{Engine, Release};
+use cloud::instance::Access;
+use parking_lot::Mutex;
+use server::{Clock, Running, Workers};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use crate::reachable::reachable;
+
+/// The nodes of this process.
+pub(crate) struct Nodes {
+    bind: IpAddr,
+    workers: Arc<Workers>,
+    clock: Arc<Clock>,
+    running: Mutex<HashMap<NodeId, Node>>,
+}
+
+/// What a node without a control plane is to be.
+pub(crate) struct BareNode {
+    /// The address to listen on.
+    pub(crate) bind: IpAddr,
+    /// The port.
+    pub(crate) port: u16,
+    /// The release to imitate.
+    pub(crate) release: Release,
+    /// How many threads run it; 0 is one for each processor.
+    pub(crate) threads: usize,
+    /// Its parameters.
+    pub(crate) config: Vec<(String, String)>,
+}
+
+/// How long a node may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+
+struct Node {
+    running: Running,
+    access: Access,
+}
+
+impl Nodes {
+    /// No nodes yet, and the threads that will run them; 0 threads are one for each processor.
+    pub(crate) fn new(threads: usize, bind: IpAddr) -> anyhow::Result<Self> {
+        let threads = match threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        };
+        Ok(Nodes {
+            bind,
+            workers: Workers::start(threads)?,
+            clock: Arc::new(Clock::new()),
+            running: Mutex::default(),
+        })
+    }
+
+    /// Stops every node.
+    pub(crate) async fn stop_all(&self) {
+        self.running.lock().clear();
+    }
+
+    fn launch(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
+        if node.engine == Engine::Memcached {
+            return Err(StartError::NotOffered("Memcached".to_owned()));
+        }
+        let mut running = self.running.lock();
+        if running.contains_key(&node.id) {
+            return Err(StartError::AlreadyRunning(node.id));
+        }
+        let release = node.release.map_or(command::Release::V7_4, release_of);
+        let seed = rand::random();
+        let start =
+            |port| Running::start(&self.workers, &self.clock, release, (self.bind, port).into(), seed);
+        let started = match node.port {
+            Port::Exactly(port) => start(port).map_err(|error| refused(port, error))?,
+            Port::FirstFreeFrom(base) => {
+                let own: Vec<u16> = running.values().map(|node| node.running.address().port()).collect();
+                let mut free = (base..=u16::MAX).filter(|port| !own.contains(port));
+                loop {
+                    let port = free.next().ok_or(StartError::NoFreePort(base))?;
+                    match start(port) {
+                        Ok(started) => break started,
+                        Err(server::StartError::PortInUse(_)) => {}
+                        Err(error) => return Err(refused(port, error)),
+                    }
+                }
+            }
+        };
+        let endpoint = Endpoint { address: started.address() };
+        running.insert(node.id, Node { running: started, access: node.access });
+        Ok(endpoint)
+    }
+}
+
+fn refused(port: u16, error: server::StartError) -> StartError {
+    match error {
+        server::StartError::PortInUse(_) => StartError::PortInUse(port),
+        server::StartError::Listen(_, source) => StartError::Listen { port, source },
+    }
+}
+
+fn release_of(release: Release) -> command::Release {
+    match release {
+        Release::V3_0 => command::Release::V3_0,
+        Release::V4_0 => command::Release::V4_0,
+        Release::V5_0 => command::Release::V5_0,
+        Release::V6_2 => command::Release::V6_2,
+        Release::V7_0 => command::Release::V7_0,
+        Release::V7_4 => command::Release::V7_4,
+    }
+}
+
+impl DataPlane for Nodes {
+    fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
+        Box::pin(async move { self.launch(node) })
+    }
+
+    fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let stopped = self.running.lock().remove(node);
+            drop(stopped);
+        })
+    }
+
+    fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {
+        self.running.lock().get(node).map(|node| Endpoint { address: node.running.address() })
+    }
+
+    fn statistics(&self, node: &NodeId) -> Option<Statistics> {
+        let running = self.running.lock();
+        let node = running.get(node)?.running.node();
+        Some(Statistics {
+            used_memory_bytes: node.keyspace.used_bytes() as u64,
+            clients: node.clients.len() as u64,
+            commands: node.stats.sum(|worker| &worker.commands),
+            input_bytes: node.stats.sum(|worker| &worker.input_bytes),
+            output_bytes: node.stats.sum(|worker| &worker.output_bytes),
+            ..Statistics::default()
+        })
+    }
+
+    fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {
+        Box::pin(async move {
+            let known =
+                self.running.lock().get(node).map(|node| (node.running.address(), node.access.clone()));
+            let (address, access) = known.ok_or(PingError::NotRunning)?;
+            let timeout_ms = u64::try_from(PING_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
+            let answered = tokio::time::timeout(PING_TIMEOUT, ping(address, &access));
+            answered.await.unwrap_or(Err(PingError::TimedOut(timeout_ms)))
+        })
+    }
+}
+
+/// Runs a node without a control plane until `stop` is done.
+pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let nodes = Nodes::new(node.threads, node.bind)?;
+    let password = node.config.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("requirepass"));
+    let spec = NodeSpec {
+        id: NodeId("bare".to_owned()),
+        engine: Engine::Redis,
+        release: Some(node.release),
+        topology: cloud::topology::Topology::Single,
+        memory_limit_bytes: u64::MAX,
+        port: Port::Exactly(node.port),
+        access: password
+            .map_or(Access::Open, |(_, text)| Access::Password(cloud::identity::Secret::new(text))),
+        renamed_commands: Vec::new(),
+        databases: 16,
+    };
+    let endpoint = nodes.start(spec).await.map_err(|error| match error {
+        StartError::PortInUse(port) => {
+            anyhow!(
+                "port {port} is in use; stop the program that listens there, or choose another with --port"
+            )
+        }
+        error => error.into(),
+    })?;
+    println!("Redis {} is ready on {}", node.release, endpoint.address);
+    stop.await;
+    nodes.stop_all().await;
+    Ok(())
+}
+
+/// Asks the node at `address` as a client does.
+async fn ping(address: SocketAddr, access: &Access) -> Result<(), PingError> {
+    let mut connection = BufReader::new(TcpStream::connect(reachable(address)).await?);
+    if let Access::Password(password) = access {
+        let password = password.reveal();
+        let auth = format!("*2\r\n$4\r\nAUTH\r\n${}\r\n{password}\r\n", password.len());
+        ask(&mut connection, &auth, "+OK").await?;
+    }
+    ask(&mut connection, "*1\r\n$4\r\nPING\r\n", "+PONG").await
+}
+
+async fn ask(connection: &mut BufReader<TcpStream>, request: &str, expected: &str) -> Result<(), PingError> {
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    connection.read_line(&mut answer).await?;
+    if answer.trim_end() == expected { Ok(()) } else { Err(PingError::Unexpected(answer)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use cloud::identity::Secret;
+    use cloud::topology::Topology;
+
+    use super::*;
+
+    fn spec(id: &str, port: Port, access: Access) -> NodeSpec {
+        NodeSpec {
+            id: NodeId(id.to_owned()),
+            engine: Engine::Redis,
+            release: Some(Release::V5_0),
+            topology: Topology::Single,
+            memory_limit_bytes: 1 << 30,
+            port,
+            access,
+            renamed_commands: Vec::new(),
+            databases: 16,
+        }
+    }
+
+    fn nodes() -> Nodes {
+        Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_node_answers_from_its_start_to_its_stop() {
+        let nodes = nodes();
+        for access in [Access::Open, Access::Password(Secret::new("First_Pw1"))] {
+            let id = NodeId("a".to_owned());
+            assert!(matches!(nodes.ping(&id).await, Err(PingError::NotRunning)));
+            let started = nodes.start(spec("a", Port::FirstFreeFrom(20_000), access)).await.unwrap();
+            assert_eq!(nodes.endpoint(&id), Some(started));
+            nodes.ping(&id).await.unwrap();
+            assert!(nodes.statistics(&id).is_some());
+            nodes.stop(&id).await;
+            assert!(TcpStream::connect(started.address).await.is_err());
+            assert_eq!(nodes.endpoint(&id), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn ports_are_given_once() {
+        let nodes = nodes();
+        let first = nodes.start(spec("a", Port::FirstFreeFrom(21_000), Access::Open)).await.unwrap();
+        let second = nodes.start(spec("b", Port::FirstFreeFrom(21_000), Access::Open)).await.unwrap();
+        assert!(second.address.port() > first.address.port());
+        let taken = Port::Exactly(first.address.port());
+        let refused = nodes.start(spec("c", taken, Access::Open)).await;
+        assert!(matches!(refused, Err(StartError::PortInUse(port)) if port == first.address.port()));
+        nodes.stop(&NodeId("a".to_owned())).await;
+        assert_eq!(nodes.start(spec("c", taken, Access::Open)).await.unwrap(), first);
+        nodes.stop_all().await;
+        assert!(nodes.running.lock().is_empty());
+    }
+}

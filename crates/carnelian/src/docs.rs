@@ -1,0 +1,25 @@
+//! Keeps the generated pages in `docs/` current: they must be what the records say. With `CARNELIAN_WRITE_DOCS=1`
+//! in the environment the test writes them.
+
+use std::path::Path;
+
+use crate::options;
+
+#[test]
+fn generated_pages_are_current() {
+    let pages = [
+        ("configuration.md", options::page()),
+        ("support.md", operation::support::page(&huawei_dcs::operations())),
+    ];
+    for (name, page) in pages {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
+        if std::env::var_os("CARNELIAN_WRITE_DOCS").is_some() {
+            std::fs::write(&path, &page).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == page,
+            "docs/{name} is out of date; CARNELIAN_WRITE_DOCS=1 cargo test -p carnelian writes it"
+        );
+    }
+}

@@ -1,0 +1,69 @@
+//! Carnelian: a managed-cache cloud that runs on your own machine.
+//!
+//! This program reads its options ([`options`]), wires the control plane to the data plane ([`serve`]), or runs a
+//! bare node ([`bare`]). What goes wrong before it serves is said in one line, with exit code 2.
+
+mod banner;
+mod bare;
+mod data_plane;
+#[cfg(test)]
+mod docs;
+mod healthcheck;
+mod options;
+mod reachable;
+mod serve;
+mod signals;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::options::{Command, Invocation, Settings};
+
+/// Measured against jemalloc: fewer instructions for the small blocks of entries, in the same size classes.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            let line = format!("{error:#}").lines().map(str::trim).collect::<Vec<_>>().join(" ");
+            eprintln!("carnelian: {line}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> anyhow::Result<ExitCode> {
+    let arguments = std::env::args_os().skip(1);
+    let invocation =
+        options::read(arguments, |name| std::env::var_os(name), |path| std::fs::read_to_string(path))?;
+    match invocation {
+        Invocation::Print(text) => {
+            // A reader that went away, such as `head`, has seen enough.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            Ok(ExitCode::SUCCESS)
+        }
+        Invocation::Run(Command::Serve, settings) => {
+            log(&settings);
+            serve::serve(&settings).map(|()| ExitCode::SUCCESS)
+        }
+        Invocation::Run(Command::Redis, settings) => {
+            log(&settings);
+            bare::redis(&settings).map(|()| ExitCode::SUCCESS)
+        }
+        Invocation::Run(Command::Memcached, _) => bare::memcached(),
+        Invocation::Run(Command::Healthcheck, settings) => Ok(healthcheck::healthcheck(&settings)),
+    }
+}
+
+/// Writes the log to the standard error, so that the standard output has only what was asked for.
+fn log(settings: &Settings) {
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&settings.log))
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
+}

@@ -1,0 +1,731 @@
+//! The options: one record each, from which the command line, the environment, the configuration file, the help and
+//! `docs/configuration.md` follow.
+//!
+//! The option `data-dir` is the flag `--data-dir`, the variable `CARNELIAN_DATA_DIR` and the key `data-dir` of the
+//! file. Options of one command alone carry its name: `carnelian redis --port` is `CARNELIAN_REDIS_PORT` and `port`
+//! in the table `[redis]`. A flag wins over the environment, that over the file, that over the default.
+//!
+//! Invariants:
+//! - A default is the text in the record and goes the way of every other value; a test sets all of them.
+//! - A variable that is empty counts as not set.
+//! - Every mistake is one line that says which option it is and what is allowed.
+
+use std::ffi::OsString;
+use std::fmt::Write;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use cloud::engine::Release;
+use cloud::task::Profile;
+use lexopt::{Arg, Parser, ValueExt};
+use tracing_subscriber::EnvFilter;
+
+/// What the program is asked to do.
+#[derive(Debug)]
+pub(crate) enum Invocation {
+    /// To run a command.
+    Run(Command, Box<Settings>),
+    /// To print this.
+    Print(String),
+}
+
+/// The commands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Everything: the REST interfaces and their instances. Runs where no other command is named.
+    Serve,
+    /// A bare Redis node.
+    Redis,
+    /// A bare Memcached node.
+    Memcached,
+    /// Asks a server whether it is ready.
+    Healthcheck,
+}
+
+/// What all options together say. Options of other commands have their defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) ephemeral: bool,
+    pub(crate) base_port: u16,
+    pub(crate) bind: IpAddr,
+    pub(crate) advertise: Option<String>,
+    pub(crate) threads: usize,
+    pub(crate) region: String,
+    /// `None` is the project with the region's name.
+    pub(crate) project: Option<String>,
+    pub(crate) domain: String,
+    pub(crate) user: String,
+    pub(crate) password: String,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: String,
+    pub(crate) tasks: Profile,
+    pub(crate) quota_instances: u32,
+    pub(crate) quota_memory_gb: u32,
+    pub(crate) log: String,
+    pub(crate) port: u16,
+    pub(crate) release: Release,
+    /// Parameters of a bare node, in the order given.
+    pub(crate) config: Vec<(String, String)>,
+    /// `None` is the address that the server listens on by its own options.
+    pub(crate) url: Option<String>,
+}
+
+/// One option.
+struct Record {
+    /// Its name, as a flag without the dashes.
+    name: &'static str,
+    /// What its value is, in a word; empty for a switch. Two words take two arguments and may be repeated.
+    value: &'static str,
+    /// The value that it has when it is not given.
+    default: &'static str,
+    /// The commands that take it.
+    commands: &'static [Command],
+    /// What it does.
+    about: &'static str,
+    /// What values are allowed, to go on from "takes".
+    takes: &'static str,
+    /// Puts a value into the settings; `None` if it is not allowed.
+    set: fn(&mut Settings, &str) -> Option<()>,
+}
+
+use Command::{Healthcheck, Memcached, Redis, Serve};
+
+const RECORDS: &[Record] = &[
+    Record {
+        name: "listen",
+        value: "ADDR:PORT",
+        default: "127.0.0.1:8400",
+        commands: &[Serve, Healthcheck],
+        about: "Where the REST interfaces listen.",
+        takes: "an address and a port, such as 127.0.0.1:8400",
+        set: |settings, value| put(&mut settings.listen, value),
+    },
+    Record {
+        name: "data-dir",
+        value: "DIR",
+        default: "carnelian-data",
+        commands: &[Serve],
+        about: "Where instances are remembered. Made if it is not there.",
+        takes: "a directory",
+        set: |settings, value| {
+            settings.data_dir = not_empty(value)?.into();
+            Some(())
+        },
+    },
+    Record {
+        name: "ephemeral",
+        value: "",
+        default: "false",
+        commands: &[Serve],
+        about: "Remember nothing: the data directory is not used.",
+        takes: "true or false",
+        set: |settings, value| put(&mut settings.ephemeral, value),
+    },
+    Record {
+        name: "base-port",
+        value: "PORT",
+        default: "6379",
+        commands: &[Serve],
+        about: "The first port that an instance gets which asked for none.",
+        takes: "a port, 1 to 65535",
+        set: |settings, value| put_port(&mut settings.base_port, value),
+    },
+    Record {
+        name: "bind",
+        value: "ADDR",
+        default: "127.0.0.1",
+        commands: &[Serve, Redis],
+        about: "The address that nodes listen on; 0.0.0.0 for all.",
+        takes: "an IP address, such as 127.0.0.1 or 0.0.0.0",
+        set: |settings, value| put(&mut settings.bind, value),
+    },
+    Record {
+        name: "advertise",
+        value: "HOST",
+        default: "",
+        commands: &[Serve],
+        about: "The host that clients are told to connect to, if it is not the one that they reached this server by.",
+        takes: "a host name or an IP address",
+        set: |settings, value| {
+            settings.advertise = not_empty(value).map(str::to_owned);
+            Some(())
+        },
+    },
+    Record {
+        name: "threads",
+        value: "N",
+        default: "0",
+        commands: &[Serve, Redis],
+        about: "How many threads run the nodes; 0 is one for each processor.",
+        takes: "a number, 0 to 1024",
+        set: |settings, value| {
+            settings.threads = value.parse().ok().filter(|threads| *threads <= 1024)?;
+            Some(())
+        },
+    },
+    Record {
+        name: "region",
+        value: "NAME",
+        default: "my-kualalumpur-1",
+        commands: &[Serve],
+        about: "The region that this cloud is.",
+        takes: "a name",
+        set: |settings, value| put_text(&mut settings.region, value),
+    },
+    Record {
+        name: "project",
+        value: "NAME",
+        default: "",
+        commands: &[Serve],
+        about: "The project's name. The region's name if left out, as SDKs expect. Its id follows from its name.",
+        takes: "a name",
+        set: |settings, value| {
+            settings.project = not_empty(value).map(str::to_owned);
+            Some(())
+        },
+    },
+    Record {
+        name: "domain",
+        value: "NAME",
+        default: "carnelian",
+        commands: &[Serve],
+        about: "The account's name.",
+        takes: "a name",
+        set: |settings, value| put_text(&mut settings.domain, value),
+    },
+    Record {
+        name: "user",
+        value: "NAME",
+        default: "carnelian",
+        commands: &[Serve],
+        about: "The user's name, for tokens.",
+        takes: "a name",
+        set: |settings, value| put_text(&mut settings.user, value),
+    },
+    Record {
+        name: "password",
+        value: "TEXT",
+        default: "carnelian",
+        commands: &[Serve],
+        about: "The user's password, for tokens.",
+        takes: "a text that is not empty",
+        set: |settings, value| put_text(&mut settings.password, value),
+    },
+    Record {
+        name: "access-key",
+        value: "KEY",
+        default: "carnelian-access-key",
+        commands: &[Serve],
+        about: "The user's access key, for signed requests. Also Tencent's SecretId.",
+        takes: "a text without spaces, commas and semicolons",
+        set: |settings, value| {
+            let fits = value.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b',' | b';'));
+            fits.then(|| put_text(&mut settings.access_key, value))?
+        },
+    },
+    Record {
+        name: "secret-key",
+        value: "KEY",
+        default: "carnelian-secret-key",
+        commands: &[Serve],
+        about: "The secret half of the access key. Also Tencent's SecretKey.",
+        takes: "a text that is not empty",
+        set: |settings, value| put_text(&mut settings.secret_key, value),
+    },
+    Record {
+        name: "tasks",
+        value: "PROFILE",
+        default: "instant",
+        commands: &[Serve],
+        about: "How long tasks take: instant (no longer than the work) or realistic (about as long as in the cloud).",
+        takes: "instant or realistic",
+        set: |settings, value| {
+            settings.tasks = match value {
+                "instant" => Profile::Instant,
+                "realistic" => Profile::Realistic,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Record {
+        name: "quota-instances",
+        value: "N",
+        default: "10000",
+        commands: &[Serve],
+        about: "How many instances a project may have.",
+        takes: "a number",
+        set: |settings, value| put(&mut settings.quota_instances, value),
+    },
+    Record {
+        name: "quota-memory-gb",
+        value: "GB",
+        default: "1000000",
+        commands: &[Serve],
+        about: "How much memory the instances of a project may have together.",
+        takes: "a number of gigabytes",
+        set: |settings, value| put(&mut settings.quota_memory_gb, value),
+    },
+    Record {
+        name: "log",
+        value: "FILTER",
+        default: "info",
+        commands: &[Serve, Redis],
+        about: "What is logged, to the standard error: a level (error, warn, info, debug, trace) or a filter.",
+        takes: "a level or a filter such as info,cloud=debug",
+        set: |settings, value| {
+            EnvFilter::try_new(value).ok()?;
+            put_text(&mut settings.log, value)
+        },
+    },
+    Record {
+        name: "port",
+        value: "PORT",
+        default: "6379",
+        commands: &[Redis],
+        about: "The port; 0 for one that the system chooses.",
+        takes: "a port, 0 to 65535",
+        set: |settings, value| put_any_port(&mut settings.port, value),
+    },
+    Record {
+        name: "release",
+        value: "R",
+        default: "7.4",
+        commands: &[Redis],
+        about: "The release that the node imitates: 3.0, 4.0, 5.0, 6.2, 7.0 or 7.4.",
+        takes: "3.0, 4.0, 5.0, 6.2, 7.0 or 7.4",
+        set: |settings, value| {
+            settings.release = value.parse().ok()?;
+            Some(())
+        },
+    },
+    Record {
+        name: "config",
+        value: "NAME VALUE",
+        default: "",
+        commands: &[Redis],
+        about: "A parameter of the node, as redis.conf has it; may be repeated. One to a line in the environment, a \
+                table in the file.",
+        takes: "a parameter and its value, such as maxmemory 100mb",
+        set: |settings, lines| {
+            for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+                let (name, value) = line.trim_start().split_once(' ')?;
+                settings.config.push((name.to_owned(), value.trim().to_owned()));
+            }
+            Some(())
+        },
+    },
+    Record {
+        name: "url",
+        value: "URL",
+        default: "",
+        commands: &[Healthcheck],
+        about: "What to ask. /healthz at the address of --listen if left out.",
+        takes: "an address such as http://127.0.0.1:8400/healthz",
+        set: |settings, value| {
+            settings.url = not_empty(value).map(str::to_owned);
+            Some(())
+        },
+    },
+];
+
+/// The option that names the configuration file; it cannot stand in that file.
+const CONFIG_FILE: &str = "config-file";
+
+/// Reads the options from the arguments, the environment and the configuration file.
+pub(crate) fn read(
+    arguments: impl Iterator<Item = OsString>,
+    variable: impl Fn(&str) -> Option<OsString>,
+    read_file: impl Fn(&Path) -> io::Result<String>,
+) -> anyhow::Result<Invocation> {
+    let mut arguments = arguments.peekable();
+    let named = arguments.next_if(|first| first.to_str().is_some_and(|first| !first.starts_with('-')));
+    let command = match named.as_deref().map(|name| name.to_str()) {
+        None => Serve,
+        Some(Some("redis")) => Redis,
+        Some(Some("memcached")) => Memcached,
+        Some(Some("healthcheck")) => Healthcheck,
+        Some(Some("help")) => return Ok(Invocation::Print(help())),
+        Some(other) => {
+            let other = other.unwrap_or_default();
+            bail!("there is no command {other:?}; the commands are redis, memcached and healthcheck")
+        }
+    };
+    let variable = |name: &str| text_of(variable(name).filter(|value| !value.is_empty()), name);
+    let mut file = variable(&variable_of(None, CONFIG_FILE))?;
+
+    let mut flags: Vec<(&Record, String)> = Vec::new();
+    let mut parser = Parser::from_args(arguments);
+    while let Some(argument) = parser.next()? {
+        let name = match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Invocation::Print(help())),
+            Arg::Long("version") | Arg::Short('V') => {
+                return Ok(Invocation::Print(format!("carnelian {}\n", env!("CARGO_PKG_VERSION"))));
+            }
+            Arg::Long(name) => name.to_owned(),
+            Arg::Short(name) => bail!("there is no option -{name}; carnelian --help lists them"),
+            Arg::Value(value) => bail!("{value:?} is no option; carnelian --help lists them"),
+        };
+        if name == CONFIG_FILE {
+            file = Some(parser.value()?.string()?);
+            continue;
+        }
+        let record = RECORDS.iter().find(|record| record.name == name && record.commands.contains(&command));
+        let record = record
+            .with_context(|| format!("there is no option --{name} here; carnelian --help lists them"))?;
+        let value = match record.value {
+            "" => parser.optional_value().map_or(Ok("true".to_owned()), ValueExt::string)?,
+            "NAME VALUE" => format!("{} {}", parser.value()?.string()?, parser.value()?.string()?),
+            _ => parser.value()?.string()?,
+        };
+        flags.push((record, value));
+    }
+
+    let mut settings = Settings::defaults();
+    if let Some(file) = file {
+        let text = read_file(Path::new(&file))
+            .with_context(|| format!("the configuration file {file} cannot be read"))?;
+        settings.apply_file(&text, &file)?;
+    }
+    for record in RECORDS.iter().filter(|record| record.commands.contains(&command)) {
+        let name = variable_of(record.table(), record.name);
+        if let Some(value) = variable(&name)? {
+            record.apply(&mut settings, &value, &name)?;
+        }
+    }
+    for (record, value) in flags {
+        record.apply(&mut settings, &value, &format!("--{}", record.name))?;
+    }
+    Ok(Invocation::Run(command, Box::new(settings)))
+}
+
+/// What `--help` prints.
+pub(crate) fn help() -> String {
+    let mut text = String::from(
+        "Carnelian: a managed-cache cloud that runs on your own machine.\n\n\
+         carnelian [OPTIONS]              serve the REST interfaces and their instances\n\
+         carnelian redis [OPTIONS]        run a bare Redis node\n\
+         carnelian memcached [OPTIONS]    run a bare Memcached node (not yet)\n\
+         carnelian healthcheck [OPTIONS]  exit with 0 when a server is ready\n\n\
+         Every option is also a variable (--data-dir is CARNELIAN_DATA_DIR) and a key of the file that\n\
+         --config-file FILE names. A flag wins over a variable, that over the file.\n",
+    );
+    for (title, command) in TITLES {
+        let _ = writeln!(text, "\n{title}:");
+        for record in RECORDS.iter().filter(|record| record.commands.contains(&command)) {
+            let flag = format!("--{} {}", record.name, record.value);
+            let default =
+                if record.default.is_empty() { String::new() } else { format!(" [{}]", record.default) };
+            let _ = writeln!(text, "  {flag:26} {}{default}", record.about);
+        }
+    }
+    text
+}
+
+/// The page `docs/configuration.md`.
+#[cfg(test)]
+pub(crate) fn page() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         Generated from the options' records; a test keeps it current.\n\n\
+         Every option is a flag, an environment variable and a key of the TOML file that `--config-file FILE` (or \
+         `CARNELIAN_CONFIG_FILE`) names. A flag wins over the environment, that over the file, that over the \
+         default. Keys of one command alone stand in a table of its name.\n",
+    );
+    for (title, command) in TITLES {
+        let _ = write!(
+            page,
+            "\n## {title}\n\n| flag | variable | key | default | what it does |\n|---|---|---|---|---|\n"
+        );
+        for record in RECORDS.iter().filter(|record| record.commands.contains(&command)) {
+            let flag = format!("--{} {}", record.name, record.value);
+            let key =
+                record.table().map_or(record.name.to_owned(), |table| format!("{table}.{}", record.name));
+            let variable = variable_of(record.table(), record.name);
+            let default =
+                if record.default.is_empty() { "-".to_owned() } else { format!("`{}`", record.default) };
+            let _ = writeln!(
+                page,
+                "| `{}` | `{variable}` | `{key}` | {default} | {} |",
+                flag.trim(),
+                record.about
+            );
+        }
+    }
+    page
+}
+
+const TITLES: [(&str, Command); 3] =
+    [("carnelian", Serve), ("carnelian redis", Redis), ("carnelian healthcheck", Healthcheck)];
+
+impl Settings {
+    fn defaults() -> Self {
+        let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut settings = Settings {
+            listen: anywhere,
+            data_dir: PathBuf::new(),
+            ephemeral: false,
+            base_port: 0,
+            bind: anywhere.ip(),
+            advertise: None,
+            threads: 0,
+            region: String::new(),
+            project: None,
+            domain: String::new(),
+            user: String::new(),
+            password: String::new(),
+            access_key: String::new(),
+            secret_key: String::new(),
+            tasks: Profile::Instant,
+            quota_instances: 0,
+            quota_memory_gb: 0,
+            log: String::new(),
+            port: 0,
+            release: Release::V7_4,
+            config: Vec::new(),
+            url: None,
+        };
+        for record in RECORDS {
+            (record.set)(&mut settings, record.default).expect("defaults are allowed values");
+        }
+        settings
+    }
+
+    fn apply_file(&mut self, text: &str, file: &str) -> anyhow::Result<()> {
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error.span().map_or(1, |span| text[..span.start].lines().count().max(1));
+            anyhow!("{file}, line {line}: {}", error.message())
+        })?;
+        for (key, value) in &table {
+            match value {
+                toml::Value::Table(inner) if RECORDS.iter().any(|record| record.table() == Some(key)) => {
+                    for (inner_key, value) in inner {
+                        self.apply_key(Some(key), inner_key, value, file)?;
+                    }
+                }
+                _ => self.apply_key(None, key, value, file)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_key(
+        &mut self,
+        table: Option<&str>,
+        key: &str,
+        value: &toml::Value,
+        file: &str,
+    ) -> anyhow::Result<()> {
+        let record = RECORDS.iter().find(|record| record.name == key && record.table() == table);
+        let path = table.map_or(key.to_owned(), |table| format!("{table}.{key}"));
+        let record = record
+            .with_context(|| format!("{file}: there is no key {path}; carnelian --help lists the options"))?;
+        let text = text_of_toml(value).with_context(|| format!("{path} in {file} takes {}", record.takes))?;
+        record.apply(self, &text, &format!("{path} in {file}"))
+    }
+}
+
+impl Record {
+    /// The table of the file, and the part of the variable's name, that options of one command alone have.
+    fn table(&self) -> Option<&'static str> {
+        match self.commands {
+            [Redis] => Some("redis"),
+            [Healthcheck] => Some("healthcheck"),
+            _ => None,
+        }
+    }
+
+    fn apply(&self, settings: &mut Settings, value: &str, place: &str) -> anyhow::Result<()> {
+        (self.set)(settings, value).with_context(|| format!("{place} takes {}, not {value:?}", self.takes))
+    }
+}
+
+fn variable_of(table: Option<&str>, name: &str) -> String {
+    let table = table.map_or(String::new(), |table| format!("{table}_"));
+    format!("carnelian_{table}{name}").to_ascii_uppercase().replace('-', "_")
+}
+
+fn text_of(value: Option<OsString>, name: &str) -> anyhow::Result<Option<String>> {
+    value.map(|value| value.into_string().map_err(|_| anyhow!("{name} is not UTF-8"))).transpose()
+}
+
+/// A value of the file as the command line would have it; a table becomes lines of names and values.
+fn text_of_toml(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(format!("{number:?}")),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        toml::Value::Table(table) => {
+            let lines = table.iter().map(|(name, value)| Some(format!("{name} {}", text_of_toml(value)?)));
+            lines.collect::<Option<Vec<_>>>().map(|lines| lines.join("\n"))
+        }
+        toml::Value::Array(_) | toml::Value::Datetime(_) => None,
+    }
+}
+
+fn put<T: std::str::FromStr>(place: &mut T, value: &str) -> Option<()> {
+    *place = value.parse().ok()?;
+    Some(())
+}
+
+fn put_any_port(place: &mut u16, value: &str) -> Option<()> {
+    *place = value.parse().ok()?;
+    Some(())
+}
+
+fn put_port(place: &mut u16, value: &str) -> Option<()> {
+    *place = value.parse().ok().filter(|port| *port > 0)?;
+    Some(())
+}
+
+fn put_text(place: &mut String, value: &str) -> Option<()> {
+    not_empty(value)?.clone_into(place);
+    Some(())
+}
+
+fn not_empty(value: &str) -> Option<&str> {
+    (!value.is_empty()).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads a command line, with these variables and this file.
+    fn invocation(line: &str, variables: &[(&str, &str)], file: &str) -> anyhow::Result<Invocation> {
+        let arguments = line.split_whitespace().map(OsString::from);
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(have, _)| *have == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        read(arguments, variable, |path| {
+            if path == Path::new("c.toml") {
+                Ok(file.to_owned())
+            } else {
+                Err(io::ErrorKind::NotFound.into())
+            }
+        })
+    }
+
+    fn settings(line: &str, variables: &[(&str, &str)], file: &str) -> Settings {
+        match invocation(line, variables, file) {
+            Ok(Invocation::Run(_, settings)) => *settings,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    fn refusal(line: &str, variables: &[(&str, &str)], file: &str) -> String {
+        let said = format!("{:#}", invocation(line, variables, file).unwrap_err());
+        assert!(!said.contains('\n'), "{said}");
+        said
+    }
+
+    #[test]
+    fn defaults_are_the_documented_ones() {
+        let settings = settings("", &[], "");
+        assert_eq!(settings.listen.to_string(), "127.0.0.1:8400");
+        assert_eq!((settings.base_port, settings.port, settings.threads), (6379, 6379, 0));
+        assert_eq!((settings.user.as_str(), settings.project.as_deref()), ("carnelian", None));
+        assert!(!settings.ephemeral && settings.config.is_empty());
+    }
+
+    #[test]
+    fn a_flag_wins_over_a_variable_and_that_over_the_file() {
+        let file =
+            "listen = \"127.0.0.1:1\"\nuser = \"file\"\nthreads = 3\nephemeral = true\n[redis]\nport = 7\n";
+        let variables = [("CARNELIAN_LISTEN", "127.0.0.1:2"), ("CARNELIAN_USER", "variable")];
+        let with = |line| settings(line, &variables, file);
+        let all = with("--config-file c.toml --listen 127.0.0.1:3");
+        assert_eq!(all.listen.port(), 3);
+        assert_eq!((all.user.as_str(), all.threads, all.ephemeral), ("variable", 3, true));
+        assert_eq!(all.domain, "carnelian");
+        assert_eq!(with("redis --config-file=c.toml").port, 7);
+        let by_variable = [("CARNELIAN_CONFIG_FILE", "c.toml"), ("CARNELIAN_REDIS_PORT", "8")];
+        assert_eq!(settings("redis", &by_variable, file).port, 8);
+    }
+
+    #[test]
+    fn an_empty_variable_counts_as_not_set() {
+        assert_eq!(settings("", &[("CARNELIAN_USER", "")], "").user, "carnelian");
+    }
+
+    #[test]
+    fn switches_and_pairs_are_read() {
+        assert!(settings("--ephemeral", &[], "").ephemeral);
+        assert!(!settings("--ephemeral=false", &[("CARNELIAN_EPHEMERAL", "true")], "").ephemeral);
+        let pairs = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+        };
+        let flags = settings("redis --config maxmemory 100mb --config save -1", &[], "");
+        assert_eq!(flags.config, pairs(&[("maxmemory", "100mb"), ("save", "-1")]));
+        let lines = [("CARNELIAN_REDIS_CONFIG", "maxmemory 100mb\nsave 900 1\n")];
+        assert_eq!(settings("redis", &lines, "").config, pairs(&[("maxmemory", "100mb"), ("save", "900 1")]));
+        let file = "[redis.config]\nmaxmemory = \"1gb\"\nhz = 10\n";
+        let table = settings("redis --config-file c.toml", &[], file);
+        // A table of the file has no order of its own.
+        assert_eq!(table.config, pairs(&[("hz", "10"), ("maxmemory", "1gb")]));
+    }
+
+    #[test]
+    fn a_mistake_is_one_line_that_says_what_is_allowed() {
+        for (line, expected) in [
+            ("--lisen x", "there is no option --lisen here"),
+            ("-x", "there is no option -x"),
+            ("--listen", "missing argument"),
+            ("--listen here", "--listen takes an address and a port, such as 127.0.0.1:8400, not \"here\""),
+            ("--base-port 0", "--base-port takes a port, 1 to 65535, not \"0\""),
+            ("--threads 2000", "--threads takes a number, 0 to 1024"),
+            ("--tasks stepped", "--tasks takes instant or realistic, not \"stepped\""),
+            ("--port 1", "there is no option --port here"),
+            ("redis --release 2.8", "--release takes 3.0, 4.0, 5.0, 6.2, 7.0 or 7.4, not \"2.8\""),
+            ("redis --config maxmemory", "missing argument"),
+            ("valkey", "there is no command \"valkey\""),
+            ("redis extra", "\"extra\" is no option"),
+            ("--config-file none.toml", "the configuration file none.toml cannot be read"),
+            ("--log a=b=c", "--log takes a level or a filter such as info,cloud=debug, not \"a=b=c\""),
+            ("--access-key a,b", "--access-key takes a text without"),
+        ] {
+            let said = refusal(line, &[], "");
+            assert!(said.contains(expected), "{line}: {said}");
+        }
+        let said = refusal("", &[("CARNELIAN_LISTEN", "x")], "");
+        assert!(said.starts_with("CARNELIAN_LISTEN takes an address and a port"), "{said}");
+        for (file, expected) in [
+            ("lisen = 1", "c.toml: there is no key lisen"),
+            ("[redis]\nlisten = 1", "c.toml: there is no key redis.listen"),
+            ("threads = \"many\"", "threads in c.toml takes a number"),
+            ("threads = [1]", "threads in c.toml takes a number"),
+            ("user = \"a\"\nthreads =\n", "c.toml, line 2: "),
+        ] {
+            let said = refusal("--config-file c.toml", &[], file);
+            assert!(said.contains(expected), "{file}: {said}");
+        }
+    }
+
+    #[test]
+    fn help_and_version_are_printed() {
+        for line in ["--help", "-h", "help", "redis --help"] {
+            let Ok(Invocation::Print(text)) = invocation(line, &[], "") else { panic!("{line}") };
+            assert!(RECORDS.iter().all(|record| text.contains(record.about)));
+            assert!(text.contains("--listen ADDR:PORT"), "{text}");
+        }
+        let Ok(Invocation::Print(text)) = invocation("-V", &[], "") else { panic!("no version") };
+        assert!(text.starts_with("carnelian "));
+    }
+
+    #[test]
+    fn records_do_not_contradict_each_other() {
+        for (at, record) in RECORDS.iter().enumerate() {
+            assert!(record.name != CONFIG_FILE && !record.about.is_empty() && !record.commands.is_empty());
+            let twice = RECORDS[..at].iter().any(|other| {
+                other.name == record.name && other.commands.iter().any(|one| record.commands.contains(one))
+            });
+            assert!(!twice, "{} is declared twice", record.name);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! `carnelian`: both planes, wired together.
+//!
+//! The control plane runs on this thread alone; nodes have threads of their own. So a burst of commands does not
+//! make the REST interfaces slow, nor the other way round.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use cloud::Cloud;
+use cloud::clock::SystemClock;
+use cloud::identity::{AccessKey, Directory, Named, Secret};
+use cloud::quota::Quota;
+use cloud::store::{OpenError, Store};
+use gateway::Gateway;
+use tokio::net::TcpListener;
+
+use crate::banner;
+use crate::data_plane::Nodes;
+use crate::options::Settings;
+use crate::signals::Signals;
+
+/// How long requests under way may take when the server stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Serves until a signal comes.
+pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve_until_signal(settings))
+}
+
+async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
+    let listener = listen(settings.listen).await?;
+    let address = listener.local_addr()?;
+    let store = if settings.ephemeral { Store::nowhere() } else { open_store(settings)? };
+    let nodes = Arc::new(Nodes::new(settings.threads, settings.bind)?);
+    let cloud = Cloud::open(cloud_settings(settings), Arc::new(SystemClock), nodes.clone(), store).await;
+    let directory = directory(settings);
+    banner::print(settings, address, &directory, &cloud);
+
+    let services = huawei_dcs::services(&cloud, directory);
+    let gateway = Gateway::new(services, &huawei_dcs::SECURITY_SCHEMES, cloud.clone())?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
+    let signal = signals.next().await;
+    tracing::info!(signal, "stopping; a second signal stops at once");
+    // The server may have ended by itself, and then there is nobody to tell.
+    let _ = stop.send(());
+    if tokio::time::timeout(GRACE, serving).await.is_err() {
+        tracing::warn!("requests under way were cut off");
+    }
+    nodes.stop_all().await;
+    cloud.close();
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            anyhow!(
+                "{address} is in use; stop the program that listens there, or choose another with --listen"
+            )
+        }
+        io::ErrorKind::PermissionDenied => {
+            anyhow!("this user may not listen on {address}; choose a port from 1024 up with --listen")
+        }
+        _ => anyhow!("cannot listen on {address}: {error}; choose another address with --listen"),
+    })
+}
+
+fn open_store(settings: &Settings) -> anyhow::Result<(Store, cloud::store::Contents)> {
+    Store::open(&settings.data_dir).map_err(|error| match &error {
+        OpenError::InUse(_) => anyhow!("{error}; stop it, or choose another directory with --data-dir"),
+        OpenError::Unusable { .. } => {
+            anyhow!("{error}; choose a directory that can be written with --data-dir, or keep nothing with --ephemeral")
+        }
+        OpenError::Damaged { .. } | OpenError::Later { .. } => {
+            anyhow!("{error}; choose another directory with --data-dir")
+        }
+    })
+    .context("the data directory cannot be used")
+}
+
+fn cloud_settings(settings: &Settings) -> cloud::Settings {
+    cloud::Settings {
+        profile: settings.tasks,
+        quota: Quota { instances: settings.quota_instances, memory_gb: settings.quota_memory_gb },
+        base_port: settings.base_port,
+        bind: settings.bind,
+        advertise: settings.advertise.clone(),
+    }
+}
+
+fn directory(settings: &Settings) -> Directory {
+    let project = settings.project.as_ref().unwrap_or(&settings.region);
+    Directory::with_administrator(
+        &settings.domain,
+        &settings.region,
+        Named::derived("project", &[&settings.domain, project]),
+        &settings.user,
+        Secret::new(&settings.password),
+        AccessKey { id: settings.access_key.clone(), secret: Secret::new(&settings.secret_key) },
+    )
+}

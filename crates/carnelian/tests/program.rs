@@ -1,0 +1,255 @@
+//! The built program, as its users see it: what it prints, serves, keeps and says when something is wrong.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+/// A server that is killed when its test is over.
+struct Server {
+    process: Child,
+    url: String,
+    project_id: String,
+}
+
+struct Answer {
+    status: u16,
+    head: String,
+    body: Value,
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_carnelian"));
+    command.args(arguments).env_clear();
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    program(arguments).output().unwrap()
+}
+
+/// A port that nothing listens on.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Server {
+    /// A server on a port of the system's choosing, whose nodes start from another.
+    fn start(arguments: &[&str]) -> Self {
+        let base_port = free_port().to_string();
+        let mut process = program(&["--listen", "127.0.0.1:0", "--base-port", &base_port])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let word_after = |line: String, before: &str| line.split(before).nth(1).unwrap().trim().to_owned();
+        let url = word_after(lines.find(|line| line.starts_with("Carnelian")).unwrap(), " at ");
+        let project_id = word_after(lines.find(|line| line.starts_with("project")).unwrap(), ", id ");
+        Server { process, url, project_id }
+    }
+
+    fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nx-auth-token: {token}\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        Answer {
+            status: head[9..12].parse().unwrap(),
+            head: head.to_owned(),
+            body: serde_json::from_str(body).unwrap_or(Value::Null),
+        }
+    }
+
+    fn token(&self) -> String {
+        let user = json!({"name": "carnelian", "password": "carnelian", "domain": {"name": "carnelian"}});
+        let request = json!({"auth": {
+            "identity": {"methods": ["password"], "password": {"user": user}},
+            "scope": {"project": {"id": self.project_id}},
+        }});
+        let answer = self.ask("POST", "/v3/auth/tokens", "", &request);
+        let line = answer.head.lines().find_map(|line| line.strip_prefix("x-subject-token: "));
+        line.unwrap().to_owned()
+    }
+
+    fn instances(&self) -> String {
+        format!("/v1.0/{}/instances", self.project_id)
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn order(name: &str) -> Value {
+    json!({
+        "name": name, "engine": "Redis", "engine_version": "5.0", "capacity": 2,
+        "spec_code": "redis.single.xu1.large.2", "password": "First_Pw1", "vpc_id": "v", "subnet_id": "s",
+        "available_zones": ["ae04cf9d61544df3806a3feeb401b204"],
+    })
+}
+
+/// What a node answers to these lines.
+fn talk(port: u64, lines: &str) -> String {
+    let mut connection = TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    connection.write_all(lines.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn an_instance_is_created_used_and_deleted() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let created = server.ask("POST", &server.instances(), &token, &order("dcs-a"));
+    assert_eq!(created.status, 200, "{}", created.body);
+    let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+    let shown = server.ask("GET", &path, &token, &Value::Null);
+    assert_eq!((shown.status, &shown.body["status"]), (200, &json!("RUNNING")));
+    let port = shown.body["port"].as_u64().unwrap();
+    assert_eq!(talk(port, "AUTH First_Pw1\r\nPING\r\nQUIT\r\n"), "+OK\r\n+PONG\r\n+OK\r\n");
+    assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
+    assert_eq!(server.ask("GET", &path, &token, &Value::Null).status, 404);
+    assert!(TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err());
+}
+
+#[test]
+fn a_killed_server_comes_back_with_its_instances() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let created = server.ask("POST", &server.instances(), &token, &order("dcs-a"));
+    let before = server.ask("GET", &server.instances(), &token, &Value::Null).body;
+    assert_eq!(before["instances"][0]["instance_id"], created.body["instance_id"]);
+    server.signal("KILL");
+    drop(server);
+
+    let server = Server::start(&["--data-dir", data_dir]);
+    // The token still says what it said.
+    let after = server.ask("GET", &server.instances(), &token, &Value::Null).body;
+    assert_eq!(after, before);
+    let port = after["instances"][0]["port"].as_u64().unwrap();
+    assert_eq!(talk(port, "AUTH First_Pw1\r\nPING\r\nQUIT\r\n"), "+OK\r\n+PONG\r\n+OK\r\n");
+}
+
+#[test]
+fn a_server_is_healthy_until_it_is_asked_to_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start(&["--data-dir", directory.path().to_str().unwrap()]);
+    let healthy = || run(&["healthcheck", "--url", &format!("{}/healthz", server.url)]);
+    assert_eq!(healthy().status.code(), Some(0));
+    let listen = server.url.strip_prefix("http://").unwrap();
+    let by_variable = program(&["healthcheck"]).env("CARNELIAN_LISTEN", listen).status().unwrap();
+    assert_eq!(by_variable.code(), Some(0));
+    server.signal("TERM");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+    let url = server.url.clone();
+    let gone = run(&["healthcheck", "--url", &url]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert_one_line(&gone, "is not ready");
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_requests() {
+    let mut server = Server::start(&["--ephemeral"]);
+    // A request that never ends keeps the server from stopping by itself.
+    let mut pending = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).unwrap();
+    pending.write_all(b"POST /v3/auth/tokens HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n").unwrap();
+    std::thread::sleep(Duration::from_millis(100));
+    server.signal("INT");
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(server.process.try_wait().unwrap().is_none());
+    server.signal("INT");
+    assert_eq!(server.process.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn a_bare_node_answers() {
+    let port = free_port();
+    let mut process = program(&["redis", "--port", &port.to_string(), "--release", "5.0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut ready = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+    assert!(ready.contains(&port.to_string()), "{ready}");
+    assert_eq!(talk(port.into(), "PING\r\nQUIT\r\n"), "+PONG\r\n+OK\r\n");
+    assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, port) =
+        (taken.local_addr().unwrap().to_string(), taken.local_addr().unwrap().port().to_string());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let damaged = directory.path().join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("carnelian.redb"), "x".repeat(10_000)).unwrap();
+    let in_use = directory.path().join("in-use");
+    let _server = Server::start(&["--data-dir", text(&in_use)]);
+    for (arguments, expected) in [
+        (&["--ephemeral", "--listen", &address][..], "is in use; stop the program that listens there"),
+        (&["redis", "--port", &port], "is in use; stop the program that listens there"),
+        (&["--listen", "127.0.0.1:0", "--data-dir", text(&file)], "choose a directory that can be written"),
+        (
+            &["--listen", "127.0.0.1:0", "--data-dir", text(&damaged)],
+            "choose another directory with --data-dir",
+        ),
+        (&["--listen", "127.0.0.1:0", "--data-dir", text(&in_use)], "is in use by another process"),
+        (&["--listen", "nowhere"], "--listen takes an address and a port"),
+        (&["--colour"], "there is no option --colour"),
+        (&["--config-file", "/nothing"], "cannot be read"),
+        (&["memcached"], "Memcached nodes are not there yet"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_one_line(&output, expected);
+    }
+}
+
+#[test]
+fn help_and_version_go_to_the_standard_output() {
+    for arguments in [&["--help"][..], &["redis", "--help"], &["--version"]] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty());
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn assert_one_line(output: &Output, expected: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.starts_with("carnelian: ") && said.contains(expected), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
