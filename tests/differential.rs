@@ -1,0 +1,580 @@
+//! Random command sequences, run against a node of release 7.0 and a real redis-server 7.0: replies and keyspaces agree.
+//!
+//! `CARNELIAN_DIFFERENTIAL_COMMANDS` says how many commands are run (100,000 by default), `CARNELIAN_DIFFERENTIAL_SEED`
+//! which, `CARNELIAN_DIFFERENTIAL_FAMILIES` the families whose keys begin with these letters (all by default). A
+//! difference is shrunk to the shortest sequence that still shows it.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use testkit::client::encode;
+use testkit::template::{Vocabulary, fill};
+use testkit::{Client, Oracle, Program, Reply, Rng};
+
+/// Commands of a sequence, which begins with an empty keyspace.
+const SEQUENCE: usize = 120;
+/// The databases that sequences use.
+const DATABASES: usize = 3;
+
+type Command = Vec<Vec<u8>>;
+
+/// Templates of a family, and the prefix of the keys that it mostly uses.
+struct Family {
+    prefix: &'static str,
+    templates: &'static [&'static str],
+}
+
+const FAMILIES: &[Family] = &[
+    Family {
+        prefix: "s",
+        templates: &[
+            "SET $k $v",
+            "SET $k $v {NX|XX} [GET]",
+            "SET $k $v {EX $t|PX $t000|KEEPTTL|EX $i}",
+            "SET $k $v [GET] EXAT 99999999999",
+            "GET $k",
+            "GETSET $k $v",
+            "SETNX $k $v",
+            "SETEX $k $t $v",
+            "PSETEX $k $t000 $v",
+            "SETEX $k $i $v",
+            "GETDEL $k",
+            "GETEX $k [{EX $t|PERSIST|PX $t000|EXAT 99999999999}]",
+            "APPEND $k $v",
+            "STRLEN $k",
+            "GETRANGE $k $i $i",
+            "SUBSTR $k $i $i",
+            "SETRANGE $k $n $v",
+            "INCR $k",
+            "DECR $k",
+            "INCRBY $k $i",
+            "DECRBY $k $i",
+            "INCRBYFLOAT $k $f",
+            "MSET ($k $v)*",
+            "MSETNX ($k $v)*",
+            "MGET ($k)*",
+            "SETBIT $k $n {0|1}",
+            "GETBIT $k $n",
+            "BITCOUNT $k [$i $i [{BIT|BYTE}]]",
+            "BITPOS $k {0|1} [$i [$i [{BIT|BYTE}]]]",
+            "BITOP {AND|OR|XOR} $k ($k)*",
+            "BITOP NOT $k $k",
+            "BITFIELD $k (GET {u|i}{1|4|8|13|63} [#]$n)* [OVERFLOW {WRAP|SAT|FAIL}] [SET {u8|i5|i64} [#]$n $i] [INCRBY {u2|i8|i63} [#]$n $i]",
+            "BITFIELD_RO $k GET u{3|8|16} $n",
+            "LCS $k $k [{LEN|IDX [MINMATCHLEN $n] [WITHMATCHLEN]}]",
+        ],
+    },
+    Family {
+        prefix: "p",
+        templates: &[
+            "PFADD $k ($m)*",
+            "PFADD $k ($m)* ($m)* ($m)*",
+            "PFCOUNT ($k)*",
+            "PFMERGE $k ($k)*",
+            "GET $k",
+            "STRLEN $k",
+            "PFADD $k",
+        ],
+    },
+    Family {
+        prefix: "l",
+        templates: &[
+            "{LPUSH|RPUSH} $k ($v)*",
+            "{LPUSHX|RPUSHX} $k ($v)*",
+            "{LPOP|RPOP} $k [$i]",
+            "LLEN $k",
+            "LRANGE $k $i $i",
+            "LINDEX $k $i",
+            "LSET $k $i $v",
+            "LINSERT $k {BEFORE|AFTER} $v $v",
+            "LREM $k $i $v",
+            "LTRIM $k $i $i",
+            "RPOPLPUSH $k $k",
+            "LMOVE $k $k {LEFT|RIGHT} {LEFT|RIGHT}",
+            "LPOS $k $v [RANK $i] [COUNT $n] [MAXLEN $n]",
+            "LMPOP 2 $k $k {LEFT|RIGHT} [COUNT $n]",
+            "{BLPOP|BRPOP} $k $k 0.001",
+            "BLMOVE $k $k LEFT RIGHT 0.001",
+            "BLMPOP 0.001 2 $k $k LEFT COUNT 2",
+            "BRPOPLPUSH $k $k 0.001",
+            "SORT $k [LIMIT $i $n] [{ASC|DESC}] [ALPHA]",
+            "SORT $k ALPHA STORE $k",
+            "SORT $k BY nosort [GET #] [GET s$n]",
+        ],
+    },
+    Family {
+        prefix: "t",
+        templates: &[
+            "SADD $k ($m)*",
+            "SADD $k ($m)* ($m)* ($m)*",
+            "SREM $k ($m)*",
+            "SISMEMBER $k $m",
+            "SMISMEMBER $k ($m)*",
+            "SCARD $k",
+            "SMEMBERS $k",
+            "SMOVE $k $k $m",
+            "{SINTER|SUNION|SDIFF} ($k)*",
+            "{SINTERSTORE|SUNIONSTORE|SDIFFSTORE} $k ($k)*",
+            "SINTERCARD 2 $k $k [LIMIT $n]",
+            "SRANDMEMBER $k [$i]",
+            "SPOP $k 1000",
+            "SSCAN $k 0 COUNT 1000 [MATCH $g]",
+            "SORT $k ALPHA",
+        ],
+    },
+    Family {
+        prefix: "h",
+        templates: &[
+            "HSET $k ($m $v)*",
+            "HMSET $k ($m $v)*",
+            "HSETNX $k $m $v",
+            "HGET $k $m",
+            "HMGET $k ($m)*",
+            "HGETALL $k",
+            "HDEL $k ($m)*",
+            "HEXISTS $k $m",
+            "HLEN $k",
+            "{HKEYS|HVALS} $k",
+            "HINCRBY $k $m $i",
+            "HINCRBYFLOAT $k $m $f",
+            "HSTRLEN $k $m",
+            "HRANDFIELD $k [$i [WITHVALUES]]",
+            "HSCAN $k 0 COUNT 1000 [MATCH $g]",
+        ],
+    },
+    Family {
+        prefix: "z",
+        templates: &[
+            "ZADD $k [{NX|XX|GT|LT}] [CH] ($s $m)*",
+            "ZADD $k ($s $m)* ($s $m)* ($s $m)*",
+            "ZADD $k [{XX|NX}] INCR $s $m",
+            "ZINCRBY $k $s $m",
+            "ZREM $k ($m)*",
+            "ZSCORE $k $m",
+            "ZMSCORE $k ($m)*",
+            "ZCARD $k",
+            "{ZRANK|ZREVRANK} $k $m",
+            "{ZRANGE|ZREVRANGE} $k $i $i [WITHSCORES]",
+            "ZRANGE $k $i $i REV [WITHSCORES]",
+            "ZRANGE $k $r $r BYSCORE [LIMIT $i $i] [WITHSCORES]",
+            "ZRANGE $k $r $r BYSCORE REV",
+            "ZRANGE $k $x $x BYLEX [REV] [LIMIT $n $i]",
+            "{ZRANGEBYSCORE|ZREVRANGEBYSCORE} $k $r $r [WITHSCORES] [LIMIT $i $i]",
+            "{ZRANGEBYLEX|ZREVRANGEBYLEX} $k $x $x [LIMIT $i $i]",
+            "ZCOUNT $k $r $r",
+            "ZLEXCOUNT $k $x $x",
+            "ZREMRANGEBYRANK $k $i $i",
+            "ZREMRANGEBYSCORE $k $r $r",
+            "ZREMRANGEBYLEX $k $x $x",
+            "{ZPOPMIN|ZPOPMAX} $k [$i]",
+            "{BZPOPMIN|BZPOPMAX} $k $k 0.001",
+            "ZMPOP 2 $k $k {MIN|MAX} [COUNT $n]",
+            "BZMPOP 0.001 2 $k $k MIN",
+            "ZRANGESTORE $k $k $i $i [REV]",
+            "{ZUNIONSTORE|ZINTERSTORE} $k 2 $k $k [WEIGHTS $f $f] [AGGREGATE {SUM|MIN|MAX}]",
+            "{ZUNION|ZINTER} 2 $k $k [WEIGHTS $f $f] [AGGREGATE {SUM|MIN|MAX}] [WITHSCORES]",
+            "ZDIFF 2 $k $k [WITHSCORES]",
+            "ZDIFFSTORE $k 2 $k $k",
+            "ZINTERCARD 2 $k $k [LIMIT $n]",
+            "ZRANDMEMBER $k [$i [WITHSCORES]]",
+            "ZSCAN $k 0 COUNT 1000",
+            "ZUNIONSTORE $k 2 t1 $k",
+            "SORT $k ALPHA [BY nosort]",
+        ],
+    },
+    Family {
+        prefix: "g",
+        templates: &[
+            "GEOADD $k [{NX|XX}] [CH] ($o $a $m)*",
+            "GEODIST $k $m $m [{m|km|ft|mi}]",
+            "GEOPOS $k ($m)*",
+            "GEOHASH $k ($m)*",
+            "GEORADIUS $k $o $a $d {m|km} [WITHDIST] [WITHCOORD] [WITHHASH] [COUNT $n] {ASC|DESC}",
+            "GEORADIUSBYMEMBER $k $m $d km ASC",
+            "GEOSEARCH $k FROMLONLAT $o $a BYRADIUS $d km ASC [WITHDIST] [WITHCOORD]",
+            "GEOSEARCH $k FROMMEMBER $m BYBOX $d $d km DESC [COUNT $n]",
+            "GEOSEARCHSTORE $k $k FROMLONLAT $o $a BYRADIUS $d km ASC [STOREDIST]",
+            "GEORADIUS $k $o $a $d km STORE $k",
+        ],
+    },
+    Family {
+        prefix: "x",
+        templates: &[
+            "XADD $k [NOMKSTREAM] [{MAXLEN|MINID} [{=|~}] $n] $e ($m $v)*",
+            "XADD $k $e f $v",
+            "XLEN $k",
+            "XRANGE $k $y $y [COUNT $i]",
+            "XREVRANGE $k $y $y [COUNT $i]",
+            "XDEL $k ($e)*",
+            "XTRIM $k {MAXLEN|MINID} [=] $n",
+            "XSETID $k $e [ENTRIESADDED $n MAXDELETEDID 0-$n]",
+            "XREAD [COUNT $n] STREAMS $k $k $e $e",
+            "XREAD BLOCK 1 STREAMS $k {$!|$e}",
+            "XGROUP CREATE $k {a|b} {0|$!|$e} [MKSTREAM] [ENTRIESREAD $n]",
+            "XGROUP SETID $k {a|b} {0|$!|$e}",
+            "XGROUP DESTROY $k b",
+            "XGROUP CREATECONSUMER $k {a|b} {c|d}",
+            "XGROUP DELCONSUMER $k {a|b} {c|d}",
+            "XREADGROUP GROUP {a|b} {c|d} [COUNT $n] [NOACK] STREAMS $k {>|0|$e}",
+            "XACK $k {a|b} ($e)*",
+            "XPENDING $k {a|b}",
+            "XPENDING $k {a|b} - + 10 [{c|d}]",
+            "XCLAIM $k {a|b} {c|d} 0 ($e)* [JUSTID] [FORCE]",
+            "XAUTOCLAIM $k {a|b} {c|d} 0 {0|$e} [COUNT $n] [JUSTID]",
+            "XINFO GROUPS $k",
+            "XINFO STREAM $k [FULL]",
+            "XINFO CONSUMERS $k {a|b}",
+        ],
+    },
+    Family {
+        prefix: "s",
+        templates: &[
+            "DEL ($K)*",
+            "UNLINK ($K)*",
+            "EXISTS ($K)*",
+            "TYPE $K",
+            "TOUCH ($K)*",
+            "RENAME $K $K",
+            "RENAMENX $K $K",
+            "COPY $K $K [DB $b] [REPLACE]",
+            "MOVE $K $b",
+            "SELECT $b",
+            "SWAPDB $b $b",
+            "DBSIZE",
+            "KEYS $g",
+            "SCAN 0 COUNT 1000 [MATCH $g] [TYPE {string|list|set|zset|hash|stream}]",
+            "EXPIRE $K $t [{NX|XX|GT|LT}]",
+            "PEXPIRE $K $t000 [{NX|XX|GT|LT}]",
+            "EXPIREAT $K 99999999999 [{NX|XX|GT|LT}]",
+            "EXPIRE $K $i",
+            "TTL $K",
+            "PTTL $K",
+            "EXPIRETIME $K",
+            "PERSIST $K",
+            "OBJECT ENCODING $K",
+            "OBJECT ENCODING $K",
+            "RANDOMKEY",
+            "MULTI",
+            "EXEC",
+            "EXEC",
+            "DISCARD",
+            "WATCH $K",
+            "UNWATCH",
+            "FLUSHDB",
+            "PING",
+            "ECHO $v",
+            "NOSUCH $v",
+            "GET",
+            "SET $K",
+        ],
+    },
+];
+
+/// The words of sequences: few enough that commands meet the same keys and members.
+struct Words {
+    prefix: &'static str,
+}
+
+/// One of some words.
+fn one(rng: &mut Rng, words: &[&str]) -> Vec<u8> {
+    rng.pick(words).as_bytes().to_vec()
+}
+
+impl Vocabulary for Words {
+    fn word(&self, letter: char, rng: &mut Rng) -> Vec<u8> {
+        let text = |text: &str| text.as_bytes().to_vec();
+        match letter {
+            'k' if rng.one_in(25) => self.word('K', rng),
+            'k' => format!("{}{}", self.prefix, rng.below(3)).into_bytes(),
+            'K' => format!("{}{}", rng.pick(&["s", "p", "l", "t", "h", "z", "g", "x"]), rng.below(3))
+                .into_bytes(),
+            'v' => match rng.below(12) {
+                0 => Vec::new(),
+                1 => vec![b'x'; 30 + rng.below(60)],
+                2 => vec![b'y'; 1000 + rng.below(9000)],
+                3 => vec![0, 255, b'\r', b'\n', 7],
+                4 => text("3.5"),
+                5 => one(
+                    rng,
+                    &[
+                        "9223372036854775807",
+                        "-9223372036854775808",
+                        "9223372036854775808",
+                        "1e5",
+                        " 1",
+                        "007",
+                        "-0",
+                    ],
+                ),
+                6 | 7 => (rng.below(300) as i64 - 100).to_string().into_bytes(),
+                _ => one(rng, &["a", "b", "c", "hello", "ohmytext", "mynewtext"]),
+            },
+            'm' => match rng.below(10) {
+                0 => vec![b'm'; 60 + rng.below(10)],
+                1..=3 => rng.below(40).to_string().into_bytes(),
+                _ => format!("m{}", rng.below(12)).into_bytes(),
+            },
+            'i' => match rng.below(16) {
+                0 => one(
+                    rng,
+                    &[
+                        "abc",
+                        "",
+                        "1.5",
+                        "9223372036854775807",
+                        "-9223372036854775808",
+                        "99999999999999999999",
+                    ],
+                ),
+                _ => (rng.below(16) as i64 - 6).to_string().into_bytes(),
+            },
+            'n' => rng.below(9).to_string().into_bytes(),
+            't' => (1000 + rng.below(9000)).to_string().into_bytes(),
+            'b' => rng.below(DATABASES).to_string().into_bytes(),
+            'f' => one(
+                rng,
+                &["1", "-2.5", "0.1", "3", "1e3", "-0.25", "nan", "inf", "abc", "100000000000000000000"],
+            ),
+            's' => one(
+                rng,
+                &[
+                    "1",
+                    "2",
+                    "3",
+                    "-1",
+                    "0",
+                    "2.5",
+                    "0.1",
+                    "1e20",
+                    "inf",
+                    "-inf",
+                    "1",
+                    "2",
+                    "17179869184",
+                    "x",
+                ],
+            ),
+            'r' => one(rng, &["-inf", "+inf", "0", "1", "2", "(1", "(2", "3", "2.5", "x"]),
+            'x' => one(rng, &["-", "+", "[a", "[m1", "(m1", "[m5", "(m5", "[z", "x"]),
+            'g' => one(rng, &["*", "s*", "?1", "[lh]*", "m[0-4]", "nomatch"]),
+            'e' if rng.one_in(30) => text("abc"),
+            'e' => format!("{}-{}", 1 + rng.below(12), 1 + rng.below(3)).into_bytes(),
+            'y' => match rng.below(5) {
+                0 | 1 => text("-"),
+                2 | 3 => text("+"),
+                _ => format!("{}{}", rng.pick(&["", "("]), 1 + rng.below(12)).into_bytes(),
+            },
+            'o' => format!("{}.{}", rng.below(300) as i64 - 150, rng.below(1000)).into_bytes(),
+            'a' => format!("{}.{}", rng.below(160) as i64 - 80, rng.below(1000)).into_bytes(),
+            'd' => rng.pick(&["1", "100", "5000", "20000", "0"]).as_bytes().to_vec(),
+            '!' => text("$"),
+            other => panic!("a template has ${other}"),
+        }
+    }
+}
+
+/// A random sequence of commands of some families.
+fn sequence(rng: &mut Rng, families: &[&Family]) -> Vec<Command> {
+    // A sequence stays with few families, so that their commands meet.
+    let families = [*rng.pick(families), *rng.pick(families), families[families.len() - 1]];
+    (0..SEQUENCE)
+        .map(|_| {
+            let family = *rng.pick(&families);
+            let template = *rng.pick(family.templates);
+            fill(template, &Words { prefix: family.prefix }, rng)
+        })
+        .collect()
+}
+
+/// Runs a sequence and gives what can be compared of each reply, and then of the keyspace.
+fn run(client: &mut Client, commands: &[Command]) -> Vec<Reply> {
+    for line in ["DISCARD", "UNWATCH", "FLUSHALL", "SELECT 0"] {
+        client.say(line);
+    }
+    let bytes: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
+    client.send_bytes(&bytes);
+    let mut queue: VecDeque<Command> = VecDeque::new();
+    let mut replies = Vec::new();
+    for command in commands {
+        let reply = client.read();
+        let name = String::from_utf8_lossy(&command[0]).to_ascii_uppercase();
+        let reply = match (&*name, reply) {
+            ("EXEC", Reply::Array(inner)) => Reply::Array(
+                inner
+                    .into_iter()
+                    .map(|reply| comparable(&queue.pop_front().expect("as many as were queued"), reply))
+                    .collect(),
+            ),
+            (_, reply) if reply == Reply::Status(b"QUEUED".to_vec()) => {
+                queue.push_back(command.clone());
+                reply
+            }
+            (_, reply) => comparable(command, reply),
+        };
+        if matches!(&*name, "EXEC" | "DISCARD" | "MULTI") {
+            queue.clear();
+        }
+        replies.push(reply);
+    }
+    client.say("DISCARD");
+    for db in 0..DATABASES {
+        client.run(&["SELECT", &db.to_string()]);
+        let mut keys: Vec<Reply> = match client.say("KEYS *") {
+            Reply::Array(keys) => keys,
+            other => vec![other],
+        };
+        keys.sort();
+        for key in &keys {
+            let encoding = client.run(&[&b"OBJECT"[..], b"ENCODING", key.bytes()]);
+            let digest = client.run(&[&b"DEBUG"[..], b"DIGEST-VALUE", key.bytes()]);
+            replies.push(Reply::Array(vec![key.clone(), encoding, digest]));
+        }
+    }
+    replies
+}
+
+/// What of a reply can be compared: order, chance and the time of day are left out where the command leaves them open.
+fn comparable(command: &Command, reply: Reply) -> Reply {
+    let name = String::from_utf8_lossy(&command[0]).to_ascii_uppercase();
+    match &*name {
+        "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "HKEYS" | "HVALS" | "KEYS" => sorted(reply, 1),
+        "SPOP" => sorted(reply, 1),
+        "HGETALL" => sorted(reply, 2),
+        "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => match reply {
+            Reply::Array(parts) if parts.len() == 2 => {
+                let width = if matches!(&*name, "HSCAN" | "ZSCAN") { 2 } else { 1 };
+                sorted(parts[1].clone(), width)
+            }
+            other => other,
+        },
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "RANDOMKEY" => match reply {
+            Reply::Array(elements) => Reply::Integer(elements.len() as i64),
+            Reply::Bulk(_) => Reply::Status(b"something".to_vec()),
+            other => other,
+        },
+        "TTL" | "EXPIRETIME" => rounded(reply, 100),
+        "PTTL" => rounded(reply, 100_000),
+        "XINFO" | "XPENDING" => without_times(reply),
+        _ => reply,
+    }
+}
+
+/// The elements sorted, by groups of `width`.
+fn sorted(reply: Reply, width: usize) -> Reply {
+    match reply {
+        Reply::Array(elements) if elements.len().is_multiple_of(width) => {
+            let mut groups: Vec<Vec<Reply>> = elements.chunks(width).map(<[Reply]>::to_vec).collect();
+            groups.sort();
+            Reply::Array(groups.concat())
+        }
+        other => other,
+    }
+}
+
+/// A time left, without what may have passed between the two servers.
+fn rounded(reply: Reply, unit: i64) -> Reply {
+    match reply {
+        Reply::Integer(value) if value > 0 => Reply::Integer((value + unit / 2) / unit),
+        other => other,
+    }
+}
+
+/// Without idle times, and without how a real server's index of nodes looks.
+fn without_times(reply: Reply) -> Reply {
+    match reply {
+        Reply::Array(elements) => {
+            let mut kept = Vec::new();
+            let mut skip = false;
+            for element in elements {
+                let named = matches!(&element, Reply::Bulk(name) if matches!(&name[..],
+                    b"idle" | b"inactive" | b"seen-time" | b"active-time" | b"radix-tree-keys" | b"radix-tree-nodes"));
+                if std::mem::replace(&mut skip, named) {
+                    continue;
+                }
+                kept.push(without_times(element));
+            }
+            // An entry of a list of pending ones: id, consumer, idle time, deliveries.
+            if let [id, consumer @ Reply::Bulk(_), Reply::Integer(_), deliveries @ Reply::Integer(_)] =
+                &kept[..]
+            {
+                return Reply::Array(vec![id.clone(), consumer.clone(), deliveries.clone()]);
+            }
+            // The same in XINFO STREAM FULL, with a time of delivery.
+            if let [id @ Reply::Bulk(_), Reply::Integer(at), deliveries @ Reply::Integer(_)] = &kept[..]
+                && *at > 1_000_000_000_000
+            {
+                return Reply::Array(vec![id.clone(), deliveries.clone()]);
+            }
+            Reply::Array(kept)
+        }
+        other => other,
+    }
+}
+
+/// The first difference: which command (or, after them, which part of the keyspace), and the two replies.
+fn difference(ours: &mut Client, theirs: &mut Client, commands: &[Command]) -> Option<(usize, Reply, Reply)> {
+    let (ours, theirs) = (run(ours, commands), run(theirs, commands));
+    let same = ours.iter().zip(&theirs).position(|(a, b)| a != b);
+    let at = same.or_else(|| (ours.len() != theirs.len()).then_some(ours.len().min(theirs.len())))?;
+    let get = |all: &[Reply]| all.get(at).cloned().unwrap_or(Reply::Closed);
+    Some((at, get(&ours), get(&theirs)))
+}
+
+/// The shortest sequence that was found to show a difference.
+fn shrink(ours: &mut Client, theirs: &mut Client, commands: Vec<Command>) -> Vec<Command> {
+    let mut commands = commands;
+    let mut chunk = commands.len() / 2;
+    while chunk > 0 {
+        let mut start = 0;
+        while start < commands.len() {
+            let mut shorter = commands.clone();
+            shorter.drain(start..(start + chunk).min(commands.len()));
+            if difference(ours, theirs, &shorter).is_some() {
+                commands = shorter;
+            } else {
+                start += chunk;
+            }
+        }
+        chunk /= 2;
+    }
+    commands
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+        Err(_) => default,
+    }
+}
+
+#[test]
+fn random_sequences_agree_with_a_real_server() {
+    let Some(oracle) = Oracle::start() else { return };
+    let program = Program::redis("7.0", &[("enable-debug-command", "yes")]);
+    let total = number("CARNELIAN_DIFFERENTIAL_COMMANDS", 100_000) as usize;
+    let seed = number("CARNELIAN_DIFFERENTIAL_SEED", 1);
+    let letters = std::env::var("CARNELIAN_DIFFERENTIAL_FAMILIES").ok();
+    let chosen =
+        |family: &&Family| letters.as_ref().is_none_or(|letters| letters.contains(family.prefix));
+    let families: Vec<&Family> = FAMILIES.iter().filter(chosen).collect();
+    assert!(!families.is_empty(), "no family's keys begin with one of {letters:?}");
+    let (mut ours, mut theirs) = (program.client(), oracle.client());
+    let mut rng = Rng::new(seed);
+    for _ in 0..total.div_ceil(SEQUENCE) {
+        let commands = sequence(&mut rng, &families);
+        if difference(&mut ours, &mut theirs, &commands).is_some() {
+            let commands = shrink(&mut ours, &mut theirs, commands);
+            let mut report = String::new();
+            for command in &commands {
+                let words: Vec<String> =
+                    command.iter().map(|word| format!("{:?}", String::from_utf8_lossy(word))).collect();
+                let _ = writeln!(report, "  {}", words.join(" "));
+            }
+            match difference(&mut ours, &mut theirs, &commands) {
+                Some((at, ours, theirs)) => {
+                    panic!("reply {at} of seed {seed} differs:\n{report}ours   {ours:?}\ntheirs {theirs:?}")
+                }
+                None => panic!("a difference of seed {seed} does not come every time:\n{report}"),
+            }
+        }
+    }
+}
