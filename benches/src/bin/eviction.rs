@@ -1,0 +1,109 @@
+//! How many requests find their key when memory is short: each policy, beside redis-server with the same limit.
+//!
+//! A trace of requests with a Zipf distribution (exponent 0.99) over ten times as many keys as fit is replayed as a
+//! cache is used: a key that is not there is set. Policies that look at expiries get keys that expire.
+//!
+//! `cargo run --release -p benches --bin eviction -- [--requests N] [--megabytes N]`
+
+use anyhow::{Context, Result, bail};
+use benches::process::machine;
+use benches::server::{Kind, Server};
+use testkit::client::encode;
+use testkit::{Client, Reply, Rng};
+
+/// Length of values, in bytes.
+const VALUE_BYTES: usize = 200;
+/// What redis-server takes for a key and such a value, in bytes: how many keys are ten times the memory.
+const ITEM_BYTES: usize = 330;
+/// Requests that are under way together.
+const BATCH: usize = 50;
+
+const POLICIES: [&str; 7] = [
+    "allkeys-lru",
+    "allkeys-lfu",
+    "allkeys-random",
+    "volatile-lru",
+    "volatile-lfu",
+    "volatile-random",
+    "volatile-ttl",
+];
+
+fn main() -> Result<()> {
+    let (mut requests, mut megabytes) = (1_500_000, 20);
+    let mut args = lexopt::Parser::from_env();
+    while let Some(arg) = args.next()? {
+        let place = match arg {
+            lexopt::Arg::Long("requests") => &mut requests,
+            lexopt::Arg::Long("megabytes") => &mut megabytes,
+            other => bail!("{}; allowed are --requests N and --megabytes N", other.unexpected()),
+        };
+        let text = args.value()?.to_string_lossy().into_owned();
+        *place = text.parse().with_context(|| format!("{text} is not a number"))?;
+    }
+    let limit: usize = megabytes << 20;
+    let keys = 10 * limit / ITEM_BYTES;
+    println!("{}\n{requests} requests to {keys} keys, maxmemory {megabytes} MB\n", machine());
+    println!("| policy | carnelian | redis-server |\n|---|---|---|");
+    let trace = zipf(keys, requests);
+    for policy in POLICIES {
+        let mut row = Vec::new();
+        for kind in [Kind::carnelian(&["--release", "7.0"])?, Kind::redis(&[])] {
+            let server = Server::start(&kind, None)?;
+            row.push(format!("{:.2} %", 100.0 * replay(&mut server.client(), policy, limit, &trace)?));
+        }
+        println!("| {policy} | {} |", row.join(" | "));
+    }
+    Ok(())
+}
+
+/// The part of requests that find their key, after a first third that fills the cache.
+fn replay(client: &mut Client, policy: &str, limit: usize, trace: &[u32]) -> Result<f64> {
+    for (name, value) in [("maxmemory", limit.to_string()), ("maxmemory-policy", policy.to_owned())] {
+        let reply = client.run(&["CONFIG", "SET", name, &value]);
+        anyhow::ensure!(!reply.is_error(), "CONFIG SET {name}: {reply:?}");
+    }
+    let value = "v".repeat(VALUE_BYTES);
+    let volatile = policy.starts_with("volatile");
+    let (mut hits, mut counted) = (0, 0);
+    for (number, batch) in trace.chunks(BATCH).enumerate() {
+        let keys: Vec<String> = batch.iter().map(|key| format!("key:{key:010}")).collect();
+        client.send_bytes(&keys.iter().flat_map(|key| encode(&["GET", key])).collect::<Vec<u8>>());
+        let missed: Vec<&String> = keys.iter().filter(|_| client.read() == Reply::Nil).collect();
+        if number * BATCH > trace.len() / 3 {
+            counted += batch.len();
+            hits += batch.len() - missed.len();
+        }
+        for key in &missed {
+            // Expiries that say nothing of how often a key is used.
+            let seconds = (10_000 + key.bytes().map(usize::from).sum::<usize>() * 7919 % 10_000).to_string();
+            let mut command = vec!["SET", key, &value];
+            if volatile {
+                command.extend(["EX", &seconds]);
+            }
+            client.send(&command);
+        }
+        for _ in &missed {
+            let reply = client.read();
+            anyhow::ensure!(!reply.is_error(), "SET: {reply:?}");
+        }
+    }
+    Ok(hits as f64 / counted as f64)
+}
+
+/// Requests to keys below `keys`, with a Zipf distribution of exponent 0.99; which keys are wanted often is mixed up.
+fn zipf(keys: usize, requests: usize) -> Vec<u32> {
+    let mut sums = Vec::with_capacity(keys);
+    let mut sum = 0.0;
+    for rank in 1..=keys {
+        sum += (rank as f64).powf(-0.99);
+        sums.push(sum);
+    }
+    let mut rng = Rng::new(1);
+    (0..requests)
+        .map(|_| {
+            let drawn = rng.draw() as f64 / u64::MAX as f64 * sum;
+            let rank = sums.partition_point(|&sum| sum < drawn).min(keys - 1);
+            (rank.wrapping_mul(2_654_435_761) % keys) as u32
+        })
+        .collect()
+}

@@ -1,0 +1,5 @@
+//! What the measuring programs share: servers that are started on one processor, and what the system says of them.
+
+pub mod process;
+pub mod server;
+pub mod stats;
