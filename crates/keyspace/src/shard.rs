@@ -453,6 +453,9 @@ impl Shard {
     /// Removes keys and fields whose time has come, looking at no more than `most` records. Gives the time at which
     /// to come again, if something will expire: now, if there is more to do.
     pub fn expire_due(&mut self, effects: &mut Effects, now_ms: i64, most: usize) -> Option<i64> {
+        if !self.params.active_expire {
+            return None;
+        }
         let mut left = most;
         for db in self.dbs() {
             while left > 0 {
@@ -461,6 +464,11 @@ impl Shard {
                 self.look_at(effects, now_ms, db, fragment);
             }
         }
+        self.first_due_ms()
+    }
+
+    /// The earliest time at which keys or fields are to be looked at because they may expire, in ms since the epoch.
+    pub fn first_due_ms(&self) -> Option<i64> {
         self.dbs.iter().filter_map(|db| db.wheel.first_ms()).min()
     }
 

@@ -393,3 +393,18 @@ fn fields_of_hashes_expire_by_themselves() {
     assert_eq!(effects.expired_fields, 2);
     locked.iter().for_each(|shard| shard.check_invariants());
 }
+
+#[test]
+fn without_active_expiry_keys_go_when_they_are_met() {
+    let keyspace = keyspace(1, |params| params.active_expire = false);
+    set(&keyspace, START_MS, 0, b"k", b"v", Some(START_MS + 10));
+    let mut effects = Effects::default();
+    let mut locked = keyspace.lock_blocking(keyspace.all());
+    let shard = locked.iter_mut().next().unwrap();
+    assert!(shard.first_due_ms().is_some_and(|due_ms| due_ms < START_MS + 1000));
+    assert_eq!(shard.expire_due(&mut effects, START_MS + 1000, 100), None);
+    assert_eq!((shard.len(0), effects.expired), (1, 0));
+    drop(locked);
+    assert_eq!(get(&keyspace, START_MS + 1000, 0, b"k"), None);
+    assert_eq!(keyspace.lock_blocking(keyspace.all()).stats(0).keys, 0);
+}
