@@ -553,8 +553,7 @@ fn random_sequences_agree_with_a_real_server() {
     let total = number("CARNELIAN_DIFFERENTIAL_COMMANDS", 100_000) as usize;
     let seed = number("CARNELIAN_DIFFERENTIAL_SEED", 1);
     let letters = std::env::var("CARNELIAN_DIFFERENTIAL_FAMILIES").ok();
-    let chosen =
-        |family: &&Family| letters.as_ref().is_none_or(|letters| letters.contains(family.prefix));
+    let chosen = |family: &&Family| letters.as_ref().is_none_or(|letters| letters.contains(family.prefix));
     let families: Vec<&Family> = FAMILIES.iter().filter(chosen).collect();
     assert!(!families.is_empty(), "no family's keys begin with one of {letters:?}");
     let (mut ours, mut theirs) = (program.client(), oracle.client());

@@ -11,6 +11,7 @@ pub mod blocking;
 pub mod clients;
 pub mod commands;
 pub mod context;
+pub mod digest;
 pub mod error;
 pub mod execute;
 pub mod float;
