@@ -1,13 +1,16 @@
 //! Growth never stalls: a keyspace is filled with ten million keys, and the slowest insertion is told.
 //!
 //! The machine interrupts, so the keyspace is filled several times with the same keys: what an insertion takes is the
-//! least of its times, and what all of them have in common is the table's.
+//! least of its times, and what all of them have in common is the table's. The allocator keeps its memory from one
+//! time to the next: how long the kernel takes to clear a huge page (6 ms on some virtual machines) is not the table's.
 //!
 //! `cargo run --release -p benches --bin growth -- [keys]`
 
 use anyhow::{Context, Result};
 use benches::process::{machine, now};
 use keyspace::{Class, Effects, Event, Keyspace, Moment, Params};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::sync::Arc;
 use structures::ticks;
 
@@ -16,6 +19,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How often the keyspace is filled.
 const ROUNDS: usize = 3;
+/// Has the allocator keep what is freed; it reads this when the process starts.
+const KEEP_MEMORY: (&str, &str) = ("MIMALLOC_PURGE_DELAY", "-1");
 /// The bar, in ms.
 const BAR_MS: f64 = 5.0;
 
@@ -24,6 +29,13 @@ fn main() -> Result<()> {
         Some(text) => text.parse().with_context(|| format!("{text} is not a number of keys"))?,
         None => 10_000_000,
     };
+    if std::env::var_os(KEEP_MEMORY.0).is_none() {
+        let error = Command::new(std::env::current_exe()?)
+            .args(std::env::args_os().skip(1))
+            .env(KEEP_MEMORY.0, KEEP_MEMORY.1)
+            .exec();
+        return Err(error).context("cannot run itself again");
+    }
     println!("{}\n", machine());
     let mut least = vec![u32::MAX; keys];
     let rate = ticks_per_ms();
