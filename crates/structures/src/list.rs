@@ -47,6 +47,29 @@ pub enum Limit {
     },
 }
 
+/// What is about to be added to a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Entries.
+    pub entries: usize,
+    /// Their bytes, without what storing them takes.
+    pub bytes: usize,
+    /// The longest of them, in bytes.
+    pub longest: usize,
+}
+
+impl Growth {
+    /// By these entries.
+    #[inline]
+    pub fn of<'a>(entries: impl Iterator<Item = &'a [u8]>) -> Self {
+        entries.fold(Growth::default(), |sum, entry| Growth {
+            entries: sum.entries + 1,
+            bytes: sum.bytes + entry.len(),
+            longest: sum.longest.max(entry.len()),
+        })
+    }
+}
+
 /// A list; see the module.
 pub enum List {
     /// All entries in one allocation.
@@ -143,6 +166,29 @@ impl List {
         if !self.is_wide() && !self.fits(limit, longest) {
             self.chain().wide = true;
         }
+    }
+
+    /// Does something that may add entries, and takes note of the list's size: it counts as wide from then on if it
+    /// outgrows the limit. With the limits of bytes and entries it is the size before that counts, and what is to be
+    /// added as the client wrote it, whether or not it is added in the end; so do the releases that have them.
+    #[inline]
+    pub fn grow<R>(&mut self, limit: Limit, growth: Growth, add: impl FnOnce(&mut List) -> R) -> R {
+        if self.is_wide() {
+            return add(self);
+        }
+        if let Limit::EntriesAndValue { .. } = limit {
+            let added = add(self);
+            self.widen(limit, growth.longest);
+            return added;
+        }
+        let (entry_bytes, len) = match self {
+            List::Packed(list) => (list.total() - EMPTY_BYTES, list.count()),
+            List::Chain(chain) => (chain.entry_bytes, chain.len),
+        };
+        if !List::fits_in(limit, entry_bytes + growth.bytes, len + growth.entries, growth.longest) {
+            self.chain().wide = true;
+        }
+        add(self)
     }
 
     /// Takes note that the list has shrunk: at half the limit it counts as small again.
@@ -295,27 +341,23 @@ impl List {
 
     /// The entries from number `from` on towards the tail.
     pub fn iter_from(&self, from: usize) -> Iter<'_> {
-        let (lists, offset): (&[Node], &[Node]);
-        let mut iter = match self {
+        match self {
             List::Packed(list) => {
-                return Iter { current: Some((list, list.seek(from))), front: [].iter(), back: [].iter() };
+                Iter { current: list.iter_at(list.seek(from)), front: [].iter(), back: [].iter() }
             }
             List::Chain(chain) => {
-                let Some((node, position)) = chain.locate(from) else {
-                    return Iter { current: None, front: [].iter(), back: [].iter() };
+                let Some((node, offset)) = chain.locate(from) else {
+                    return Iter { current: packed::Iter::default(), front: [].iter(), back: [].iter() };
                 };
-                (lists, offset) = chain.nodes.as_slices();
-                let (front, back) = if node < lists.len() {
-                    (&lists[node + 1..], offset)
-                } else {
-                    (&[][..], &offset[node - lists.len() + 1..])
+                let (front, back) = chain.nodes.as_slices();
+                let (front, back) = match node.checked_sub(front.len()) {
+                    None => (&front[node + 1..], back),
+                    Some(node) => (&[][..], &back[node + 1..]),
                 };
                 let list = &chain.nodes[node].list;
-                Iter { current: Some((list, list.seek(position))), front: front.iter(), back: back.iter() }
+                Iter { current: list.iter_at(list.seek(offset)), front: front.iter(), back: back.iter() }
             }
-        };
-        iter.skip_ended();
-        iter
+        }
     }
 
     /// The entries from number `from` on towards the head.
@@ -590,22 +632,9 @@ impl Chain {
 
 /// The entries of a list towards the tail.
 pub struct Iter<'a> {
-    current: Option<(&'a Packed, usize)>,
+    current: packed::Iter<'a>,
     front: std::slice::Iter<'a, Node>,
     back: std::slice::Iter<'a, Node>,
-}
-
-impl Iter<'_> {
-    /// Goes on to the next node where the current one has ended.
-    #[inline]
-    fn skip_ended(&mut self) {
-        while let Some((list, at)) = self.current
-            && at >= list.end()
-        {
-            self.current =
-                self.front.next().or_else(|| self.back.next()).map(|node| (&node.list, node.list.start()));
-        }
-    }
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -613,10 +642,13 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Item<'a>> {
-        self.skip_ended();
-        let (list, at) = self.current?;
-        self.current = Some((list, list.next(at)));
-        Some(list.get(at))
+        loop {
+            if let Some(item) = self.current.next() {
+                return Some(item);
+            }
+            // No node is empty, so this goes round once.
+            self.current = self.front.next().or_else(|| self.back.next())?.list.iter();
+        }
     }
 }
 
@@ -773,6 +805,41 @@ mod tests {
         }
         assert!(matches!(list, List::Packed(_)));
         assert_eq!(list.heap_bytes(), 256);
+    }
+
+    #[test]
+    fn byte_limits_look_at_what_is_to_be_added() {
+        let value = [b'x'; 40];
+        let grow = |list: &mut List, limit| {
+            list.grow(limit, Growth::of([&value[..]].into_iter()), |list| list.push(Side::Right, &value));
+        };
+        // Seven bytes, and 42 for each entry: 91 bytes are below 100, and so are they with 8 added, not with 40.
+        let mut list = List::empty();
+        grow(&mut list, Limit::Bytes(100));
+        grow(&mut list, Limit::Bytes(100));
+        assert!(!list.is_wide());
+        grow(&mut list, Limit::Bytes(100));
+        assert!(list.is_wide());
+
+        let mut list = List::empty();
+        for _ in 0..3 {
+            assert!(!list.is_wide());
+            grow(&mut list, Limit::Entries(2));
+        }
+        assert!(list.is_wide());
+    }
+
+    #[test]
+    fn value_limits_look_at_what_has_been_added() {
+        let limit = Limit::EntriesAndValue { entries: 2, value: 4 };
+        let mut list = List::empty();
+        for entry in [b"a", b"b"] {
+            list.grow(limit, Growth::of([&entry[..]].into_iter()), |list| list.push(Side::Left, entry));
+        }
+        list.grow(limit, Growth::of([&b"c"[..]].into_iter()), |list| list.set(0, b"c"));
+        assert!(!list.is_wide(), "nothing has been added");
+        list.grow(limit, Growth::of([&b"value"[..]].into_iter()), |list| list.set(7, b"value"));
+        assert!(list.is_wide(), "the length of a value counts before it is known whether it is added");
     }
 
     #[test]

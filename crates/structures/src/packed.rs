@@ -219,6 +219,12 @@ impl Packed {
         Iter { bytes: &self.bytes()[HEADER_BYTES..] }
     }
 
+    /// The entries from a position on.
+    #[inline]
+    pub fn iter_at(&self, at: usize) -> Iter<'_> {
+        Iter { bytes: &self.bytes()[at..] }
+    }
+
     /// The entries from a position on, each with its own position.
     pub fn iter_from(&self, at: usize) -> impl Iterator<Item = (usize, Item<'_>)> {
         let mut at = at;
@@ -422,6 +428,13 @@ pub(crate) unsafe fn from_block(block: NonNull<u8>) -> Packed {
 pub struct Iter<'a> {
     /// What is left, with the closing byte.
     bytes: &'a [u8],
+}
+
+impl Default for Iter<'_> {
+    /// No entries.
+    fn default() -> Self {
+        Iter { bytes: &[CLOSE] }
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
