@@ -386,6 +386,13 @@ impl<'a, O: Object> Change<'a, O> {
         self.spot.finish(1);
     }
 
+    /// Ends the change as so many changes without any event, not even that of the deletion if nothing is left.
+    #[inline]
+    pub fn commit_unnoticed(mut self, changes: u64) {
+        self.put_back();
+        self.spot.finish(changes);
+    }
+
     /// Puts the collection down: nothing has been changed. A key that did not exist does not exist.
     #[inline]
     pub fn leave(mut self) {
