@@ -4,20 +4,27 @@
 //! Whoever makes such a key ready serves the queue before letting go of the shards, so that nobody comes in between:
 //! first come, first served.
 //!
-//! Lock order: shards, then a waiter's state.
+//! A wait ends once: it is served, its time is up, it is ended by another client, or its own client goes. Whoever is
+//! first, under the waiter's own lock, decides; what the others would have given or taken stays where it is.
+//!
+//! Lock order: shards, then a waiter's stage.
 
-use crate::clients::Client;
+use crate::clients::{Client, Marks};
 use crate::context::Cx;
 use crate::error::CommandError;
 use crate::execute::Worker;
+use crate::float;
 use crate::node::Node;
-use crate::session::Session;
+use crate::session::{Session, State};
 use crate::table::Entry;
+use command::v;
 use keyspace::{Locked, Moment, ShardSet};
 use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use structures::number;
 
 /// Tries to serve a waiting command from one key; whether it did, and wrote its reply.
 pub type Serve = fn(&mut Cx, Args, &[u8], &mut Reply) -> Result<bool, CommandError>;
@@ -31,8 +38,11 @@ pub struct Wait {
     pub timeout_ms: Option<i64>,
     /// Tries to serve the command.
     pub serve: Serve,
-    /// Whether serving needs keys beside the one that is ready.
+    /// Whether serving needs keys beside the one that is ready. They may be touched only once the ready key turns out
+    /// to hold what is waited for: keys that go without a command, go while their own shard alone is held.
     pub needs_other_keys: bool,
+    /// Whether the command may be served by a key that has gone.
+    pub serves_gone_keys: bool,
     /// Writes the reply when the time is up.
     pub timed_out: fn(&mut Reply),
 }
@@ -46,15 +56,36 @@ pub struct Waiter {
     args: OwnedArgs,
     db: u32,
     protocol: Protocol,
+    /// Whether the client does not want the reply.
+    mute: bool,
     wait: Wait,
-    /// The reply, once there is one.
-    reply: Mutex<Option<Vec<u8>>>,
+    stage: Mutex<Stage>,
+    /// Whether the stage is [`Stage::Waiting`]: changed with it, for those who only count.
+    waits: AtomicBool,
+}
+
+/// How far a waiting command has come. It goes on to the next stage once, whoever is first to take it there.
+#[derive(Debug)]
+enum Stage {
+    /// It waits.
+    Waiting,
+    /// It has its reply, which has not been taken yet.
+    Replied(Vec<u8>),
+    /// The reply has been taken, or is not wanted any more.
+    Over,
 }
 
 impl Waiter {
-    /// The reply, if the command has been served.
+    /// The reply, once there is one; it is there to be taken once.
     pub fn take_reply(&self) -> Option<Vec<u8>> {
-        self.reply.lock().take()
+        let mut stage = self.stage.lock();
+        match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Replied(reply) => Some(reply),
+            other => {
+                *stage = other;
+                None
+            }
+        }
     }
 
     /// For how long the command waits, in ms; for ever if none.
@@ -62,16 +93,19 @@ impl Waiter {
         self.wait.timeout_ms
     }
 
-    /// Ends the wait with a reply, unless the command has been served meanwhile.
-    /// Gives whether it ended so.
+    /// Whether the command can still be served.
+    pub fn waits(&self) -> bool {
+        self.waits.load(Ordering::Acquire) && !self.client.is_killed()
+    }
+
+    /// Ends the wait with a reply, unless it has ended already. Gives whether it ended so.
     pub fn give_up(&self, write: impl FnOnce(&mut Reply)) -> bool {
-        let mut reply = self.reply.lock();
-        let waits = reply.is_none();
+        let mut stage = self.stage.lock();
+        let waits = matches!(*stage, Stage::Waiting);
         if waits {
             let mut writer = Reply::new(self.protocol);
             write(&mut writer);
-            *reply = Some(writer.into_bytes());
-            self.client.wake();
+            self.reply(&mut stage, writer);
         }
         waits
     }
@@ -80,16 +114,37 @@ impl Waiter {
     pub fn time_out(&self) -> bool {
         self.give_up(self.wait.timed_out)
     }
+
+    /// Ends the wait of a client that has gone: what comes from now on is for others.
+    pub fn abandon(&self) {
+        *self.stage.lock() = Stage::Over;
+        self.end();
+    }
+
+    fn reply(&self, stage: &mut Stage, reply: Reply) {
+        *stage = Stage::Replied(if self.mute { Vec::new() } else { reply.into_bytes() });
+        self.end();
+        self.client.wake();
+    }
+
+    fn end(&self) {
+        self.waits.store(false, Ordering::Release);
+        self.client.mark(Marks::BLOCKED, false);
+    }
 }
 
 /// The waiting commands of a node, by their clients' numbers.
 #[derive(Debug, Default)]
-pub struct Waiters(Mutex<HashMap<u64, Arc<Waiter>, foldhash::fast::RandomState>>);
+pub struct Waiters {
+    by_client: Mutex<HashMap<u64, Arc<Waiter>, foldhash::fast::RandomState>>,
+    /// How many of them may be served by keys that have gone.
+    for_gone_keys: AtomicUsize,
+}
 
 impl Waiters {
     /// The number of clients that wait.
     pub fn len(&self) -> usize {
-        self.0.lock().len()
+        self.by_client.lock().values().filter(|waiter| waiter.waits()).count()
     }
 
     /// Whether nobody waits.
@@ -99,7 +154,63 @@ impl Waiters {
 
     /// The waiting command of a client.
     pub fn get(&self, client: u64) -> Option<Arc<Waiter>> {
-        self.0.lock().get(&client).cloned()
+        self.by_client.lock().get(&client).cloned()
+    }
+
+    fn add(&self, waiter: Arc<Waiter>) {
+        self.for_gone_keys.fetch_add(usize::from(waiter.wait.serves_gone_keys), Ordering::Relaxed);
+        self.by_client.lock().insert(waiter.client.id, waiter);
+    }
+
+    fn remove(&self, waiter: &Waiter) {
+        self.for_gone_keys.fetch_sub(usize::from(waiter.wait.serves_gone_keys), Ordering::Relaxed);
+        self.by_client.lock().remove(&waiter.client.id);
+    }
+}
+
+/// A timeout in seconds, as commands that wait for keys take it: in ms; none for ever.
+///
+/// # Errors
+/// Those of a number, as the release words them. Observed on redis 6.2 and 7.0: decimals are cut off in 6.2 and rounded
+/// up later, and what does not fit into 64 bits counts as negative before 7.2.
+pub fn timeout(cx: &Cx, seconds: &[u8]) -> Result<Option<i64>, CommandError> {
+    if !cx.release().has(v(6, 0, 0)) {
+        let seconds = number::parse_i64(seconds).ok_or(CommandError::TimeoutNotAnInteger)?;
+        return match seconds {
+            ..0 => Err(CommandError::TimeoutNegative),
+            0 => Ok(None),
+            // These releases compute without a check: a time that overflows lies in the past.
+            _ => Ok(Some(
+                seconds.checked_mul(1000).filter(|ms| ms.checked_add(cx.now_ms()).is_some()).unwrap_or(0),
+            )),
+        };
+    }
+    let ms = float::parse(seconds).ok_or(CommandError::TimeoutNotAFloat)? * 1000.0;
+    let ms = if cx.release().has(v(7, 0, 0)) { ms.ceil() } else { ms.trunc() };
+    // Both ends are exact: 2^63 is the first double that is too large.
+    if ms >= i64::MAX as f64 {
+        let checked = cx.release().has(v(7, 2, 0));
+        return Err(if checked { CommandError::TimeoutOutOfRange } else { CommandError::TimeoutNegative });
+    }
+    in_range(cx, ms as i64)
+}
+
+/// A timeout in ms, as `XREAD` takes it: none for ever.
+///
+/// # Errors
+/// Those of a number, as the release words them.
+pub fn timeout_ms(cx: &Cx, ms: &[u8]) -> Result<Option<i64>, CommandError> {
+    in_range(cx, number::parse_i64(ms).ok_or(CommandError::TimeoutNotAnInteger)?)
+}
+
+fn in_range(cx: &Cx, ms: i64) -> Result<Option<i64>, CommandError> {
+    match ms {
+        ..0 => Err(CommandError::TimeoutNegative),
+        0 => Ok(None),
+        _ if ms > i64::MAX - cx.now_ms() && cx.release().has(v(7, 2, 0)) => {
+            Err(CommandError::TimeoutOutOfRange)
+        }
+        _ => Ok(Some(ms)),
     }
 }
 
@@ -118,10 +229,13 @@ pub(crate) fn wait(
         args: args.to_owned(),
         db: session.db,
         protocol: session.protocol,
+        mute: session.state.intersects(State::REPLY_OFF | State::REPLY_SKIP),
         wait,
-        reply: Mutex::new(None),
+        stage: Mutex::new(Stage::Waiting),
+        waits: AtomicBool::new(true),
     });
-    node.waiters.0.lock().insert(session.client.id, Arc::clone(&waiter));
+    session.client.mark(Marks::BLOCKED, true);
+    node.waiters.add(Arc::clone(&waiter));
     for key in &waiter.wait.keys {
         let shard = locked.shard_mut(&node.keyspace.key(key));
         shard.interest(session.db).wait(key, session.client.id);
@@ -137,12 +251,13 @@ pub(crate) fn wait(
 /// # Errors
 /// The number of a shard that somebody else holds: to be tried again when it is free.
 pub fn forget(node: &Node, waiter: &Waiter) -> Result<(), usize> {
+    debug_assert!(!waiter.waits(), "a command that waits is not forgotten");
     let mut set = ShardSet::NONE;
     for key in &waiter.wait.keys {
         set.insert(node.keyspace.shard_of(node.keyspace.key(key).hash));
     }
     let mut locked = node.keyspace.lock(set)?;
-    node.waiters.0.lock().remove(&waiter.client.id);
+    node.waiters.remove(waiter);
     for key in &waiter.wait.keys {
         let shard = locked.shard_mut(&node.keyspace.key(key));
         shard.interest(waiter.db).stop_waiting(key, waiter.client.id);
@@ -165,11 +280,17 @@ pub(crate) fn serve_ready<'a>(
     let mut ready = std::mem::take(&mut worker.effects.ready);
     while !ready.is_empty() {
         ready.dedup();
-        for (db, key) in ready.drain(..) {
-            let ids = locked.shard(&node.keyspace.key(&key)).waiters(db, &key);
-            for id in ids {
-                if let Some(waiter) = node.waiters.get(id).filter(|waiter| waiter.db == db) {
-                    locked = serve(node, locked, worker, moment, &waiter, &key);
+        for (db, bytes) in ready.drain(..) {
+            let key = node.keyspace.key(&bytes);
+            for id in locked.shard(&key).waiters(db, &bytes) {
+                let gone = locked.shard(&key).peek(moment, db, &key).is_none();
+                if gone && node.waiters.for_gone_keys.load(Ordering::Relaxed) == 0 {
+                    break;
+                }
+                let serves =
+                    |waiter: &Arc<Waiter>| waiter.db == db && (!gone || waiter.wait.serves_gone_keys);
+                if let Some(waiter) = node.waiters.get(id).filter(serves) {
+                    locked = serve(node, locked, worker, moment, &waiter, &bytes);
                 }
             }
         }
@@ -186,13 +307,16 @@ fn serve<'a>(
     waiter: &Waiter,
     key: &[u8],
 ) -> Locked<'a> {
-    let mut slot = waiter.reply.lock();
-    if slot.is_some() {
+    let mut stage = waiter.stage.lock();
+    // A client that is killed gets nothing from then on, though its connection has yet to notice.
+    if !matches!(*stage, Stage::Waiting) || waiter.client.is_killed() {
         return locked;
     }
     let mut session = Session::new(Arc::clone(&waiter.client));
     session.db = waiter.db;
     session.protocol = waiter.protocol;
+    // What is ready is taken at once, however much it is: nobody else waits longer for it.
+    session.state = State::OFFLOADED;
     let mut reply = Reply::new(waiter.protocol);
     let mut cx = Cx::new(node, &mut session, locked, worker, moment, waiter.entry);
     let result = (waiter.wait.serve)(&mut cx, waiter.args.as_args(), key, &mut reply);
@@ -205,10 +329,9 @@ fn serve<'a>(
             reply.error(error.to_wire());
         }
     }
-    *slot = Some(reply.into_bytes());
-    drop(slot);
+    waiter.reply(&mut stage, reply);
+    drop(stage);
     let shard = locked.shard_mut(&node.keyspace.key(key));
     shard.interest(waiter.db).stop_waiting(key, waiter.client.id);
-    waiter.client.wake();
     locked
 }

@@ -17,6 +17,24 @@ use structures::thin::Read;
 /// Beyond so many members a command's work is done where no other connection waits for the thread.
 const LONG_WORK: usize = 20_000;
 
+/// Tells long work from short.
+#[derive(Clone, Copy, Debug)]
+pub struct Scales {
+    /// The most members that are looked at here.
+    most: usize,
+}
+
+impl Scales {
+    /// As [`Cx::weigh`].
+    ///
+    /// # Errors
+    /// [`CommandError::Offload`], which ends the command here.
+    #[inline]
+    pub fn weigh(self, members: usize) -> Result<(), CommandError> {
+        if members > self.most { Err(CommandError::Offload) } else { Ok(()) }
+    }
+}
+
 /// What a command sees while it runs: its node, its session, and the shards of its keys, which are held.
 pub struct Cx<'s, 'n> {
     /// The node.
@@ -208,10 +226,20 @@ impl<'s, 'n> Cx<'s, 'n> {
     /// [`CommandError::Offload`], which ends the command here.
     #[inline]
     pub fn weigh(&self, members: usize) -> Result<(), CommandError> {
-        if members > LONG_WORK && !self.session.state.contains(crate::session::State::OFFLOADED) {
-            return Err(CommandError::Offload);
-        }
-        Ok(())
+        self.scales().weigh(members)
+    }
+
+    /// What [`Cx::weigh`] weighs with, for when something of the keyspace is borrowed.
+    #[inline]
+    pub fn scales(&self) -> Scales {
+        let offloaded = self.session.state.contains(crate::session::State::OFFLOADED);
+        Scales { most: if offloaded { usize::MAX } else { LONG_WORK } }
+    }
+
+    /// Whether the shard of a key is held: always so for the command's own keys, unless it is being served by another
+    /// command after a wait.
+    pub fn holds(&self, key: &[u8]) -> bool {
+        self.locked.set().contains(self.node.keyspace.set_of(&self.key(key)))
     }
 
     /// Has the command wait, unless it may not: then its time is up at once.

@@ -109,6 +109,38 @@ pub enum CommandError {
     // Strings, bits and HyperLogLogs.
 
     // Lists.
+    /// An index that no entry has.
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    /// `LPOS` with a rank of zero, up to 6.2.
+    #[error("ERR RANK can't be zero: use 1 to start from the first match, 2 from the second, ...")]
+    RankZero,
+    /// The same from 7.0 on.
+    #[error(
+        "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list"
+    )]
+    RankZero7,
+    /// A number that cannot be negated, from 7.2 on.
+    #[error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")]
+    NotNegatable,
+    /// `LPOS` with a count below zero.
+    #[error("ERR COUNT can't be negative")]
+    CountNegative,
+    /// `LPOS` with a limit below zero.
+    #[error("ERR MAXLEN can't be negative")]
+    MaxLenNegative,
+    /// Not a number of keys, or zero.
+    #[error("ERR numkeys should be greater than 0")]
+    NumKeysNotPositive,
+    /// Not a number of entries or members, or zero.
+    #[error("ERR count should be greater than 0")]
+    CountNotPositive,
+    /// Not a number of seconds, or too large, from 6.0 on.
+    #[error("ERR timeout is not a float or out of range")]
+    TimeoutNotAFloat,
+    /// A time that cannot be told, from 7.2 on.
+    #[error("ERR timeout is out of range")]
+    TimeoutOutOfRange,
 
     // Sets.
 

@@ -310,6 +310,9 @@ fn run(
     let Cx { mut locked, wait, .. } = cx;
     if matches!(result, Err(CommandError::Offload)) {
         reply.truncate(before);
+        // It will look at its keys again, and then it counts. What has gone meanwhile, has gone.
+        (worker.effects.hits, worker.effects.misses) = (0, 0);
+        drop(settle(node, locked, worker, moment, None));
         return Step::Offload;
     }
     let waiter = wait.map(|wait| blocking::wait(node, session, &mut locked, entry, args, wait));

@@ -476,7 +476,6 @@ impl Connection {
     async fn wait_for_keys(&mut self, waiter: Arc<Waiter>) -> Result<Next> {
         let clock = Arc::clone(&self.place.clock);
         let deadline_ms = waiter.timeout_ms().map(|timeout_ms| clock.wall_ms().saturating_add(timeout_ms));
-        self.client.mark(Marks::BLOCKED, true);
         let reply = tokio::select! {
             biased;
             reply = poll_fn(|cx| self.poll_served(cx, &waiter)) => reply,
@@ -486,7 +485,9 @@ impl Connection {
                 Ok(waiter.take_reply().unwrap_or_default())
             }
         };
-        self.client.mark(Marks::BLOCKED, false);
+        if reply.is_err() {
+            waiter.abandon();
+        }
         let node = &self.place.node;
         while let Err(shard) = blocking::forget(node, &waiter) {
             poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;

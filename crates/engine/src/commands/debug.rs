@@ -115,6 +115,7 @@ fn sleep(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
         timeout_ms: Some((seconds * 1000.0).ceil() as i64),
         serve: |_, _, _, _| Ok(false),
         needs_other_keys: false,
+        serves_gone_keys: false,
         timed_out: Reply::ok,
     };
     cx.wait(wait, reply);
