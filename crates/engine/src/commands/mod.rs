@@ -15,6 +15,7 @@ pub mod hyperloglog;
 pub mod info;
 pub mod keys;
 pub mod latency;
+pub mod list_blocking;
 pub mod lists;
 pub mod memory;
 pub mod monitor;
@@ -51,6 +52,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         info::COMMANDS,
         keys::COMMANDS,
         latency::COMMANDS,
+        list_blocking::COMMANDS,
         lists::COMMANDS,
         memory::COMMANDS,
         monitor::COMMANDS,
