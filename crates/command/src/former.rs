@@ -69,7 +69,7 @@ impl Former {
 /// What a command is like in one release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// Number of arguments; negative for "at least".
+    /// Number of arguments; negative for "at least", zero for any.
     pub arity: i8,
     /// Its traits.
     pub flags: Flags,
@@ -85,7 +85,7 @@ impl Shape {
     /// Whether a request of so many arguments, the name included, is allowed.
     #[inline]
     pub fn allows(&self, arguments: usize) -> bool {
-        if self.arity < 0 {
+        if self.arity <= 0 {
             arguments >= usize::from(self.arity.unsigned_abs())
         } else {
             arguments == usize::from(self.arity.unsigned_abs())

@@ -12,12 +12,14 @@ mod flags;
 mod former;
 mod keys;
 mod release;
+mod secrets;
 
 pub use category::Category;
 pub use flags::Flags;
 pub use former::{Former, Shape};
 pub use keys::{Access, Begin, Find, KeySpec, Range};
 pub use release::{Release, UnknownRelease, Version, v};
+pub use secrets::Secrets;
 
 /// A command or subcommand. `H` is what runs it.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub struct Command<H: 'static> {
     pub range: Range,
     /// Hints for clients and proxies.
     pub tips: &'static [&'static str],
+    /// Which of its arguments logs do not show.
+    pub secrets: Secrets,
     /// What differed in earlier releases, newest first.
     pub former: &'static [Former],
     /// Its subcommands, in the order in which they are listed.
@@ -68,8 +72,12 @@ pub enum Refusal {
     QuotedOpen,
     /// It names the container and quotes the subcommand.
     Named,
+    /// It names the container, and says this after it.
+    Hash(&'static str),
     /// It quotes nothing.
     Plain,
+    /// It calls it a syntax error and says nothing more.
+    Bare,
     /// It calls it a syntax error and points to its help.
     Syntax,
     /// It calls it a syntax error and lists this.
@@ -139,6 +147,7 @@ impl<H: Copy> Command<H> {
             keys: &[],
             range: Range::NONE,
             tips: &[],
+            secrets: Secrets::None,
             former: &[],
             subcommands: &[],
             refusals: &[],

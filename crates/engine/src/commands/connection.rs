@@ -4,7 +4,7 @@ use crate::commands::client::{check_name, set_name};
 use crate::commands::family;
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
-use command::{Category, Flags, Former, Group, Release, v};
+use command::{Category, Flags, Former, Group, Release, Secrets, v};
 use resp::{Args, Protocol, Reply};
 
 family!(PING, ECHO, SELECT, AUTH, HELLO, QUIT, RESET, HOST, POST);
@@ -73,6 +73,7 @@ pub static AUTH: Command = Command {
         .union(Flags::NO_AUTH)
         .union(Flags::ALLOW_BUSY),
     categories: Category::CONNECTION,
+    secrets: Secrets::From(1),
     former: &[
         Former::before(Release::V7_0).without(Flags::ALLOW_BUSY),
         Former::before(Release::V6_2).arity(2).with(Flags::SKIP_MONITOR),
@@ -97,6 +98,7 @@ pub static HELLO: Command = Command {
         .union(Flags::NO_AUTH)
         .union(Flags::ALLOW_BUSY),
     categories: Category::CONNECTION,
+    secrets: Secrets::After(&[("auth", 2)]),
     former: &[Former::before(Release::V7_0).without(Flags::ALLOW_BUSY)],
     handler: hello,
     ..BASE
