@@ -12,19 +12,19 @@
 use crate::clients::{Client, Marks};
 use crate::context::Cx;
 use crate::error::CommandError;
-use crate::execute::Worker;
+use crate::execute::{Worker, record, write_error};
 use crate::float;
 use crate::node::Node;
 use crate::session::{Session, State};
 use crate::table::Entry;
-use command::v;
+use command::{Release, v};
 use keyspace::{Locked, Moment, ShardSet};
 use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use structures::number;
+use structures::{number, ticks};
 
 /// Tries to serve a waiting command from one key; whether it did, and wrote its reply.
 pub type Serve = fn(&mut Cx, Args, &[u8], &mut Reply) -> Result<bool, CommandError>;
@@ -59,6 +59,10 @@ pub struct Waiter {
     /// Whether the client does not want the reply.
     mute: bool,
     wait: Wait,
+    /// When it began to wait, in ticks.
+    since_ticks: u64,
+    /// Whether the wait counts as part of the command, which therefore took long.
+    counts: AtomicBool,
     stage: Mutex<Stage>,
     /// Whether the stage is [`Stage::Waiting`]: changed with it, for those who only count.
     waits: AtomicBool,
@@ -230,6 +234,9 @@ pub(crate) fn wait(
         db: session.db,
         protocol: session.protocol,
         mute: session.state.intersects(State::REPLY_OFF | State::REPLY_SKIP),
+        since_ticks: ticks::now(),
+        // To wait for nothing but the time is what the command does.
+        counts: AtomicBool::new(wait.keys.is_empty()),
         wait,
         stage: Mutex::new(Stage::Waiting),
         waits: AtomicBool::new(true),
@@ -265,6 +272,11 @@ pub fn forget(node: &Node, waiter: &Waiter) -> Result<(), usize> {
         if waiter.wait.needs_other_keys {
             shard.remove_far_waiter();
         }
+    }
+    drop(locked);
+    if waiter.counts.load(Ordering::Relaxed) {
+        let took = ticks::now().saturating_sub(waiter.since_ticks);
+        record(node, &waiter.client, waiter.entry, waiter.args.as_args(), took);
     }
     Ok(())
 }
@@ -326,9 +338,10 @@ fn serve<'a>(
         Ok(true) => {}
         Err(error) => {
             reply.clear();
-            reply.error(error.to_wire());
+            write_error(node.stats.worker(worker.id), &error, &mut reply);
         }
     }
+    waiter.counts.store(node.release >= Release::V7_0, Ordering::Relaxed);
     waiter.reply(&mut stage, reply);
     drop(stage);
     let shard = locked.shard_mut(&node.keyspace.key(key));

@@ -46,6 +46,9 @@ pub enum CommandError {
     #[error("ERR Unknown {1} subcommand or wrong number of arguments for '{0}'")]
     RefusedNamed(Box<str>, Box<str>),
     /// The same in another wording.
+    #[error("ERR Unknown {0} subcommand or wrong # of args.{1}")]
+    RefusedHash(Box<str>, &'static str),
+    /// The same in another wording.
     #[error("ERR Unknown subcommand or wrong number of arguments.")]
     RefusedPlain,
     /// The same in another wording.
@@ -153,6 +156,35 @@ pub enum CommandError {
     // Keys of any type.
 
     // Configuration and diagnosis.
+    /// A number of entries that is not one, from 7.0 on.
+    #[error("ERR count should be greater than or equal to -1")]
+    CountBelowMinusOne,
+    /// A name that is not a command's, in a request that is only looked at.
+    #[error("ERR Invalid command specified")]
+    NoSuchCommand,
+    /// A request, only looked at, of a command without keys.
+    #[error("ERR The command has no key arguments")]
+    NoKeyArguments,
+    /// A request, only looked at, with more or fewer arguments than the command takes.
+    #[error("ERR Invalid number of arguments specified for command")]
+    InvalidNumberOfArguments,
+    /// A request, only looked at, whose keys cannot be found.
+    #[error("ERR Invalid arguments specified for command")]
+    InvalidArguments,
+    /// An event of which there are no samples.
+    #[error("ERR No samples available for event '{0}'")]
+    NoSamples(Box<str>),
+    /// Any error, as the client wants it.
+    #[error("{0}")]
+    Custom(Box<str>),
+    /// `DEBUG` where the configuration does not allow it.
+    #[error(
+        "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+    )]
+    DebugNotAllowed,
+    /// `DEBUG` without a subcommand, in 4.0.
+    #[error("ERR You must specify a subcommand for DEBUG. Try DEBUG HELP for info.")]
+    DebugWithoutSubcommand,
 
     // Connections, clients, channels.
     /// The number of a database that is not configured, up to 3.2.
@@ -298,7 +330,9 @@ impl CommandError {
             Refusal::Quoted => CommandError::RefusedQuoted(name, container_name),
             Refusal::QuotedOpen => CommandError::RefusedQuotedOpen(name, container_name),
             Refusal::Named => CommandError::RefusedNamed(name, container_name),
+            Refusal::Hash(hint) => CommandError::RefusedHash(container_name, hint),
             Refusal::Plain => CommandError::RefusedPlain,
+            Refusal::Bare => CommandError::Syntax,
             Refusal::Syntax => CommandError::RefusedSyntax(container_name),
             Refusal::List(list) => CommandError::RefusedList(list, container_name),
         }

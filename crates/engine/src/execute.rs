@@ -5,9 +5,12 @@
 //! runs; what it brought about is settled while the shards are still held; statistics are kept.
 
 use crate::blocking::{self, Waiter};
+use crate::clients::Client;
 use crate::context::Cx;
 use crate::error::CommandError;
 use crate::keys::{self, Plan};
+use crate::latency;
+use crate::monitors::shown;
 use crate::node::{Gates, Node};
 use crate::pubsub::Own;
 use crate::session::{Queued, Session, State};
@@ -46,6 +49,10 @@ pub struct Worker {
     now_ms: i64,
     /// When the last command ended, in ticks.
     ticks: u64,
+    /// Ticks from which on it may have to be recorded that a command took as long.
+    notable_ticks: u64,
+    /// Whether the durations of all commands are recorded.
+    tracks: bool,
 }
 
 impl Worker {
@@ -58,6 +65,8 @@ impl Worker {
     #[inline]
     pub fn begin(&mut self, node: &Node) {
         self.now_ms = node.host.wall_us().div_euclid(1000);
+        self.notable_ticks = node.notable_ticks();
+        self.tracks = node.settings.latency_tracking.load(Ordering::Relaxed);
         self.ticks = ticks::now();
     }
 
@@ -151,11 +160,17 @@ fn refuse(
     if let Some(entry) = entry {
         stats.command(entry.index).rejected.add(1);
     }
-    stats.errors.add(1);
     let before = reply.len();
-    reply.error(error.to_wire());
+    write_error(stats, error, reply);
     mute(session, reply, before);
     Step::Done
+}
+
+/// Writes an error reply, and counts it.
+pub(crate) fn write_error(stats: &WorkerStats, error: &CommandError, reply: &mut Reply) {
+    let text = error.to_wire();
+    stats.error(&text);
+    reply.error(text);
 }
 
 /// Whether a command may run now, where not everything is as usual. Gives the step if that is all there is to do.
@@ -216,6 +231,7 @@ fn check(
         }
     }
     if gates.contains(Gates::MONITORS) && !entry.shape.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
+        let args = shown(node.release, entry, args);
         node.monitors.show(&session.client, session.db, args, node.host.wall_us());
     }
     Ok(None)
@@ -247,9 +263,10 @@ fn mute_now(session: &mut Session, reply: &mut Reply, before: usize) {
 /// Evicts keys until memory suffices.
 fn make_room(node: &Node, worker: &mut Worker) -> Result<(), CommandError> {
     let limit = node.settings.maxmemory.load(Ordering::Relaxed) as usize;
-    if limit == 0 {
+    if limit == 0 || node.keyspace.used_bytes() <= limit {
         return Ok(());
     }
+    let began = ticks::now();
     let moment = Moment::at(worker.now_ms);
     let mut barren = 0;
     let mut shard = worker.ticks as usize % node.keyspace.shards();
@@ -259,14 +276,17 @@ fn make_room(node: &Node, worker: &mut Worker) -> Result<(), CommandError> {
         shard = (shard + 1) % node.keyspace.shards();
         let evicted = match node.keyspace.lock(set) {
             Ok(mut locked) => {
+                let began = ticks::now();
                 let evicted = locked.iter_mut().any(|shard| shard.evict(&mut worker.effects, moment.now_ms));
                 drop(settle(node, locked, worker, moment, None));
+                record_since(node, latency::Event::EvictionDel, began);
                 evicted
             }
             Err(_) => false,
         };
         barren = if evicted { 0 } else { barren + 1 };
     }
+    record_since(node, latency::Event::EvictionCycle, began);
     if node.keyspace.used_bytes() > limit { Err(CommandError::OutOfMemory) } else { Ok(()) }
 }
 
@@ -317,13 +337,17 @@ fn run(
     }
     let waiter = wait.map(|wait| blocking::wait(node, session, &mut locked, entry, args, wait));
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
-    count(node, worker, entry, result.is_err());
+    let took = count(node, worker, entry, result.is_err());
+    // What waits has not finished yet.
+    if took >= worker.notable_ticks && waiter.is_none() {
+        record(node, &session.client, entry, args, took);
+    }
     let gauges = &session.client.gauges;
     gauges.active_ms.store(moment.now_ms, Ordering::Relaxed);
     gauges.command.store(entry.index + 1, Ordering::Relaxed);
     if let Err(error) = result {
         reply.truncate(before);
-        reply.error(error.to_wire());
+        write_error(node.stats.worker(worker.id), &error, reply);
     }
     if session.protocol != reply.protocol() {
         reply.set_protocol(session.protocol);
@@ -344,6 +368,7 @@ pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
     if cx.node.gates().contains(Gates::MONITORS)
         && !queued.entry.shape.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN)
     {
+        let args = shown(cx.release(), queued.entry, args);
         cx.node.monitors.show(&cx.session.client, cx.session.db, args, cx.node.host.wall_us());
     }
     let before = reply.len();
@@ -360,26 +385,54 @@ pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
     let failed = result.is_err();
     if let Err(error) = result {
         reply.truncate(before);
-        reply.error(error.to_wire());
+        write_error(cx.node.stats.worker(cx.worker.id), &error, reply);
     }
-    count(cx.node, cx.worker, queued.entry, failed);
+    let took = count(cx.node, cx.worker, queued.entry, failed);
+    if took >= cx.worker.notable_ticks {
+        record(cx.node, &cx.session.client, queued.entry, args, took);
+    }
 }
 
-/// Keeps statistics of a command that has run.
+/// Keeps statistics of a command that has run. Gives how long it took, in ticks.
 #[inline]
-fn count(node: &Node, worker: &mut Worker, entry: &'static Entry, failed: bool) {
+fn count(node: &Node, worker: &mut Worker, entry: &'static Entry, failed: bool) -> u64 {
     let now = ticks::now();
+    let took = now.saturating_sub(worker.ticks);
+    worker.ticks = now;
     let stats = node.stats.worker(worker.id);
     let command = stats.command(entry.index);
     command.calls.add(1);
-    command.ticks.add(now.saturating_sub(worker.ticks));
-    worker.ticks = now;
+    command.ticks.add(took);
+    if worker.tracks {
+        command.took.add(took);
+    }
     stats.commands.add(1);
     if failed {
         command.failed.add(1);
-        stats.errors.add(1);
     }
     count_effects(stats, &mut worker.effects);
+    took
+}
+
+/// Records how long something took that began at some number of ticks, if it is long enough.
+fn record_since(node: &Node, event: latency::Event, began: u64) {
+    if node.settings.latency_ms.load(Ordering::Relaxed) > 0 {
+        node.record_latency(event, node.ticks_to_us(ticks::now().saturating_sub(began)));
+    }
+}
+
+/// Records that a command took long, if it is long enough.
+#[cold]
+pub(crate) fn record(node: &Node, client: &Client, entry: &'static Entry, args: Args, took: u64) {
+    let took_us = node.ticks_to_us(took);
+    let slow_us = node.settings.slowlog_us.load(Ordering::Relaxed);
+    if slow_us >= 0 && took_us >= slow_us && !entry.is(Flags::SKIP_SLOWLOG) {
+        let at_s = node.host.wall_us().div_euclid(1_000_000);
+        let most = node.settings.slowlog_len.load(Ordering::Relaxed);
+        node.slowlog.add(client, shown(node.release, entry, args), at_s, took_us, most);
+    }
+    let fast = entry.is(Flags::FAST);
+    node.record_latency(if fast { latency::Event::FastCommand } else { latency::Event::Command }, took_us);
 }
 
 /// Keeps statistics of what commands, or nobody, have brought about.
@@ -411,10 +464,12 @@ pub fn expire_due(
     let mut set = ShardSet::NONE;
     set.insert(shard);
     let mut locked = node.keyspace.lock(set)?;
+    let began = ticks::now();
     let effects = &mut worker.effects;
     let next_ms = locked.iter_mut().find_map(|shard| shard.expire_due(effects, now_ms, most));
     drop(settle(node, locked, worker, Moment::at(now_ms), None));
     count_effects(node.stats.worker(worker.id), &mut worker.effects);
+    record_since(node, latency::Event::ExpireCycle, began);
     Ok(next_ms)
 }
 

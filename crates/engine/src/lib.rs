@@ -15,8 +15,10 @@ pub mod digest;
 pub mod error;
 pub mod execute;
 pub mod float;
+pub mod histogram;
 pub mod host;
 pub mod keys;
+pub mod latency;
 pub mod monitors;
 pub mod node;
 pub mod parse;
@@ -24,6 +26,7 @@ pub mod pause;
 pub mod pubsub;
 pub mod session;
 pub mod settings;
+pub mod slowlog;
 pub mod stats;
 pub mod table;
 

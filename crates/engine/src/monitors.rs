@@ -2,7 +2,9 @@
 
 use crate::clients::Client;
 use crate::node::{Gates, Node};
+use crate::table::Entry;
 use bytes::Bytes;
+use command::Release;
 use parking_lot::RwLock;
 use resp::Args;
 use std::sync::Arc;
@@ -28,10 +30,10 @@ impl Monitors {
     }
 
     /// Shows a command to all who want to see: time, database, client, and the arguments in quotes.
-    pub fn show(&self, client: &Client, db: u32, args: Args, wall_us: i64) {
+    pub fn show<'a>(&self, client: &Client, db: u32, args: impl Iterator<Item = &'a [u8]>, wall_us: i64) {
         let mut line = format!("+{}.{:06} [{db} {}]", wall_us / 1_000_000, wall_us % 1_000_000, client.peer)
             .into_bytes();
-        for arg in args.iter() {
+        for arg in args {
             line.push(b' ');
             quote(arg, &mut line);
         }
@@ -39,6 +41,18 @@ impl Monitors {
         let line = Bytes::from(line);
         self.0.read().iter().for_each(|monitor| monitor.send(line.clone()));
     }
+}
+
+/// The arguments of a command as logs and monitors show them: without secrets.
+pub(crate) fn shown<'a>(
+    release: Release,
+    entry: &'static Entry,
+    args: Args<'a>,
+) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    let hides = release >= Release::V6_2;
+    args.iter().enumerate().map(move |(index, arg)| {
+        if hides && entry.record.secrets.hide(index, |index| args.at(index)) { b"(redacted)" } else { arg }
+    })
 }
 
 /// Appends bytes in double quotes, those that do not print as escapes.

@@ -3,10 +3,12 @@
 use crate::blocking::Waiters;
 use crate::clients::Clients;
 use crate::host::Host;
+use crate::latency::{self, Latency};
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
 use crate::settings::Settings;
+use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::table::{Names, Table};
 use command::Release;
@@ -60,11 +62,17 @@ pub struct Node {
     pub pause: Pause,
     /// Its statistics.
     pub stats: Stats,
+    /// Commands that took long.
+    pub slowlog: SlowLog,
+    /// Events that took long.
+    pub latency: Latency,
     /// The world that it runs in.
     pub host: Arc<dyn Host>,
     /// Commands by name.
     pub names: Names,
     gates: AtomicU32,
+    /// Ticks in a microsecond, rather too few than too many.
+    ticks_per_us: u64,
     /// When the host has been asked to let keys expire, in ms since the epoch.
     expire_at_ms: AtomicI64,
 }
@@ -72,6 +80,7 @@ pub struct Node {
 impl Node {
     /// A node without keys or clients.
     pub fn new(spec: &Spec, host: Arc<dyn Host>) -> Self {
+        let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
         Node {
             release: spec.release,
             keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(Params::new(spec.seed))),
@@ -82,9 +91,12 @@ impl Node {
             monitors: Monitors::default(),
             pause: Pause::default(),
             stats: Stats::new(spec.workers, spec.release),
+            slowlog: SlowLog::default(),
+            latency: Latency::default(),
             host,
             names: Table::of(spec.release).names().clone(),
             gates: AtomicU32::new(0),
+            ticks_per_us,
             expire_at_ms: AtomicI64::new(i64::MAX),
         }
     }
@@ -101,6 +113,26 @@ impl Node {
             self.gates.fetch_or(gates.bits(), Ordering::Relaxed);
         } else {
             self.gates.fetch_and(!gates.bits(), Ordering::Relaxed);
+        }
+    }
+
+    /// Ticks from which on it may have to be recorded that something took as long.
+    #[inline]
+    pub(crate) fn notable_ticks(&self) -> u64 {
+        self.settings.notable_us().map_or(u64::MAX, |us| us.saturating_mul(self.ticks_per_us))
+    }
+
+    /// A number of ticks, in microseconds.
+    pub(crate) fn ticks_to_us(&self, ticks: u64) -> i64 {
+        (u128::from(ticks) * u128::from(self.host.ns_per_giga_tick()) / 1_000_000_000_000) as i64
+    }
+
+    /// Records that something took so long, if that is wanted.
+    pub(crate) fn record_latency(&self, event: latency::Event, took_us: i64) {
+        let least_ms = self.settings.latency_ms.load(Ordering::Relaxed);
+        let took_ms = took_us / 1000;
+        if least_ms > 0 && took_ms >= least_ms {
+            self.latency.add(event, self.host.wall_us().div_euclid(1_000_000), took_ms);
         }
     }
 

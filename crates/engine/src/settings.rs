@@ -1,7 +1,7 @@
 //! The settings that are looked at while commands run, ready for use.
 
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Settings in the form in which they are used.
 #[derive(Debug)]
@@ -12,8 +12,14 @@ pub struct Settings {
     pub bulk_bytes: AtomicI64,
     /// Commands that take as long go to the slow log, in microseconds; none if negative (`slowlog-log-slower-than`).
     pub slowlog_us: AtomicI64,
+    /// Most entries of the slow log (`slowlog-max-len`).
+    pub slowlog_len: AtomicUsize,
     /// Events that take as long are recorded, in ms; none if zero (`latency-monitor-threshold`).
     pub latency_ms: AtomicI64,
+    /// Whether the times that commands take are kept by command (`latency-tracking`).
+    pub latency_tracking: AtomicBool,
+    /// The percentiles of those times that are told (`latency-tracking-info-percentiles`).
+    pub percentiles: RwLock<Box<[f64]>>,
     /// Number of databases (`databases`).
     pub databases: AtomicU32,
     /// Most clients (`maxclients`).
@@ -46,7 +52,10 @@ impl Default for Settings {
             maxmemory: AtomicU64::new(0),
             bulk_bytes: AtomicI64::new(512 << 20),
             slowlog_us: AtomicI64::new(10_000),
+            slowlog_len: AtomicUsize::new(128),
             latency_ms: AtomicI64::new(0),
+            latency_tracking: AtomicBool::new(true),
+            percentiles: RwLock::new([50.0, 99.0, 99.9].into()),
             databases: AtomicU32::new(16),
             maxclients: AtomicU32::new(10_000),
             timeout_s: AtomicU32::new(0),
@@ -65,6 +74,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The shortest duration, in microseconds, that is recorded in the slow log or as an event; none if nothing is.
+    #[inline]
+    pub(crate) fn notable_us(&self) -> Option<u64> {
+        let slow_us = u64::try_from(self.slowlog_us.load(Ordering::Relaxed)).ok();
+        match self.latency_ms.load(Ordering::Relaxed) {
+            ..=0 => slow_us,
+            latency_ms => Some(slow_us.unwrap_or(u64::MAX).min(latency_ms as u64 * 1000)),
+        }
+    }
+
     /// The number of databases.
     #[inline]
     pub fn databases(&self) -> u32 {

@@ -3,8 +3,11 @@
 //! Every worker thread counts for itself, in cells that it alone writes; whoever asks adds them up. A reset does not
 //! write either: it remembers what the sums were.
 
+use crate::histogram::{Durations, Histogram};
 use crate::table::Table;
 use command::Release;
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +40,17 @@ pub struct CommandStats {
     pub rejected: Counter,
     /// Executions that ended with an error.
     pub failed: Counter,
+    /// How long executions took, while that is recorded.
+    pub took: Histogram,
 }
+
+/// Error replies by their codes.
+pub type ErrorCodes = BTreeMap<Box<[u8]>, u64>;
+
+/// Longest code of an error, in bytes; what begins with a longer word has none.
+const LONGEST_CODE: usize = 30;
+/// Most codes that are told apart.
+const MOST_CODES: usize = 128;
 
 /// What one worker thread counts for one node.
 #[derive(Debug)]
@@ -64,6 +77,7 @@ pub struct WorkerStats {
     pub dirty: Counter,
     /// Error replies.
     pub errors: Counter,
+    error_codes: Mutex<ErrorCodes>,
     /// By command, filled on first use.
     by_command: Box<[OnceLock<Box<CommandStats>>]>,
 }
@@ -82,6 +96,7 @@ impl WorkerStats {
             evicted: Counter::default(),
             dirty: Counter::default(),
             errors: Counter::default(),
+            error_codes: Mutex::default(),
             by_command: (0..commands).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -90,6 +105,21 @@ impl WorkerStats {
     #[inline]
     pub fn command(&self, index: usize) -> &CommandStats {
         self.by_command[index].get_or_init(Box::default)
+    }
+
+    /// Counts an error reply.
+    pub fn error(&self, text: &[u8]) {
+        self.errors.add(1);
+        let code = match text.iter().position(|&byte| byte == b' ') {
+            Some(len) if len <= LONGEST_CODE => &text[..len],
+            _ => b"ERR",
+        };
+        let mut codes = self.error_codes.lock();
+        if let Some(count) = codes.get_mut(code) {
+            *count += 1;
+        } else if codes.len() < MOST_CODES {
+            codes.insert(code.into(), 1);
+        }
     }
 }
 
@@ -104,6 +134,8 @@ pub struct Stats {
     pub output_buffer_closes: AtomicU64,
     workers: Box<[OnceLock<Box<WorkerStats>>]>,
     commands: usize,
+    /// The durations of commands that are no longer told, by the commands' numbers.
+    forgotten: Mutex<BTreeMap<usize, Durations>>,
 }
 
 impl Stats {
@@ -115,6 +147,7 @@ impl Stats {
             output_buffer_closes: AtomicU64::new(0),
             workers: (0..workers).map(|_| OnceLock::new()).collect(),
             commands: Table::of(release).len(),
+            forgotten: Mutex::default(),
         }
     }
 
@@ -132,5 +165,84 @@ impl Stats {
     /// The sum of one counter over all workers.
     pub fn sum(&self, counter: impl Fn(&WorkerStats) -> &Counter) -> u64 {
         self.iter().map(|worker| counter(worker).get()).sum()
+    }
+
+    /// Error replies by their codes.
+    pub fn error_codes(&self) -> ErrorCodes {
+        let mut all = ErrorCodes::new();
+        for worker in self.iter() {
+            for (code, count) in &*worker.error_codes.lock() {
+                *all.entry(code.clone()).or_default() += count;
+            }
+        }
+        all
+    }
+
+    /// Forgets the codes of error replies.
+    pub fn forget_error_codes(&self) {
+        self.iter().for_each(|worker| worker.error_codes.lock().clear());
+    }
+
+    /// How long executions of a command took, with this many ns in a billion ticks; nothing if there were none.
+    pub fn durations(&self, command: usize, ns_per_giga_tick: u64) -> Option<Durations> {
+        let mut sum = self.all_durations(command, ns_per_giga_tick);
+        if let Some(before) = self.forgotten.lock().get(&command) {
+            sum.subtract(before);
+        }
+        (sum.count() > 0).then_some(sum)
+    }
+
+    /// Forgets how long executions took.
+    pub fn forget_durations(&self) {
+        let all = (0..self.commands).map(|command| (command, self.all_durations(command, 0)));
+        *self.forgotten.lock() = all.filter(|(_, durations)| durations.count() > 0).collect();
+    }
+
+    fn all_durations(&self, command: usize, ns_per_giga_tick: u64) -> Durations {
+        let mut sum = Durations::new(ns_per_giga_tick);
+        for stats in self.iter().filter_map(|worker| worker.by_command[command].get()) {
+            sum.add(&stats.took);
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_their_codes() {
+        let stats = Stats::new(2, Release::V7_0);
+        stats.worker(0).error(b"ERR no such key");
+        stats.worker(1).error(b"ERR syntax error");
+        stats.worker(1).error(b"WRONGTYPE Operation");
+        stats.worker(1).error(b"nospace");
+        stats.worker(1).error(b"awordthatislongerthanacodemaybe x");
+        let codes = stats.error_codes();
+        assert_eq!(
+            codes.into_iter().collect::<Vec<_>>(),
+            [(b"ERR"[..].into(), 4), (b"WRONGTYPE"[..].into(), 1)]
+        );
+        for number in 0..1000 {
+            stats.worker(0).error(format!("CODE{number} x").as_bytes());
+        }
+        assert_eq!(stats.error_codes().len(), MOST_CODES + 1);
+        stats.forget_error_codes();
+        assert!(stats.error_codes().is_empty());
+        assert_eq!(stats.sum(|worker| &worker.errors), 1005);
+    }
+
+    #[test]
+    fn durations_are_summed_over_workers_and_forgotten() {
+        let stats = Stats::new(2, Release::V7_0);
+        stats.worker(0).command(3).took.add(1000);
+        stats.worker(1).command(3).took.add(2000);
+        assert_eq!(stats.durations(3, 1_000_000_000).unwrap().count(), 2);
+        assert_eq!(stats.durations(4, 1_000_000_000), None);
+        stats.forget_durations();
+        assert_eq!(stats.durations(3, 1_000_000_000), None);
+        stats.worker(0).command(3).took.add(5000);
+        assert_eq!(stats.durations(3, 1_000_000_000).unwrap().distribution_us(), [(8, 1)]);
     }
 }

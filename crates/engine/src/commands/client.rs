@@ -2,6 +2,7 @@
 
 use crate::clients::{Client, Marks};
 use crate::commands::{family, help};
+use crate::execute::write_error;
 use crate::pause::Scope;
 use crate::pubsub::Kind;
 use crate::session::State;
@@ -571,7 +572,8 @@ fn unblock(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     let waiter = u64::try_from(id).ok().and_then(|id| cx.node.waiters.get(id));
     let unblocked = waiter.is_some_and(|waiter| {
         if with_error {
-            waiter.give_up(|reply| reply.error(CommandError::Unblocked.to_wire()))
+            let stats = cx.node.stats.worker(cx.worker.id);
+            waiter.give_up(|reply| write_error(stats, &CommandError::Unblocked, reply))
         } else {
             waiter.time_out()
         }
