@@ -70,6 +70,8 @@ pub enum Refusal {
     Quoted,
     /// The same without a point at the end.
     QuotedOpen,
+    /// The same, with the help in lower case.
+    QuotedLower,
     /// It names the container and quotes the subcommand.
     Named,
     /// It names the container, and says this after it.
@@ -82,6 +84,8 @@ pub enum Refusal {
     Syntax,
     /// It calls it a syntax error and lists this.
     List(&'static str),
+    /// The same as two sentences.
+    Lists(&'static str),
 }
 
 /// The group under which a command is documented.

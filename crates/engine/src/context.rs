@@ -115,8 +115,24 @@ impl<'s, 'n> Cx<'s, 'n> {
     /// The entry of a key, for reading. Counts as a hit or a miss, and as using the key.
     #[inline]
     pub fn read(&mut self, key: &[u8]) -> Option<Ref<'_, entry::Entry>> {
+        self.read_at(self.moment, key)
+    }
+
+    /// As [`Cx::read`], but without using the key: for commands that want to know of it, not its value.
+    #[inline]
+    pub fn look(&mut self, key: &[u8]) -> Option<Ref<'_, entry::Entry>> {
+        self.read_at(Moment { touch: false, ..self.moment }, key)
+    }
+
+    /// As [`Cx::read`], using the key even if the client does not want its reads to.
+    pub fn touch(&mut self, key: &[u8]) -> Option<Ref<'_, entry::Entry>> {
+        self.read_at(Moment { touch: true, ..self.moment }, key)
+    }
+
+    #[inline]
+    fn read_at(&mut self, moment: Moment, key: &[u8]) -> Option<Ref<'_, entry::Entry>> {
         let key = self.key(key);
-        let (moment, db) = (self.moment, self.session.db);
+        let db = self.session.db;
         let shard = self.locked.shard_mut(&key);
         match shard.locate(&mut self.worker.effects, moment, db, &key) {
             Some(place) => {

@@ -43,6 +43,9 @@ pub enum CommandError {
     #[error("ERR Unknown subcommand or wrong number of arguments for '{0}'. Try {1} HELP")]
     RefusedQuotedOpen(Box<str>, Box<str>),
     /// The same in another wording.
+    #[error("ERR Unknown subcommand or wrong number of arguments for '{0}'. Try {1} help")]
+    RefusedQuotedLower(Box<str>, Box<str>),
+    /// The same in another wording.
     #[error("ERR Unknown {1} subcommand or wrong number of arguments for '{0}'")]
     RefusedNamed(Box<str>, Box<str>),
     /// The same in another wording.
@@ -57,6 +60,9 @@ pub enum CommandError {
     /// The same in another wording.
     #[error("ERR Syntax error, try {1} ({0})")]
     RefusedList(&'static str, Box<str>),
+    /// The same in another wording.
+    #[error("ERR Syntax error. Try {1} ({0})")]
+    RefusedLists(&'static str, Box<str>),
     /// There is no such key, and the command needs one.
     #[error("ERR no such key")]
     NoSuchKey,
@@ -154,6 +160,46 @@ pub enum CommandError {
     // Streams.
 
     // Keys of any type.
+    /// A key is to be moved or copied to where it is.
+    #[error("ERR source and destination objects are the same")]
+    SameObject,
+    /// An integer outside of the range of the argument.
+    #[error("ERR value is out of range, value must between {0} and {1}")]
+    NotBetween(i64, i64),
+    /// Not the number of a database, as the first of two.
+    #[error("ERR invalid first DB index")]
+    FirstDb,
+    /// The same as the second.
+    #[error("ERR invalid second DB index")]
+    SecondDb,
+    /// Frequencies are not known unless keys are evicted by them.
+    #[error(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+    )]
+    NotLfu,
+    /// Times of access are not known while keys are evicted by their frequencies.
+    #[error(
+        "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+    )]
+    Lfu,
+    /// Conditions of an expiry that exclude each other.
+    #[error("ERR NX and XX, GT or LT options at the same time are not compatible")]
+    ExpiryNxAndOthers,
+    /// The same.
+    #[error("ERR GT and LT options at the same time are not compatible")]
+    ExpiryGtAndLt,
+    /// A condition of an expiry that there is not.
+    #[error("ERR Unsupported option {0}")]
+    UnsupportedOption(Box<str>),
+    /// Not a place in an iteration.
+    #[error("ERR invalid cursor")]
+    InvalidCursor,
+    /// Only hashes have values that could be left out.
+    #[error("ERR NOVALUES option can only be used in HSCAN")]
+    NoValuesElsewhere,
+    /// Elements to be sorted, or what they are sorted by, that are no numbers.
+    #[error("ERR One or more scores can't be converted into double")]
+    NotSortable,
 
     // Configuration and diagnosis.
     /// A number of entries that is not one, from 7.0 on.
@@ -329,12 +375,14 @@ impl CommandError {
         match container.refusal(release) {
             Refusal::Quoted => CommandError::RefusedQuoted(name, container_name),
             Refusal::QuotedOpen => CommandError::RefusedQuotedOpen(name, container_name),
+            Refusal::QuotedLower => CommandError::RefusedQuotedLower(name, container_name),
             Refusal::Named => CommandError::RefusedNamed(name, container_name),
             Refusal::Hash(hint) => CommandError::RefusedHash(container_name, hint),
             Refusal::Plain => CommandError::RefusedPlain,
             Refusal::Bare => CommandError::Syntax,
             Refusal::Syntax => CommandError::RefusedSyntax(container_name),
             Refusal::List(list) => CommandError::RefusedList(list, container_name),
+            Refusal::Lists(list) => CommandError::RefusedLists(list, container_name),
         }
     }
 
@@ -345,6 +393,11 @@ impl CommandError {
             return CommandError::SubcommandArguments(name, container_name);
         }
         CommandError::unknown_subcommand(release, container, name)
+    }
+
+    /// A client's bytes, to be quoted in an error: bytes become characters, and these bytes again on the wire.
+    pub(crate) fn quote(bytes: &[u8]) -> Box<str> {
+        bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into()
     }
 
     /// The error's bytes as they go over the wire: characters are bytes, since clients' bytes may be quoted.

@@ -24,6 +24,15 @@ pub fn integer_in(
     number::parse_i64(bytes).filter(|value| range.contains(value)).ok_or(error)
 }
 
+/// An integer of 32 bits.
+///
+/// # Errors
+/// [`CommandError::NotAnInteger`], [`CommandError::NotBetween`]
+pub fn int32(bytes: &[u8]) -> Result<i32, CommandError> {
+    let outside = |_| CommandError::NotBetween(i32::MIN.into(), i32::MAX.into());
+    i32::try_from(integer(bytes)?).map_err(outside)
+}
+
 /// Whether an argument is this word, in any case.
 #[inline]
 pub fn is_word(bytes: &[u8], word: &str) -> bool {

@@ -166,15 +166,16 @@ impl<'a> Spot<'a> {
         }
     }
 
-    /// Puts a whole entry in the place of whatever is there; its key is this one. It brings its own expiry along.
+    /// Puts a whole entry in the place of whatever is there; its key is this one. It brings its own expiry along. A key
+    /// is new only if there was none.
     pub fn replace(&mut self, entry: Entry) {
-        if self.place.is_some() {
+        if let Some(old) = self.take_out() {
             let lazily = self.shard.params().lazy_server_del;
-            if let Some(old) = self.take_out() {
-                self.effects.discard(old, lazily);
-            }
+            self.effects.discard(old, lazily);
+            self.settle_in(entry);
+        } else {
+            self.put(entry);
         }
-        self.put(entry);
     }
 
     /// Takes the entry out; what follows a deletion comes with the commit.
@@ -202,7 +203,13 @@ impl<'a> Spot<'a> {
     }
 
     #[inline]
-    fn put(&mut self, mut entry: Entry) {
+    fn put(&mut self, entry: Entry) {
+        self.settle_in(entry);
+        self.event(Event(Class::NEW, "new"));
+    }
+
+    #[inline]
+    fn settle_in(&mut self, mut entry: Entry) {
         debug_assert!(self.place.is_none());
         if entry.clock() == 0 {
             entry.set_clock(self.shard.initial_clock(self.moment.now_ms));
@@ -210,7 +217,6 @@ impl<'a> Spot<'a> {
         self.accounted = entry.heap_bytes();
         self.place = Some(self.shard.insert(self.effects, self.moment.now_ms, self.db, self.key.hash, entry));
         self.state = State::Changed;
-        self.event(Event(Class::NEW, "new"));
     }
 
     #[inline]
@@ -227,6 +233,11 @@ impl<'a> Spot<'a> {
     #[inline]
     pub fn event(&mut self, event: Event) {
         self.shard.notify(self.effects, event, self.db, self.key.bytes);
+    }
+
+    /// Records an event of another key, which has changed together with this one.
+    pub fn event_of(&mut self, event: Event, db: u32, key: &[u8]) {
+        self.shard.notify(self.effects, event, db, key);
     }
 
     /// The inside of a collection; an empty one if there is no key.
@@ -265,6 +276,12 @@ impl<'a> Spot<'a> {
     #[inline]
     pub fn commit_silently(mut self) {
         self.finish(1);
+    }
+
+    /// Ends the change as a part of that of another key, which counts and records events for both.
+    #[inline]
+    pub fn commit_as_part(mut self) {
+        self.finish(0);
     }
 
     #[inline]

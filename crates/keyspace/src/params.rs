@@ -24,6 +24,11 @@ impl Policy {
         matches!(self, Policy::AllKeysLfu | Policy::VolatileLfu)
     }
 
+    /// Whether keys go by their access clocks.
+    pub fn uses_clocks(self) -> bool {
+        matches!(self, Policy::AllKeysLru | Policy::VolatileLru) || self.is_lfu()
+    }
+
     /// Whether only keys that expire may go.
     #[inline]
     pub fn is_volatile(self) -> bool {

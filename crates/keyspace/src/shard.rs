@@ -515,9 +515,17 @@ impl Shard {
             }
         }
         let fresh = Db { interest: own.interest.take(), ..Db::new(seed, skip) };
-        let old = std::mem::replace(own, fresh);
-        let bytes: usize =
-            old.table.heap_bytes() + old.table.iter().map(|entry| entry.heap_bytes()).sum::<usize>();
+        let keys = own.table.len();
+        let others: usize = self.dbs.iter().map(|own| own.table.len()).sum::<usize>() - keys;
+        // Whichever is less work: to add up what goes, or what stays.
+        let bytes = if others < keys {
+            let stays =
+                |(number, own): (usize, &Db)| if number == db as usize { 0 } else { own.heap_bytes() };
+            self.used_bytes - self.dbs.iter().enumerate().map(stays).sum::<usize>()
+        } else {
+            self.dbs[db as usize].heap_bytes()
+        };
+        let old = std::mem::replace(&mut self.dbs[db as usize], fresh);
         self.account(effects, -(bytes as isize));
         Some(Garbage::Table(old.table))
     }
@@ -652,6 +660,11 @@ impl Db {
             wheel: Wheel::default(),
             interest: None,
         }
+    }
+
+    /// What table and entries take, in bytes.
+    fn heap_bytes(&self) -> usize {
+        self.table.heap_bytes() + self.table.iter().map(|entry| entry.heap_bytes()).sum::<usize>()
     }
 
     /// A wheel with one record for every key that needs one.

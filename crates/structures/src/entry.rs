@@ -466,6 +466,29 @@ impl Entry {
         renamed
     }
 
+    /// A copy of value and expiry, stored alike, under another key; its clock is zero.
+    pub fn copy(&self, key: &[u8]) -> Entry {
+        let mut copy = match (self.kind(), self.value()) {
+            (Kind::Big, ValueRef::Text(text)) => {
+                Entry::with_word(key, Kind::Big, Box::new(text.to_bytes().into_owned()))
+            }
+            (kind, ValueRef::Text(_)) => {
+                let len = self.payload_len();
+                let (block, place) = Entry::allocate(key, kind, len);
+                // SAFETY: both payloads have this length and, being integers or bytes, own nothing.
+                unsafe { place.copy_from_nonoverlapping(self.payload(), len) };
+                Entry(block)
+            }
+            (_, ValueRef::List(list)) => Entry::with_object(key, List::clone(&list)),
+            (_, ValueRef::Set(set)) => Entry::with_object(key, Set::clone(&set)),
+            (_, ValueRef::Hash(hash)) => Entry::with_object(key, Hash::clone(&hash)),
+            (_, ValueRef::ZSet(zset)) => Entry::with_object(key, ZSet::clone(&zset)),
+            (_, ValueRef::Stream(stream)) => Entry::with_object(key, Stream::clone(&stream)),
+        };
+        copy.set_expire_at_ms(self.expire_at_ms());
+        copy
+    }
+
     #[inline]
     fn meta(&self) -> u32 {
         // SAFETY: every block begins with the meta word, aligned to sixteen bytes.
@@ -671,6 +694,7 @@ mod tests {
         Expire(Option<i64>),
         Clock(u32),
         Rename(Vec<u8>),
+        Copy(Vec<u8>),
         Collection,
     }
 
@@ -685,7 +709,8 @@ mod tests {
             (0usize..3000).prop_map(Step::Grow),
             any::<Option<i64>>().prop_map(Step::Expire),
             any::<u32>().prop_map(Step::Clock),
-            bytes.prop_map(Step::Rename),
+            bytes.clone().prop_map(Step::Rename),
+            bytes.prop_map(Step::Copy),
             Just(Step::Collection),
         ]
     }
@@ -725,6 +750,12 @@ mod tests {
                     Step::Rename(to) => {
                         entry = entry.rename(&to);
                         key = to;
+                    }
+                    Step::Copy(to) => {
+                        let copy = entry.copy(&to);
+                        prop_assert_eq!((copy.kind(), copy.clock()), (entry.kind(), 0));
+                        entry = copy;
+                        (key, clock) = (to, 0);
                     }
                     Step::Collection => {
                         entry.set_int(0);

@@ -7,9 +7,10 @@ use crate::thin::ThinEnum;
 use std::ptr::NonNull;
 
 /// A stream.
+#[derive(Clone)]
 pub struct Stream(Box<Body>);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Body {
     len: usize,
 }

@@ -188,17 +188,19 @@ fn echo(_: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
 }
 
 fn select(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let databases = i64::from(cx.node.settings.databases());
-    let (not_a_number, out_of_range) = match cx.release() {
-        Release::V3_0 => (CommandError::InvalidDb, CommandError::InvalidDb),
-        Release::V4_0 | Release::V5_0 => (CommandError::InvalidDb, CommandError::DbOutOfRange),
-        _ => (CommandError::NotAnInteger, CommandError::DbOutOfRange),
+    let number = args.at(1);
+    let out_of_range = match cx.release() {
+        Release::V3_0 => CommandError::InvalidDb,
+        _ => CommandError::DbOutOfRange,
     };
-    let db = parse::integer_in(args.at(1), i64::from(i32::MIN)..=i64::from(i32::MAX), not_a_number)?;
-    if !(0..databases).contains(&db) {
-        return Err(out_of_range);
-    }
-    cx.session.select(db as u32);
+    let db = if cx.release().has(v(6, 2, 0)) {
+        parse::int32(number)?
+    } else {
+        let range = i64::from(i32::MIN)..=i64::from(i32::MAX);
+        parse::integer_in(number, range, CommandError::InvalidDb)? as i32
+    };
+    let db = u32::try_from(db).ok().filter(|&db| db < cx.node.settings.databases()).ok_or(out_of_range)?;
+    cx.session.select(db);
     reply.ok();
     Ok(())
 }

@@ -19,6 +19,7 @@ pub mod list_blocking;
 pub mod lists;
 pub mod memory;
 pub mod monitor;
+pub mod object;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
@@ -56,6 +57,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         lists::COMMANDS,
         memory::COMMANDS,
         monitor::COMMANDS,
+        object::COMMANDS,
         pubsub::COMMANDS,
         scan::COMMANDS,
         server::COMMANDS,
