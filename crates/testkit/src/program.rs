@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Set where a missing redis-server is a failure rather than a reason to skip.
+/// Set where a missing redis-server or tool is a failure rather than a reason to skip.
 const REQUIRE_ORACLE: &str = "CARNELIAN_REQUIRE_ORACLE";
 
 /// A bare Redis node of the built program; it ends with the test.
@@ -71,6 +71,19 @@ impl Drop for Program {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// A command of Debian's redis-tools, such as redis-cli, to be run against this address. Says so and gives nothing if it
+/// is not installed, so that the test can be skipped; fails instead where the environment requires it.
+pub fn redis_tool(name: &str, address: SocketAddr) -> Option<Command> {
+    if let Err(error) = Command::new(name).arg("--version").stdout(Stdio::null()).status() {
+        assert!(std::env::var_os(REQUIRE_ORACLE).is_none(), "{name} does not start: {error}");
+        eprintln!("SKIPPED: there is no {name} ({error})");
+        return None;
+    }
+    let mut command = Command::new(name);
+    command.args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()]);
+    Some(command)
 }
 
 /// A real redis-server; it ends with the test.
