@@ -189,14 +189,22 @@ pub fn timeout(cx: &Cx, seconds: &[u8]) -> Result<Option<i64>, CommandError> {
             )),
         };
     }
-    let ms = float::parse(seconds).ok_or(CommandError::TimeoutNotAFloat)? * 1000.0;
-    let ms = if cx.release().has(v(7, 0, 0)) { ms.ceil() } else { ms.trunc() };
-    // Both ends are exact: 2^63 is the first double that is too large.
-    if ms >= i64::MAX as f64 {
-        let checked = cx.release().has(v(7, 2, 0));
-        return Err(if checked { CommandError::TimeoutOutOfRange } else { CommandError::TimeoutNegative });
+    let ms = match number::parse_i64(seconds) {
+        Some(seconds) => seconds.checked_mul(1000),
+        None => {
+            let ms = float::parse(seconds).ok_or(CommandError::TimeoutNotAFloat)? * 1000.0;
+            let ms = if cx.release().has(v(7, 0, 0)) { ms.ceil() } else { ms.trunc() };
+            // This is 2^63, the first double that is too large; what is too small is negative all the same.
+            (ms < i64::MAX as f64).then_some(ms as i64)
+        }
+    };
+    match ms {
+        Some(ms) => in_range(cx, ms),
+        None if cx.release().has(v(7, 2, 0)) && !seconds.starts_with(b"-") => {
+            Err(CommandError::TimeoutOutOfRange)
+        }
+        None => Err(CommandError::TimeoutNegative),
     }
-    in_range(cx, ms as i64)
 }
 
 /// A timeout in ms, as `XREAD` takes it: none for ever.
