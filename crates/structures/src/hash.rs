@@ -10,10 +10,10 @@
 #![allow(unsafe_code)]
 
 use crate::block;
+use crate::draw::{Selection, below};
 use crate::entry::{Kind, Object};
 use crate::member::Field;
 use crate::packed::{self, Item, Packed};
-use crate::set::below;
 use crate::table::{Place, Table};
 use crate::thin::ThinEnum;
 use std::collections::BTreeSet;
@@ -164,34 +164,54 @@ impl Hash {
         }
         match self {
             Hash::Packed(list) => {
-                if let Some(at) = list.find(field, list.start(), 2) {
-                    list.replace(list.next(at), value);
-                    return false;
+                let found = list.find(field, list.start(), 2);
+                match found {
+                    Some(at) => {
+                        list.replace(list.next(at), value);
+                    }
+                    None => {
+                        list.push(field);
+                        list.push(value);
+                    }
                 }
-                list.push(field);
-                list.push(value);
+                // Even where no field has come: the limit may have been lowered.
                 if list.count() / 2 > limits.packed_entries {
                     self.spread(limits.seed);
                 }
-                true
+                found.is_none()
             }
             Hash::Timed(list) => {
-                if let Some(at) = list.find(field, list.start(), 3) {
-                    let at = list.replace(list.next(at), value);
-                    if expiry == Expiry::Clear && list.get(at) != Item::Int(0) {
-                        self.set_expire_at_ms(field, None);
+                let found = list.find(field, list.start(), 3);
+                let mut stays = true;
+                match found {
+                    Some(at) => {
+                        let at = list.replace(list.next(at), value);
+                        stays = expiry == Expiry::Keep || list.get(at) == Item::Int(0);
                     }
-                    return false;
+                    None => {
+                        list.push(field);
+                        list.push(value);
+                        list.push(b"0");
+                    }
                 }
-                list.push(field);
-                list.push(value);
-                list.push(b"0");
-                if list.count() / 3 > limits.packed_entries {
+                let too_many = list.count() / 3 > limits.packed_entries;
+                if !stays {
+                    self.set_expire_at_ms(field, None);
+                }
+                if too_many {
                     self.spread(limits.seed);
                 }
-                true
+                found.is_none()
             }
             Hash::Table(fields) => fields.set(field, value, expiry),
+        }
+    }
+
+    /// Becomes a table already if so many fields are about to be set, be they new or not.
+    #[inline]
+    pub fn expect(&mut self, fields: usize, limits: &Limits) {
+        if fields > limits.packed_entries {
+            self.spread(limits.seed);
         }
     }
 
@@ -237,14 +257,7 @@ impl Hash {
                     return false;
                 }
                 if expire_at_ms.is_some() {
-                    let mut timed = Packed::new();
-                    for (index, item) in list.iter().enumerate() {
-                        timed.insert_item(timed.end(), item);
-                        if index % 2 == 1 {
-                            timed.insert_item(timed.end(), Item::Int(0));
-                        }
-                    }
-                    *self = Hash::Timed(timed);
+                    self.make_timed();
                     return self.set_expire_at_ms(field, expire_at_ms);
                 }
                 true
@@ -277,6 +290,20 @@ impl Hash {
                 fields.set_expire_at_ms(place, expire_at_ms);
                 true
             }
+        }
+    }
+
+    /// Makes room for expiries in a packed list, before any field has one.
+    pub fn make_timed(&mut self) {
+        if let Hash::Packed(list) = self {
+            let mut timed = Packed::new();
+            for (index, item) in list.iter().enumerate() {
+                timed.insert_item(timed.end(), item);
+                if index % 2 == 1 {
+                    timed.insert_item(timed.end(), Item::Int(0));
+                }
+            }
+            *self = Hash::Timed(timed);
         }
     }
 
@@ -333,6 +360,21 @@ impl Hash {
         })
     }
 
+    /// Visits `count` different fields drawn uniformly, or all where there are not more.
+    pub fn sample(&self, count: usize, draw: &mut dyn FnMut() -> u64, mut visit: impl FnMut(Visit<'_>)) {
+        match self {
+            Hash::Table(fields) => fields.table.sample(count, draw, |field| visit(parts(field))),
+            _ => {
+                let mut selection = Selection::new(count, self.len());
+                self.for_each(|field| {
+                    if selection.takes(draw) {
+                        visit(field);
+                    }
+                });
+            }
+        }
+    }
+
     /// Calls `visit` with every field.
     #[inline]
     pub fn for_each(&self, mut visit: impl FnMut(Visit<'_>)) {
@@ -375,7 +417,10 @@ impl Hash {
         let mut fields =
             Box::new(FieldTable { table: Table::new(seed, 0), field_bytes: 0, expiries: BTreeSet::new() });
         self.for_each(|(field, value, expire_at_ms)| {
-            field.with_bytes(|field| value.with_bytes(|value| fields.insert_new(field, value, expire_at_ms)));
+            field.with_bytes(|field| {
+                let hash = fields.table.hash(field);
+                value.with_bytes(|value| fields.insert_new(hash, field, value, expire_at_ms));
+            });
         });
         *self = Hash::Table(fields);
     }
@@ -417,8 +462,9 @@ impl FieldTable {
 
     #[inline]
     fn set(&mut self, field: &[u8], value: &[u8], expiry: Expiry) -> bool {
-        let Some(place) = self.find(field) else {
-            self.insert_new(field, value, None);
+        let hash = self.table.hash(field);
+        let Some(place) = self.table.find(hash, field) else {
+            self.insert_new(hash, field, value, None);
             return true;
         };
         if expiry == Expiry::Clear && !self.expiries.is_empty() {
@@ -431,8 +477,8 @@ impl FieldTable {
         false
     }
 
-    fn insert_new(&mut self, field: &[u8], value: &[u8], expire_at_ms: Option<i64>) {
-        let hash = self.table.hash(field);
+    #[inline]
+    fn insert_new(&mut self, hash: u64, field: &[u8], value: &[u8], expire_at_ms: Option<i64>) {
         let field = Field::new(field, value, expire_at_ms);
         self.field_bytes += field.heap_bytes();
         if let Some(at_ms) = expire_at_ms {
@@ -476,7 +522,8 @@ impl Clone for Hash {
                     expiries: BTreeSet::new(),
                 });
                 for field in fields.table.iter() {
-                    copy.insert_new(field.bytes(), field.value(), field.expire_at_ms());
+                    let hash = copy.table.hash(field.bytes());
+                    copy.insert_new(hash, field.bytes(), field.value(), field.expire_at_ms());
                 }
                 Hash::Table(copy)
             }
@@ -526,6 +573,64 @@ mod tests {
         assert_eq!(hash.heap_bytes(), 192);
         hash.set(b"eleventh", b"value", Expiry::Clear, &LIMITS);
         assert!(matches!(hash, Hash::Table(_)));
+    }
+
+    #[test]
+    fn a_limit_that_was_lowered_counts_from_the_next_set_on() {
+        for timed in [false, true] {
+            let mut hash = Hash::empty();
+            for field in [b"a", b"b", b"c"] {
+                hash.set(field, b"1", Expiry::Clear, &LIMITS);
+                hash.set_expire_at_ms(field, timed.then_some(7));
+            }
+            let limits = Limits { packed_entries: 2, ..LIMITS };
+            assert!(!hash.set(b"a", b"2", Expiry::Clear, &limits));
+            assert!(matches!(hash, Hash::Table(_)), "as observed on redis 7.0");
+            hash.check_invariants();
+            assert_eq!(hash.expire_at_ms(b"a"), Some(None));
+            assert_eq!(hash.expire_at_ms(b"b"), Some(timed.then_some(7)));
+        }
+    }
+
+    #[test]
+    fn draws_are_fair_and_distinct() {
+        let table = Limits { packed_entries: 0, ..LIMITS };
+        let packed = Limits { packed_entries: 64, ..LIMITS };
+        for (limits, timed) in [(packed, false), (packed, true), (table, false)] {
+            let mut hash = Hash::empty();
+            for number in 0..64 {
+                let text = number.to_string();
+                hash.set(text.as_bytes(), text.as_bytes(), Expiry::Clear, &limits);
+            }
+            if timed {
+                hash.make_timed();
+            }
+            let mut number = 7u64;
+            let mut draw = || {
+                number =
+                    number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                (number ^ number >> 33).wrapping_mul(0xFF51_AFD7_ED55_8CCD)
+            };
+            for count in [1, 5, 40, 63] {
+                let rounds = if cfg!(miri) { 2 } else { 20_000 / count };
+                let mut hits = [0f64; 64];
+                for _ in 0..rounds {
+                    let mut seen = Vec::new();
+                    hash.sample(count, &mut draw, |(field, value, _)| {
+                        assert_eq!(field.to_bytes(), value.to_bytes());
+                        seen.push(String::from_utf8_lossy(&field.to_bytes()).parse::<usize>().unwrap());
+                    });
+                    seen.iter().for_each(|&number| hits[number] += 1.0);
+                    seen.sort();
+                    seen.dedup();
+                    assert_eq!(seen.len(), count);
+                }
+                let expected = (rounds * count) as f64 / 64.0;
+                let chi_square: f64 = hits.iter().map(|hits| (hits - expected).powi(2) / expected).sum();
+                // 63 degrees of freedom: exceeds 104 once in a thousand fair runs; the numbers are fixed.
+                assert!(cfg!(miri) || chi_square < 104.0, "{count}: {chi_square}");
+            }
+        }
     }
 
     #[derive(Clone, Debug)]

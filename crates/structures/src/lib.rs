@@ -5,6 +5,7 @@
 //! its top which invariants its unsafe blocks rest on.
 
 pub mod block;
+mod draw;
 pub mod entry;
 pub mod glob;
 pub mod hash;
@@ -17,6 +18,7 @@ pub mod number;
 pub mod order;
 pub mod packed;
 pub mod set;
+pub mod set_algebra;
 pub mod stream;
 pub mod table;
 pub mod thin;

@@ -21,7 +21,9 @@
 #![allow(unsafe_code)]
 
 use crate::block;
+use crate::draw::Selection;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -74,7 +76,7 @@ struct Segment {
 }
 
 /// Where an item is; valid until the table is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     segment: u32,
     slot: u32,
@@ -311,6 +313,23 @@ impl<T: Item> Table<T> {
             let place = Place { segment: index as u32, slot: slot as u32 };
             if !self.slot(place).is_null() {
                 return Some(place);
+            }
+        }
+    }
+
+    /// Visits `count` different items drawn uniformly, or all where there are not more; `draw` gives random numbers. The
+    /// work grows with `count`, not with the table.
+    pub fn sample(&self, count: usize, draw: &mut dyn FnMut() -> u64, mut visit: impl FnMut(&T)) {
+        if count >= self.len / 4 {
+            let mut selection = Selection::new(count, self.len);
+            self.iter().filter(|_| selection.takes(draw)).for_each(|item| visit(&item));
+            return;
+        }
+        let mut drawn = HashSet::with_capacity_and_hasher(count, foldhash::fast::FixedState::default());
+        while drawn.len() < count {
+            let Some(place) = self.random(&mut *draw) else { return };
+            if drawn.insert(place) {
+                visit(&self.at(place));
             }
         }
     }

@@ -9,11 +9,11 @@
 #![allow(unsafe_code)]
 
 use crate::block;
+use crate::draw::below;
 use crate::entry::{Kind, Object};
 use crate::member::Scored;
 use crate::order::Order;
 use crate::packed::{self, Item, Packed};
-use crate::set::below;
 use crate::table::{Item as _, Place, Table};
 use crate::thin::ThinEnum;
 use std::cmp::Ordering;
