@@ -370,6 +370,11 @@ impl<'a, O: Object> Change<'a, O> {
         self.spot.shard.draw()
     }
 
+    /// Random numbers; see [`Shard::draws`].
+    pub fn draws(&mut self) -> impl FnMut() -> u64 + use<O> {
+        self.spot.shard.draws()
+    }
+
     /// Records an event before those of the commit.
     #[inline]
     pub fn event(&mut self, event: Event) {

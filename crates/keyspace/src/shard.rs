@@ -281,6 +281,13 @@ impl Shard {
         next_random(&mut self.random)
     }
 
+    /// Random numbers for what is drawn while the shard is borrowed.
+    pub fn draws(&mut self) -> impl FnMut() -> u64 + use<> {
+        // A state must not be zero.
+        let mut state = self.draw() | 1;
+        move || next_random(&mut state)
+    }
+
     /// The clock of a key that is created now.
     #[inline]
     pub(crate) fn initial_clock(&self, now_ms: i64) -> u32 {

@@ -4,7 +4,8 @@ use keyspace::{Class, Effects, Event, Key, Keyspace, Moment, Params, Policy};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
-use structures::hash::{Expiry, Hash};
+use structures::entry::{Entry, Object as _};
+use structures::hash::{Expiry, Hash, Limits};
 use structures::list::{List, Side};
 use structures::table::Item as _;
 
@@ -265,6 +266,27 @@ fn events_watches_and_queues_learn_of_changes() {
 }
 
 #[test]
+fn a_key_is_new_unless_it_is_overwritten() {
+    let keyspace = keyspace(1, |params| params.notify = Class::all());
+    let key = keyspace.key(b"key");
+    let write = |take: bool| {
+        let mut effects = Effects::default();
+        let mut locked = keyspace.lock_blocking(keyspace.all());
+        let mut spot = locked.shard_mut(&key).spot(&mut effects, Moment::at(START_MS), 0, key);
+        if take {
+            spot.take();
+        }
+        spot.replace(Entry::with_buffer(b"key", b"value".to_vec()));
+        spot.commit(SET);
+        effects.happenings.into_iter().map(|happening| happening.event.1).collect::<Vec<_>>()
+    };
+    // As observed on redis 7.0: SINTERSTORE overwrites, RENAME deletes what was there.
+    assert_eq!(write(false), ["new", "set"]);
+    assert_eq!(write(false), ["set"]);
+    assert_eq!(write(true), ["new", "set"]);
+}
+
+#[test]
 fn a_scan_over_shards_sees_every_key_once() {
     for shards in [1, 2, 16] {
         let keyspace = keyspace(shards, |_| ());
@@ -407,4 +429,147 @@ fn without_active_expiry_keys_go_when_they_are_met() {
     drop(locked);
     assert_eq!(get(&keyspace, START_MS + 1000, 0, b"k"), None);
     assert_eq!(keyspace.lock_blocking(keyspace.all()).stats(0).keys, 0);
+}
+
+#[derive(Clone, Debug)]
+enum FieldStep {
+    /// Sets a field for good, or for as long as it had.
+    Set(u8, u8, bool),
+    Remove(u8, u8),
+    /// Gives a field so many ms, or all time.
+    Expire(u8, u8, Option<i64>),
+    /// Gives the key so many ms, or all time.
+    ExpireKey(u8, Option<i64>),
+    Pass(i64),
+    ExpireDue(usize),
+}
+
+fn field_step() -> impl Strategy<Value = FieldStep> {
+    let key = || 0u8..3;
+    let field = || 0u8..16;
+    let after = || prop::option::weighted(0.8, 1i64..30_000);
+    prop_oneof![
+        6 => (key(), field(), any::<bool>()).prop_map(|(key, field, keep)| FieldStep::Set(key, field, keep)),
+        2 => (key(), field()).prop_map(|(key, field)| FieldStep::Remove(key, field)),
+        6 => (key(), field(), after()).prop_map(|(key, field, after)| FieldStep::Expire(key, field, after)),
+        1 => (key(), after()).prop_map(|(key, after)| FieldStep::ExpireKey(key, after)),
+        3 => (0i64..6_000).prop_map(FieldStep::Pass),
+        3 => (1usize..40).prop_map(FieldStep::ExpireDue),
+    ]
+}
+
+/// Fields, and when they go.
+type Fields = BTreeMap<u8, Option<i64>>;
+/// Hashes by key, and when they go.
+type Hashes = BTreeMap<u8, (Fields, Option<i64>)>;
+
+/// What has expired is not there, whether it has been removed or not; a key takes its fields along, and the last field
+/// the key.
+fn bury(hashes: &mut Hashes, now_ms: i64) {
+    hashes.retain(|_, (fields, at_ms)| {
+        fields.retain(|_, at_ms| at_ms.is_none_or(|at_ms| at_ms > now_ms));
+        !fields.is_empty() && at_ms.is_none_or(|at_ms| at_ms > now_ms)
+    });
+}
+
+proptest! {
+    /// Fields that expire by themselves are met by commands, by active expiry or by neither: whoever looks sees the
+    /// same. Hashes are small, with and without expiries, and tables.
+    #[test]
+    fn fields_expire_as_those_of_a_map(
+        steps in prop::collection::vec(field_step(), 1..150),
+        packed_entries in prop_oneof![Just(0usize), Just(6), Just(100)],
+    ) {
+        let keyspace = keyspace(2, |params| params.hash.packed_entries = packed_entries);
+        let limits = Limits { packed_entries, ..Params::new(7).hash };
+        let mut model = Hashes::new();
+        let mut now_ms = START_MS;
+        for step in steps {
+            let mut effects = Effects::default();
+            let mut locked = keyspace.lock_blocking(keyspace.all());
+            let moment = Moment::at(now_ms);
+            bury(&mut model, now_ms);
+            match step {
+                FieldStep::Set(id, field, keep) => {
+                    let key = keyspace.key(std::slice::from_ref(&id));
+                    let spot = locked.shard_mut(&key).spot(&mut effects, moment, 0, key);
+                    let mut hash = spot.object::<Hash>().unwrap();
+                    let expiry = if keep { Expiry::Keep } else { Expiry::Clear };
+                    let new = hash.set(&[field], b"value", expiry, &limits);
+                    hash.commit(SET);
+                    let (fields, _) = model.entry(id).or_default();
+                    prop_assert_eq!(new, !fields.contains_key(&field));
+                    let at_ms = fields.entry(field).or_default();
+                    if !keep {
+                        *at_ms = None;
+                    }
+                }
+                FieldStep::Remove(id, field) => {
+                    let key = keyspace.key(std::slice::from_ref(&id));
+                    let spot = locked.shard_mut(&key).spot(&mut effects, moment, 0, key);
+                    let mut hash = spot.object::<Hash>().unwrap();
+                    let was = hash.remove(&[field]);
+                    if was { hash.commit(SET) } else { hash.leave() }
+                    let own = model.get_mut(&id).and_then(|(fields, _)| fields.remove(&field));
+                    prop_assert_eq!(was, own.is_some());
+                    model.retain(|_, (fields, _)| !fields.is_empty());
+                }
+                FieldStep::Expire(id, field, after_ms) => {
+                    let key = keyspace.key(std::slice::from_ref(&id));
+                    let spot = locked.shard_mut(&key).spot(&mut effects, moment, 0, key);
+                    let mut hash = spot.object::<Hash>().unwrap();
+                    let at_ms = after_ms.map(|after_ms| now_ms + after_ms);
+                    let was = hash.set_expire_at_ms(&[field], at_ms);
+                    if was { hash.commit(SET) } else { hash.leave() }
+                    let own = model.get_mut(&id).and_then(|(fields, _)| fields.get_mut(&field));
+                    prop_assert_eq!(was, own.is_some());
+                    if let Some(own) = own {
+                        *own = at_ms;
+                    }
+                }
+                FieldStep::ExpireKey(id, after_ms) => {
+                    let key = keyspace.key(std::slice::from_ref(&id));
+                    let mut spot = locked.shard_mut(&key).spot(&mut effects, moment, 0, key);
+                    if spot.exists() {
+                        let at_ms = after_ms.map(|after_ms| now_ms + after_ms);
+                        spot.set_expiry(at_ms);
+                        spot.commit(SET);
+                        model.get_mut(&id).unwrap().1 = at_ms;
+                    } else {
+                        spot.leave();
+                        prop_assert!(!model.contains_key(&id));
+                    }
+                }
+                FieldStep::Pass(ms) => now_ms += ms,
+                FieldStep::ExpireDue(most) => {
+                    now_ms += 64;
+                    for shard in locked.iter_mut() {
+                        while shard.expire_due(&mut effects, now_ms, most).is_some_and(|at_ms| at_ms <= now_ms) {}
+                        for entry in shard.iter(0) {
+                            let soonest_ms = entry.object::<Hash>().and_then(|hash| hash.soonest_ms());
+                            for at_ms in soonest_ms.into_iter().chain(entry.expire_at_ms()) {
+                                prop_assert!(at_ms > now_ms - 64, "still there {} ms after its time", now_ms - at_ms);
+                            }
+                        }
+                    }
+                }
+            }
+            keyspace.account(&mut effects);
+            drop(locked);
+            check(&keyspace);
+        }
+        let mut effects = Effects::default();
+        let mut locked = keyspace.lock_blocking(keyspace.all());
+        bury(&mut model, now_ms);
+        for id in 0..3u8 {
+            let key = keyspace.key(std::slice::from_ref(&id));
+            let mut seen = Fields::new();
+            if let Some(entry) = locked.get(&mut effects, Moment::at(now_ms), 0, &key) {
+                entry.object::<Hash>().unwrap().for_each(|(field, _, at_ms)| {
+                    seen.insert(field.to_bytes()[0], at_ms);
+                });
+            }
+            prop_assert_eq!(seen, model.remove(&id).unwrap_or_default().0);
+        }
+    }
 }
