@@ -1,6 +1,6 @@
 //! What a command was like in earlier releases.
 
-use crate::{Category, Command, Flags, Range, Release};
+use crate::{Category, Command, Flags, KeySpec, Range, Release};
 
 /// A difference of the releases before one; a field that is `None` or empty did not differ.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub struct Former {
     pub with: Flags,
     /// Flags that it did not have.
     pub without: Flags,
+    /// Which arguments were keys; execution looks only at those of the newest release.
+    pub keys: Option<&'static [KeySpec]>,
     /// Its range of keys.
     pub range: Option<Range>,
     /// Its categories, beside those that followed from the flags.
@@ -29,6 +31,7 @@ impl Former {
             arity: None,
             with: Flags::empty(),
             without: Flags::empty(),
+            keys: None,
             range: None,
             categories: None,
             tips: None,
@@ -48,6 +51,11 @@ impl Former {
     /// Without these flags.
     pub const fn without(self, flags: Flags) -> Former {
         Former { without: flags, ..self }
+    }
+
+    /// With these arguments as keys.
+    pub const fn keys(self, keys: &'static [KeySpec]) -> Former {
+        Former { keys: Some(keys), ..self }
     }
 
     /// With this range of keys.
@@ -73,6 +81,8 @@ pub struct Shape {
     pub arity: i8,
     /// Its traits.
     pub flags: Flags,
+    /// Which arguments are keys.
+    pub keys: &'static [KeySpec],
     /// The range of its keys.
     pub range: Range,
     /// All its access categories.
@@ -99,6 +109,7 @@ impl<H> Command<H> {
         let mut shape = Shape {
             arity: self.arity,
             flags: self.flags,
+            keys: self.keys,
             range: self.range,
             categories: self.categories,
             tips: self.tips,
@@ -106,6 +117,7 @@ impl<H> Command<H> {
         for former in self.former.iter().filter(|former| release < former.before) {
             shape.arity = former.arity.unwrap_or(shape.arity);
             shape.flags = (shape.flags | former.with) - former.without;
+            shape.keys = former.keys.unwrap_or(shape.keys);
             shape.range = former.range.unwrap_or(shape.range);
             shape.categories = former.categories.unwrap_or(shape.categories);
             shape.tips = former.tips.unwrap_or(shape.tips);

@@ -23,7 +23,7 @@ fn facts(release: Release) -> Vec<Value> {
 /// Everything that a fact of this release may say of the command.
 fn described(entry: &Entry, release: Release) -> Value {
     let shape = &entry.shape;
-    let key_specs: Vec<Value> = entry.record.keys.iter().map(key_spec).collect();
+    let key_specs: Vec<Value> = shape.keys.iter().map(key_spec).collect();
     json!({
         "arity": shape.arity,
         "flags": sorted(shape.flags.names(release).map(str::to_owned)),
