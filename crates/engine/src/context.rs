@@ -258,6 +258,13 @@ impl<'s, 'n> Cx<'s, 'n> {
         self.locked.set().contains(self.node.keyspace.set_of(&self.key(key)))
     }
 
+    /// Random numbers for what is drawn from the value at a key.
+    #[inline]
+    pub fn draws(&mut self, key: &[u8]) -> impl FnMut() -> u64 + use<> {
+        let key = self.key(key);
+        self.locked.shard_mut(&key).draws()
+    }
+
     /// Has the command wait, unless it may not: then its time is up at once.
     pub fn wait(&mut self, wait: Wait, reply: &mut Reply) {
         if self.may_wait {

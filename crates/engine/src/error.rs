@@ -129,7 +129,7 @@ pub enum CommandError {
         "ERR RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list"
     )]
     RankZero7,
-    /// A number that cannot be negated, from 7.2 on.
+    /// A number that cannot be negated, where that is asked for.
     #[error("ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807")]
     NotNegatable,
     /// `LPOS` with a count below zero.
@@ -152,8 +152,50 @@ pub enum CommandError {
     TimeoutOutOfRange,
 
     // Sets.
+    /// More keys announced than there are arguments.
+    #[error("ERR Number of keys can't be greater than number of args")]
+    TooManyKeys,
+    /// A limit below zero.
+    #[error("ERR LIMIT can't be negative")]
+    NegativeLimit,
+    /// A number outside of the command's range.
+    #[error("ERR value is out of range")]
+    OutOfRange,
 
     // Hashes.
+    /// A field without a value, in 4.0 and 5.0, and in `HMSET` before.
+    #[error("ERR wrong number of arguments for HMSET")]
+    FieldWithoutValue,
+    /// The value of a field is not an integer.
+    #[error("ERR hash value is not an integer")]
+    ValueNotAnInteger,
+    /// The value of a field is not a number, up to 3.0.
+    #[error("ERR hash value is not a valid float")]
+    ValueNotAValidFloat,
+    /// The same from 3.2 on.
+    #[error("ERR hash value is not a float")]
+    ValueNotAFloat,
+    /// An increment that is no finite number, from 6.0 on.
+    #[error("ERR value is NaN or Infinity")]
+    NotFinite,
+    /// The result of an increment is no finite number, from 5.0 on.
+    #[error("ERR increment would produce NaN or Infinity")]
+    WouldNotBeFinite,
+    /// An expiry of fields before now, or before the epoch.
+    #[error("ERR invalid expire time, must be >= 0")]
+    NegativeExpire,
+    /// The word that announces fields is not where it must be.
+    #[error("ERR Mandatory argument FIELDS is missing or not at the right position")]
+    FieldsMissing,
+    /// A number of fields below one, where their expiry is set.
+    #[error("ERR Parameter `numFields` should be greater than 0")]
+    NoFieldsToExpire,
+    /// A number of fields below one elsewhere.
+    #[error("ERR Number of fields must be a positive integer")]
+    NoFields,
+    /// Another number of fields announced than there are.
+    #[error("ERR The `numfields` parameter must match the number of arguments")]
+    FieldCount,
 
     // Sorted sets and places.
 

@@ -180,6 +180,11 @@ impl Extended {
         value.is_finite().then_some(value)
     }
 
+    /// Whether it is below zero, or zero below.
+    pub fn is_negative(&self) -> bool {
+        self.negative
+    }
+
     /// A double, exactly; nothing if it is not finite.
     pub fn from_f64(value: f64) -> Option<Extended> {
         if !value.is_finite() {

@@ -5,7 +5,7 @@
 //!
 //! Not here: the commands that wait for entries, which are in [`super::list_blocking`].
 
-use crate::commands::family;
+use crate::commands::{bulk, family};
 use crate::context::Scales;
 use crate::parse::{self, integer, is_word};
 use crate::{BASE, Command, CommandError, Cx};
@@ -673,15 +673,6 @@ fn narrow(list: &mut Change<List>) {
 /// The event of a push.
 fn pushed(side: Side) -> Event {
     Event(Class::LIST, if side == Side::Left { "lpush" } else { "rpush" })
-}
-
-/// Writes an entry as a string.
-#[inline]
-fn bulk(reply: &mut Reply, item: Item) {
-    match item {
-        Item::Str(bytes) => reply.bulk(bytes),
-        Item::Int(value) => reply.bulk_integer(value),
-    }
 }
 
 /// One of the two ends of a list.

@@ -23,6 +23,7 @@ pub mod object;
 pub mod pubsub;
 pub mod scan;
 pub mod server;
+pub mod set_algebra;
 pub mod sets;
 pub mod slowlog;
 pub mod sort;
@@ -34,6 +35,7 @@ pub mod zsets;
 
 use crate::Command;
 use resp::Reply;
+use structures::packed::Item;
 
 /// Every command of every release.
 pub fn all() -> impl Iterator<Item = &'static Command> {
@@ -61,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         pubsub::COMMANDS,
         scan::COMMANDS,
         server::COMMANDS,
+        set_algebra::COMMANDS,
         sets::COMMANDS,
         slowlog::COMMANDS,
         sort::COMMANDS,
@@ -73,6 +76,15 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
     .into_iter()
     .flatten()
     .copied()
+}
+
+/// Writes an entry of a collection as a string.
+#[inline]
+pub(crate) fn bulk(reply: &mut Reply, item: Item) {
+    match item {
+        Item::Str(bytes) => reply.bulk(bytes),
+        Item::Int(value) => reply.bulk_integer(value),
+    }
 }
 
 /// Writes the reply of a `HELP` subcommand: how the others are called, and what they do.
