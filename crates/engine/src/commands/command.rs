@@ -185,8 +185,8 @@ fn describe(release: Release, name: &[u8], entry: &Entry, reply: &mut Reply) {
     }
     reply.set(shape.tips.len());
     shape.tips.iter().for_each(|tip| reply.bulk(tip));
-    reply.set(entry.record.keys.len());
-    entry.record.keys.iter().for_each(|spec| describe_keys(spec, reply));
+    reply.set(entry.shape.keys.len());
+    entry.shape.keys.iter().for_each(|spec| describe_keys(spec, reply));
     match &*entry.subcommands {
         [] => reply.set(0),
         subcommands => {
