@@ -123,6 +123,8 @@ pub struct KeySpec {
     pub begin: Begin,
     /// How they are found from there.
     pub find: Find,
+    /// Words without which a request has none of these keys; empty where it may have them without.
+    pub words: &'static [&'static str],
 }
 
 impl KeySpec {
@@ -133,7 +135,13 @@ impl KeySpec {
 
     /// The keys from argument `index` on, up to `last` after it (from the end if negative), every `step`-th.
     pub const fn range(index: i8, last: i8, step: i8, access: Access) -> KeySpec {
-        KeySpec { notes: "", access, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 } }
+        KeySpec {
+            notes: "",
+            access,
+            begin: Begin::Index(index),
+            find: Find::Range { last, step, limit: 0 },
+            words: &[],
+        }
     }
 
     /// The keys after the argument `index`, which says how many they are.
@@ -143,6 +151,7 @@ impl KeySpec {
             access,
             begin: Begin::Index(index),
             find: Find::Count { count: 0, first: 1, step: 1 },
+            words: &[],
         }
     }
 
@@ -153,12 +162,18 @@ impl KeySpec {
             access,
             begin: Begin::Keyword(keyword, from),
             find: Find::Range { last: 0, step: 1, limit: 0 },
+            words: &[],
         }
     }
 
     /// Keys that only the command itself can find.
     pub const fn unknown(access: Access) -> KeySpec {
-        KeySpec { notes: "", access, begin: Begin::Unknown, find: Find::Unknown }
+        KeySpec { notes: "", access, begin: Begin::Unknown, find: Find::Unknown, words: &[] }
+    }
+
+    /// The same, of requests that have one of these words after their first key.
+    pub const fn with_any(self, words: &'static [&'static str]) -> KeySpec {
+        KeySpec { words, ..self }
     }
 
     /// The same with a remark.

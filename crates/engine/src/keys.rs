@@ -2,6 +2,7 @@
 
 use crate::Command;
 use crate::node::Node;
+use crate::parse;
 use crate::session::Session;
 use crate::table::Entry;
 use command::{Access, Begin, Find, Flags, KeySpec, Shape};
@@ -18,6 +19,8 @@ pub enum Plan {
     One(usize),
     /// Those of all its keys.
     Keys,
+    /// Those of its keys, but all if words in the request say that it has keys that only the command can find.
+    KeysOrAll,
     /// Those of the keys that the session watches, and of the commands that it has queued if they are run.
     Session {
         /// Whether the queue is run.
@@ -45,7 +48,10 @@ impl Plan {
             }
             specs if specs.iter().all(|spec| spec.access.contains(Access::NOT_KEY)) => Plan::None,
             // Keys that only the command can find might be anywhere.
-            specs if specs.iter().any(|spec| spec.begin == Begin::Unknown) => Plan::All,
+            specs if specs.iter().any(|spec| spec.begin == Begin::Unknown && spec.words.is_empty()) => {
+                Plan::All
+            }
+            specs if specs.iter().any(|spec| spec.begin == Begin::Unknown) => Plan::KeysOrAll,
             _ => Plan::Keys,
         }
     }
@@ -123,6 +129,12 @@ fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
     last < count
 }
 
+/// Whether words in a request say that it has keys that only the command can find.
+fn has_words(record: &'static Command, args: Args) -> bool {
+    let mut words = record.keys.iter().flat_map(|spec| spec.words);
+    words.any(|word| args.iter_from(2).any(|arg| parse::is_word(arg, word)))
+}
+
 /// The shards that a request needs.
 pub fn shards(node: &Node, session: &Session, entry: &'static Entry, args: Args) -> ShardSet {
     let keyspace = &node.keyspace;
@@ -140,7 +152,8 @@ pub fn shards(node: &Node, session: &Session, entry: &'static Entry, args: Args)
                 set.insert(keyspace.shard_of(keyspace.key(key).hash));
             }
         }
-        Plan::Keys => {
+        Plan::KeysOrAll if has_words(entry.record, args) => set = keyspace.all(),
+        Plan::Keys | Plan::KeysOrAll => {
             for (index, _) in positions(entry.record, args) {
                 set.insert(keyspace.shard_of(keyspace.key(args.at(index)).hash));
             }

@@ -239,6 +239,11 @@ impl Reply {
         self.fill(place, |reply| reply.array(len));
     }
 
+    /// Puts an integer, as a string, where room was left for it.
+    pub fn deferred_bulk_integer(&mut self, place: Deferred, value: u64) {
+        self.fill(place, |reply| reply.bulk(itoa::Buffer::new().format(value)));
+    }
+
     /// Puts the header of a map where room was left for it.
     pub fn deferred_map(&mut self, place: Deferred, len: usize) {
         self.fill(place, |reply| reply.map(len));
@@ -325,7 +330,11 @@ mod tests {
             reply.bulk("b");
             reply.deferred_map(inner, 12);
             reply.deferred_array(outer, 2);
+            let last = reply.defer();
+            reply.ok();
+            reply.deferred_bulk_integer(last, u64::MAX);
         });
-        assert_eq!(text, ":1\r\n*2\r\n$1\r\na\r\n%12\r\n$1\r\nb\r\n");
+        let numbers = "$20\r\n18446744073709551615\r\n+OK\r\n";
+        assert_eq!(text, format!(":1\r\n*2\r\n$1\r\na\r\n%12\r\n$1\r\nb\r\n{numbers}"));
     }
 }
