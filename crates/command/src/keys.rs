@@ -112,6 +112,17 @@ pub enum Find {
     Unknown,
 }
 
+/// What is known of keys of which a specification tells that only the command itself can find them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// Nothing: they may be any.
+    Nothing,
+    /// A request has none of them unless one of these words follows its first key.
+    Words(&'static [&'static str]),
+    /// There is one, after the last of this word that follows the first key.
+    After(&'static str),
+}
+
 /// Some of the keys of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeySpec {
@@ -123,8 +134,8 @@ pub struct KeySpec {
     pub begin: Begin,
     /// How they are found from there.
     pub find: Find,
-    /// Words without which a request has none of these keys; empty where it may have them without.
-    pub words: &'static [&'static str],
+    /// What is known of keys that only the command itself can find.
+    pub untold: Untold,
 }
 
 impl KeySpec {
@@ -140,7 +151,7 @@ impl KeySpec {
             access,
             begin: Begin::Index(index),
             find: Find::Range { last, step, limit: 0 },
-            words: &[],
+            untold: Untold::Nothing,
         }
     }
 
@@ -151,7 +162,7 @@ impl KeySpec {
             access,
             begin: Begin::Index(index),
             find: Find::Count { count: 0, first: 1, step: 1 },
-            words: &[],
+            untold: Untold::Nothing,
         }
     }
 
@@ -162,18 +173,18 @@ impl KeySpec {
             access,
             begin: Begin::Keyword(keyword, from),
             find: Find::Range { last: 0, step: 1, limit: 0 },
-            words: &[],
+            untold: Untold::Nothing,
         }
     }
 
     /// Keys that only the command itself can find.
     pub const fn unknown(access: Access) -> KeySpec {
-        KeySpec { notes: "", access, begin: Begin::Unknown, find: Find::Unknown, words: &[] }
+        KeySpec { notes: "", access, begin: Begin::Unknown, find: Find::Unknown, untold: Untold::Nothing }
     }
 
-    /// The same, of requests that have one of these words after their first key.
-    pub const fn with_any(self, words: &'static [&'static str]) -> KeySpec {
-        KeySpec { words, ..self }
+    /// The same with what else is known.
+    pub const fn knowing(self, untold: Untold) -> KeySpec {
+        KeySpec { untold, ..self }
     }
 
     /// The same with a remark.

@@ -17,7 +17,7 @@ mod secrets;
 pub use category::Category;
 pub use flags::Flags;
 pub use former::{Former, Shape};
-pub use keys::{Access, Begin, Find, KeySpec, Range};
+pub use keys::{Access, Begin, Find, KeySpec, Range, Untold};
 pub use release::{Release, UnknownRelease, Version, v};
 pub use secrets::Secrets;
 

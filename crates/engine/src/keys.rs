@@ -5,7 +5,7 @@ use crate::node::Node;
 use crate::parse;
 use crate::session::Session;
 use crate::table::Entry;
-use command::{Access, Begin, Find, Flags, KeySpec, Shape};
+use command::{Access, Begin, Find, Flags, KeySpec, Shape, Untold};
 use keyspace::ShardSet;
 use resp::Args;
 use smallvec::SmallVec;
@@ -48,10 +48,8 @@ impl Plan {
             }
             specs if specs.iter().all(|spec| spec.access.contains(Access::NOT_KEY)) => Plan::None,
             // Keys that only the command can find might be anywhere.
-            specs if specs.iter().any(|spec| spec.begin == Begin::Unknown && spec.words.is_empty()) => {
-                Plan::All
-            }
-            specs if specs.iter().any(|spec| spec.begin == Begin::Unknown) => Plan::KeysOrAll,
+            specs if specs.iter().any(|spec| is_unknown(spec) && spec.untold == Untold::Nothing) => Plan::All,
+            specs if specs.iter().any(|spec| matches!(spec.untold, Untold::Words(_))) => Plan::KeysOrAll,
             _ => Plan::Keys,
         }
     }
@@ -98,7 +96,14 @@ fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
                 None => return true,
             }
         }
-        Begin::Unknown => return true,
+        Begin::Unknown => {
+            if let Untold::After(word) = spec.untold {
+                let is_word = |index: &usize| parse::is_word(args.at(*index), word);
+                let found = (2..args.len().saturating_sub(1)).rev().find(is_word);
+                positions.extend(found.map(|index| (index + 1, spec.access)));
+            }
+            return true;
+        }
     };
     let (first, last, step) = match spec.find {
         Find::Range { last, step, limit } => {
@@ -129,10 +134,19 @@ fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
     last < count
 }
 
+/// Whether only the command itself can find the keys.
+fn is_unknown(spec: &KeySpec) -> bool {
+    spec.begin == Begin::Unknown || spec.find == Find::Unknown
+}
+
 /// Whether words in a request say that it has keys that only the command can find.
 fn has_words(record: &'static Command, args: Args) -> bool {
-    let mut words = record.keys.iter().flat_map(|spec| spec.words);
-    words.any(|word| args.iter_from(2).any(|arg| parse::is_word(arg, word)))
+    record.keys.iter().any(|spec| match spec.untold {
+        Untold::Words(words) => {
+            args.iter_from(2).any(|arg| words.iter().any(|word| parse::is_word(arg, word)))
+        }
+        _ => false,
+    })
 }
 
 /// The shards that a request needs.
@@ -161,4 +175,30 @@ pub fn shards(node: &Node, session: &Session, entry: &'static Entry, args: Args)
         Plan::All => set = keyspace.all(),
     }
     set
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Table, find};
+    use command::Release;
+    use resp::OwnedArgs;
+
+    #[test]
+    fn words_tell_of_keys_that_only_the_command_finds() {
+        let entry = find(Table::of(Release::V7_0).names(), b"sort").expect("there is such a command");
+        assert_eq!(entry.plan, Plan::KeysOrAll);
+        for (request, keys, all) in [
+            ("sort l", &[1][..], false),
+            ("sort by", &[1], false),
+            ("sort l alpha BY w_*", &[1], true),
+            ("sort l get #", &[1], true),
+            ("sort l STORE a store b desc", &[1, 5], false),
+            ("sort l store", &[1], false),
+        ] {
+            let args = OwnedArgs::new(request.split(' ').map(str::as_bytes));
+            let found: Vec<_> = positions(entry.record, args.as_args()).iter().map(|(at, _)| *at).collect();
+            assert_eq!((&found[..], has_words(entry.record, args.as_args())), (keys, all), "{request}");
+        }
+    }
 }

@@ -1,12 +1,12 @@
 //! `SORT`: the elements of a list, set or sorted set in some order, or what other keys hold for them.
 //!
 //! The elements are copied first, so that the keys that patterns find can be read while they are at hand. Which keys
-//! these are follows from the elements: with `BY`, `GET` or `STORE` all shards are held.
+//! these are follows from the elements: with `BY` or `GET` all shards are held.
 
 use crate::commands::family;
 use crate::error::CommandError;
 use crate::{BASE, Command, Cx, float, parse};
-use command::{Access, Category, Flags, Group, KeySpec, Range, v};
+use command::{Access, Category, Flags, Group, KeySpec, Range, Untold, v};
 use keyspace::{Class, Event};
 use resp::{Args, Reply};
 use std::cmp::Ordering;
@@ -21,12 +21,12 @@ use structures::zset::ZSet;
 family!(SORT, SORT_RO);
 
 /// The keys that `BY` and `GET` find.
-const FOUND: KeySpec = KeySpec::unknown(Access::RO.union(Access::ACCESS)).with_any(&["by", "get"]).noted(
+const FOUND: KeySpec = KeySpec::unknown(Access::RO.union(Access::ACCESS)).knowing(Untold::Words(&["by", "get"])).noted(
     "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
 );
 
 /// The key that `STORE` names.
-const STORED: KeySpec = KeySpec::unknown(Access::OW.union(Access::UPDATE)).with_any(&["store"]).noted(
+const STORED: KeySpec = KeySpec::unknown(Access::OW.union(Access::UPDATE)).knowing(Untold::After("store")).noted(
     "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array",
 );
 
