@@ -14,7 +14,7 @@ use cloud::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, 
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
 use parking_lot::Mutex;
-use server::{Clock, Running, Workers};
+use server::{Clock, Order, Running, Workers};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -78,10 +78,16 @@ impl Nodes {
         if running.contains_key(&node.id) {
             return Err(StartError::AlreadyRunning(node.id));
         }
-        let release = node.release.map_or(command::Release::V7_4, release_of);
-        let seed = rand::random();
-        let start =
-            |port| Running::start(&self.workers, &self.clock, release, (self.bind, port).into(), seed);
+        let order = Order {
+            release: node.release.map_or(command::Release::V7_4, release_of),
+            address: (self.bind, 0).into(),
+            seed: rand::random(),
+            config: config(&node),
+        };
+        let start = |port| {
+            let order = Order { address: (self.bind, port).into(), ..order.clone() };
+            Running::start(&self.workers, &self.clock, &order)
+        };
         let started = match node.port {
             Port::Exactly(port) => start(port).map_err(|error| refused(port, error))?,
             Port::FirstFreeFrom(base) => {
@@ -107,7 +113,25 @@ fn refused(port: u16, error: server::StartError) -> StartError {
     match error {
         server::StartError::PortInUse(_) => StartError::PortInUse(port),
         server::StartError::Listen(_, source) => StartError::Listen { port, source },
+        server::StartError::BadParameter(error) => {
+            StartError::BadParameter { name: error.name, reason: error.reason }
+        }
     }
+}
+
+/// A node's settings as the parameters of its engine. What it is told last counts.
+fn config(node: &NodeSpec) -> Vec<(String, String)> {
+    let mut config = vec![
+        ("databases".to_owned(), node.databases.to_string()),
+        ("maxmemory".to_owned(), node.memory_limit_bytes.to_string()),
+    ];
+    if let Access::Password(password) = &node.access {
+        config.push(("requirepass".to_owned(), password.reveal().to_owned()));
+    }
+    let renamed = node.renamed_commands.iter();
+    config.extend(renamed.map(|(command, name)| ("rename-command".to_owned(), format!("{command} {name}"))));
+    config.extend(node.parameters.iter().cloned());
+    config
 }
 
 fn release_of(release: Release) -> command::Release {
@@ -171,12 +195,13 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         engine: Engine::Redis,
         release: Some(node.release),
         topology: cloud::topology::Topology::Single,
-        memory_limit_bytes: u64::MAX,
+        memory_limit_bytes: 0,
         port: Port::Exactly(node.port),
         access: password
             .map_or(Access::Open, |(_, text)| Access::Password(cloud::identity::Secret::new(text))),
         renamed_commands: Vec::new(),
         databases: 16,
+        parameters: node.config,
     };
     let endpoint = nodes.start(spec).await.map_err(|error| match error {
         StartError::PortInUse(port) => {
@@ -230,6 +255,7 @@ mod tests {
             access,
             renamed_commands: Vec::new(),
             databases: 16,
+            parameters: Vec::new(),
         }
     }
 

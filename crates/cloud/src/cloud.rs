@@ -360,6 +360,7 @@ impl Cloud {
             access: instance.access.clone(),
             renamed_commands: renamed.map(|(command, name)| (command.clone(), name.clone())).collect(),
             databases: instance.databases,
+            parameters: Vec::new(),
         }
     }
 

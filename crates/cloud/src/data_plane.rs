@@ -53,7 +53,7 @@ pub struct NodeSpec {
     pub release: Option<Release>,
     /// The part that it has in its instance.
     pub topology: Topology,
-    /// What its data may take (`maxmemory`).
+    /// What its data may take (`maxmemory`); zero for any.
     pub memory_limit_bytes: u64,
     /// Where it listens.
     pub port: Port,
@@ -63,6 +63,8 @@ pub struct NodeSpec {
     pub renamed_commands: Vec<(String, String)>,
     /// The number of databases.
     pub databases: u32,
+    /// Other parameters of the engine and their values.
+    pub parameters: Vec<(String, String)>,
 }
 
 /// Which port a node listens on.
@@ -120,11 +122,11 @@ pub enum StartError {
     #[error("{0} is not offered")]
     NotOffered(String),
     /// A setting has a value that the engine refuses.
-    #[error("{name}: {reason}")]
+    #[error("{name} {reason}")]
     BadParameter {
         /// The setting.
-        name: &'static str,
-        /// What is wrong with it.
+        name: String,
+        /// What is wrong with it, to go on from its name.
         reason: String,
     },
     /// Listening failed for another reason.

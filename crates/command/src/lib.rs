@@ -86,6 +86,8 @@ pub enum Refusal {
     List(&'static str),
     /// The same as two sentences.
     Lists(&'static str),
+    /// It lists these subcommands; where only the number of arguments is wrong, it says so.
+    OneOf(&'static str),
 }
 
 /// The group under which a command is documented.

@@ -63,6 +63,12 @@ pub enum CommandError {
     /// The same in another wording.
     #[error("ERR Syntax error. Try {1} ({0})")]
     RefusedLists(&'static str, Box<str>),
+    /// The same in another wording.
+    #[error("ERR {1} subcommand must be one of {0}")]
+    RefusedOneOf(&'static str, Box<str>),
+    /// Not so many arguments, of a subcommand that was there, up to 4.0.
+    #[error("ERR Wrong number of arguments for {1} {0}")]
+    RefusedNumber(Box<str>, Box<str>),
     /// There is no such key, and the command needs one.
     #[error("ERR no such key")]
     NoSuchKey,
@@ -273,6 +279,27 @@ pub enum CommandError {
     /// `DEBUG` without a subcommand, in 4.0.
     #[error("ERR You must specify a subcommand for DEBUG. Try DEBUG HELP for info.")]
     DebugWithoutSubcommand,
+    /// A parameter that does not exist or cannot be set, up to 6.2.
+    #[error("ERR Unsupported CONFIG parameter: {0}")]
+    UnknownParameter(Box<str>),
+    /// A parameter that does not exist, from 7.0 on.
+    #[error("ERR Unknown option or number of arguments for CONFIG SET - '{0}'")]
+    UnknownParameter7(Box<str>),
+    /// A value that a parameter does not take: the value, and the parameter.
+    #[error("ERR Invalid argument '{0}' for CONFIG SET '{1}'")]
+    ConfigSet(Box<str>, Box<str>),
+    /// The same in 6.2, where it says why.
+    #[error("ERR Invalid argument '{0}' for CONFIG SET '{1}' - {2}")]
+    ConfigSetReason(Box<str>, Box<str>, BadValue),
+    /// The same from 7.0 on: the parameter, and why.
+    #[error("ERR CONFIG SET failed (possibly related to argument '{0}') - {1}")]
+    ConfigSetFailed(Box<str>, BadValue),
+    /// A value that the node cannot bring about, up to 5.0.
+    #[error("ERR {0}")]
+    ConfigUnable(BadValue),
+    /// There is no file to write the configuration to.
+    #[error("ERR The server is running without a config file")]
+    NoConfigFile,
 
     // Connections, clients, channels.
     /// The number of a database that is not configured, up to 3.2.
@@ -425,6 +452,39 @@ impl CommandError {
             Refusal::Syntax => CommandError::RefusedSyntax(container_name),
             Refusal::List(list) => CommandError::RefusedList(list, container_name),
             Refusal::Lists(list) => CommandError::RefusedLists(list, container_name),
+            Refusal::OneOf(list) => CommandError::RefusedOneOf(list, container_name),
+        }
+    }
+
+    /// The error for a subcommand that a container has, but not with so many arguments, before 7.0.
+    pub(crate) fn subcommand_number(release: Release, container: &Command, name: &[u8]) -> CommandError {
+        match container.refusal(release) {
+            Refusal::OneOf(_) => {
+                let (name, container_name) = quoted(container, name);
+                CommandError::RefusedNumber(name, container_name)
+            }
+            _ => CommandError::unknown_subcommand(release, container, name),
+        }
+    }
+
+    /// The error for a value that a parameter does not take; the client wrote both so.
+    pub(crate) fn bad_value(release: Release, name: &[u8], value: &[u8], reason: BadValue) -> CommandError {
+        let (name, value) = (printed(name), printed(value));
+        match release {
+            Release::V7_0 | Release::V7_4 => CommandError::ConfigSetFailed(name, reason),
+            Release::V6_2 if reason.is_told_by_6_2() => CommandError::ConfigSetReason(value, name, reason),
+            Release::V6_2 => CommandError::ConfigSet(value, name),
+            _ if reason.is_inability() => CommandError::ConfigUnable(reason),
+            _ => CommandError::ConfigSet(value, name),
+        }
+    }
+
+    /// The error for a parameter that does not exist, or cannot be set in a release before 7.0.
+    pub(crate) fn unknown_parameter(release: Release, name: &[u8]) -> CommandError {
+        if release >= Release::V7_0 {
+            CommandError::UnknownParameter7(printed(name))
+        } else {
+            CommandError::UnknownParameter(printed(name))
         }
     }
 
@@ -448,10 +508,149 @@ impl CommandError {
     }
 }
 
+/// A client's bytes as they are quoted: up to the first zero.
+fn printed(bytes: &[u8]) -> Box<str> {
+    let text: String = bytes.iter().take_while(|&&byte| byte != 0).map(|&byte| char::from(byte)).collect();
+    text.into()
+}
+
 /// The names of a subcommand, as the client wrote it, and of its container, for quoting.
 fn quoted(container: &Command, name: &[u8]) -> (Box<str>, Box<str>) {
     let name: String = name.iter().take(128).map(|&byte| char::from(byte)).collect();
     (name.into(), container.name.to_ascii_uppercase().into())
+}
+
+/// Why a parameter does not take a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadValue {
+    /// Neither `yes` nor `no`.
+    #[error("argument must be 'yes' or 'no'")]
+    NotASwitch,
+    /// Not an integer of 64 bits.
+    #[error("argument couldn't be parsed into an integer")]
+    NotAnInteger,
+    /// A number outside its bounds.
+    #[error("argument must be between {0} and {1} inclusive")]
+    OutOfRange(i128, i128),
+    /// Not a number of bytes.
+    #[error("argument must be a memory value")]
+    NotMemory,
+    /// Neither a number of bytes nor a percentage.
+    #[error("argument must be a memory or percent value")]
+    NotMemoryOrPercent,
+    /// More than all of it.
+    #[error("percentage argument must be less or equal to 100")]
+    TooManyPercent,
+    /// Not an octal number.
+    #[error("argument couldn't be parsed as an octal number")]
+    NotOctal,
+    /// None of these words, up to 6.2.
+    #[error("argument must be one of the following: {0}")]
+    NotOneOf(Box<str>),
+    /// The same from 7.0 on.
+    #[error("argument(s) must be one of the following: {0}")]
+    NotOneOf7(Box<str>),
+    /// Not a letter of an event class.
+    #[error("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")]
+    NotAnEventClass,
+    /// Limits of replies that are not four words each.
+    #[error("Wrong number of arguments in buffer limit configuration.")]
+    BufferLimitWords,
+    /// A limit for clients of no known class.
+    #[error("Invalid client class specified in buffer limit configuration.")]
+    BufferLimitClass,
+    /// A limit that is not a number.
+    #[error("Error in hard, soft or soft_seconds setting in buffer limit configuration.")]
+    BufferLimitNumber,
+    /// Not pairs of seconds and changes.
+    #[error("Invalid save parameters")]
+    SavePoints,
+    /// Not three numbers.
+    #[error("wrong number of arguments")]
+    OomScoreWords,
+    /// Not what the system takes.
+    #[error("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")]
+    OomScore,
+    /// Not numbers.
+    #[error("Invalid latency-tracking-info-percentiles parameters")]
+    Percentiles,
+    /// Not parts of a hundred.
+    #[error("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")]
+    PercentileOutOfRange,
+    /// A host name with other characters than they have.
+    #[error("Hostnames may only contain alphanumeric characters, hyphens or dots")]
+    HostName,
+    /// A host name that is too long.
+    #[error("Hostnames must be less than 256 characters")]
+    HostNameTooLong,
+    /// A title with a variable that is not known.
+    #[error("template format is invalid or contains unknown variables")]
+    Title,
+    /// Not a command and a name.
+    #[error("wrong number of arguments")]
+    Rename,
+    /// Only when the node starts.
+    #[error("can't set immutable config")]
+    Immutable,
+    /// Only with `enable-protected-configs`.
+    #[error("can't set protected config")]
+    Protected,
+    /// A parameter that is given twice.
+    #[error("duplicate parameter")]
+    Duplicate,
+    /// There is no append-only file.
+    #[error("Unable to turn on AOF. Check server logs.")]
+    NoAppendOnlyFile,
+    /// The allocator needs no defragmentation from outside.
+    #[error(
+        "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution"
+    )]
+    NoDefragmentation,
+    /// There is no TLS.
+    #[error("Unable to update TLS configuration. Check server logs.")]
+    NoTls,
+    /// There is no cluster.
+    #[error("nodes of a cluster are not there yet")]
+    NoCluster,
+    /// A node stays on its port.
+    #[error("Unable to listen on this port. Check server logs.")]
+    CannotListen,
+    /// A node stays on its address.
+    #[error("Failed to bind to specified addresses.")]
+    CannotBind,
+}
+
+impl BadValue {
+    /// None of these words.
+    pub(crate) fn not_one_of(release: Release, words: &[&str]) -> BadValue {
+        let list = words.join(", ").into();
+        if release >= Release::V7_0 { BadValue::NotOneOf7(list) } else { BadValue::NotOneOf(list) }
+    }
+
+    /// Whether the value makes sense, but not here.
+    pub(crate) fn is_inability(&self) -> bool {
+        matches!(
+            self,
+            BadValue::NoAppendOnlyFile
+                | BadValue::NoDefragmentation
+                | BadValue::NoTls
+                | BadValue::NoCluster
+                | BadValue::CannotListen
+                | BadValue::CannotBind
+        )
+    }
+
+    /// Whether 6.2 gives the reason: not where a parameter has a form of its own.
+    fn is_told_by_6_2(&self) -> bool {
+        !matches!(
+            self,
+            BadValue::NotAnEventClass
+                | BadValue::BufferLimitWords
+                | BadValue::BufferLimitClass
+                | BadValue::BufferLimitNumber
+                | BadValue::SavePoints
+        )
+    }
 }
 
 impl From<keyspace::WrongType> for CommandError {

@@ -139,7 +139,8 @@ fn subcommand(node: &Node, container: &'static Entry, args: Args) -> Result<&'st
     let name = args.at(1);
     match container.subcommand(name) {
         Some(entry) if node.release >= Release::V7_0 || entry.shape.allows(args.len()) => Ok(entry),
-        _ => Err(CommandError::unknown_subcommand(node.release, container.record, name)),
+        Some(_) => Err(CommandError::subcommand_number(node.release, container.record, name)),
+        None => Err(CommandError::unknown_subcommand(node.release, container.record, name)),
     }
 }
 

@@ -13,6 +13,9 @@ pub trait Host: Send + Sync {
     /// Has [`crate::Node::expire_due`] called at this time, in ms since the epoch, or soon after.
     fn expire_at(&self, at_ms: i64);
 
+    /// The directory in which the process runs.
+    fn directory(&self) -> String;
+
     /// Frees values where no connection waits for it.
     fn reclaim(&self, garbage: Vec<Garbage>);
 }

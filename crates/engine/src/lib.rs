@@ -10,6 +10,7 @@
 pub mod blocking;
 pub mod clients;
 pub mod commands;
+pub mod configuration;
 pub mod context;
 pub mod digest;
 pub mod error;
@@ -21,16 +22,20 @@ pub mod keys;
 pub mod latency;
 pub mod monitors;
 pub mod node;
+pub mod parameter;
+pub mod parameters;
 pub mod parse;
 pub mod pause;
 pub mod pubsub;
 pub mod session;
 pub mod settings;
 pub mod slowlog;
+mod special_values;
 pub mod stats;
 pub mod table;
 
 pub use clients::Client;
+pub use configuration::{BadParameter, Configuration};
 pub use context::Cx;
 pub use error::CommandError;
 pub use execute::{Step, Worker, execute};

@@ -2,6 +2,7 @@
 
 use crate::blocking::Waiters;
 use crate::clients::Clients;
+use crate::configuration::{BadParameter, Configuration};
 use crate::host::Host;
 use crate::latency::{self, Latency};
 use crate::monitors::Monitors;
@@ -12,7 +13,8 @@ use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::table::{Names, Table};
 use command::Release;
-use keyspace::{Keyspace, Params};
+use keyspace::Keyspace;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
@@ -40,6 +42,10 @@ pub struct Spec {
     pub workers: usize,
     /// Keys hashes and random choices.
     pub seed: u64,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Parameters and their values, as a configuration file has them.
+    pub config: Vec<(String, String)>,
 }
 
 /// A Redis node; see the module.
@@ -48,7 +54,9 @@ pub struct Node {
     pub release: Release,
     /// Its keys.
     pub keyspace: Keyspace,
-    /// Its settings.
+    /// Its configuration.
+    pub configuration: Configuration,
+    /// Its settings: what of the configuration is looked at while commands run.
     pub settings: Settings,
     /// Its clients.
     pub clients: Clients,
@@ -69,7 +77,7 @@ pub struct Node {
     /// The world that it runs in.
     pub host: Arc<dyn Host>,
     /// Commands by name.
-    pub names: Names,
+    pub names: Arc<Names>,
     gates: AtomicU32,
     /// Ticks in a microsecond, rather too few than too many.
     ticks_per_us: u64,
@@ -79,11 +87,19 @@ pub struct Node {
 
 impl Node {
     /// A node without keys or clients.
-    pub fn new(spec: &Spec, host: Arc<dyn Host>) -> Self {
+    ///
+    /// # Errors
+    /// [`BadParameter`], if it does not take its configuration.
+    pub fn new(spec: &Spec, host: Arc<dyn Host>) -> Result<Self, BadParameter> {
+        let (ip, port) = (spec.address.ip().to_string(), spec.address.port().to_string());
+        let known = [("bind", ip.as_str()), ("port", &port), ("dir", &host.directory())];
+        let configuration = Configuration::new(spec.release, &known, &spec.config)?;
         let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
-        Node {
+        let names = renamed(Table::of(spec.release).shared_names(), &configuration)?;
+        let node = Node {
             release: spec.release,
-            keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(Params::new(spec.seed))),
+            keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(configuration.params(spec.seed))),
+            configuration,
             settings: Settings::default(),
             clients: Clients::default(),
             waiters: Waiters::default(),
@@ -94,11 +110,13 @@ impl Node {
             slowlog: SlowLog::default(),
             latency: Latency::default(),
             host,
-            names: Table::of(spec.release).names().clone(),
+            names,
             gates: AtomicU32::new(0),
             ticks_per_us,
             expire_at_ms: AtomicI64::new(i64::MAX),
-        }
+        };
+        node.configuration.apply(&node);
+        Ok(node)
     }
 
     /// What keeps commands from being run without further checks.
@@ -136,6 +154,19 @@ impl Node {
         }
     }
 
+    /// Limits the memory that keys may take, in bytes; zero for no limit.
+    pub(crate) fn limit_memory(&self, bytes: u64) {
+        self.settings.maxmemory.store(bytes, Ordering::Relaxed);
+        self.set_gates(Gates::MAXMEMORY, bytes > 0);
+    }
+
+    /// Sets the seconds after which an idle client is closed. Those that are idle begin to wait anew.
+    pub(crate) fn set_timeout(&self, seconds: u32) {
+        if self.settings.timeout_s.swap(seconds, Ordering::Relaxed) != seconds {
+            self.clients.all().iter().for_each(|client| client.wake());
+        }
+    }
+
     /// Asks the host to let keys expire at this time, unless it will do so before.
     pub(crate) fn schedule_expiry(&self, due_ms: i64) {
         if self.expire_at_ms.fetch_min(due_ms, Ordering::Relaxed) > due_ms {
@@ -154,6 +185,29 @@ impl Node {
             self.schedule_expiry(next_ms);
         }
     }
+}
+
+/// Commands by the names that the configuration gives them.
+fn renamed(names: &Arc<Names>, configuration: &Configuration) -> Result<Arc<Names>, BadParameter> {
+    let renames = configuration.named("rename-command");
+    let pairs = renames.as_ref().map_or(&[][..], |value| value.pairs());
+    if pairs.is_empty() {
+        return Ok(Arc::clone(names));
+    }
+    let mut names = Names::clone(names);
+    for (command, name) in pairs {
+        let bad = |reason: String| BadParameter { name: "rename-command".into(), reason };
+        let (command, name) = (command.to_ascii_lowercase(), name.to_ascii_lowercase());
+        let entry = names.remove(command.as_bytes());
+        let entry = entry.ok_or_else(|| bad(format!("takes a command, not {command:?}")))?;
+        if name.is_empty() {
+            continue;
+        }
+        if names.insert(name.as_bytes().into(), entry).is_some() {
+            return Err(bad(format!("takes a name that no command has, not {name:?}")));
+        }
+    }
+    Ok(Arc::new(names))
 }
 
 impl std::fmt::Debug for Node {

@@ -1,13 +1,16 @@
 //! The settings that are looked at while commands run, ready for use.
 
+use crate::clients::Client;
 use parking_lot::RwLock;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 /// Settings in the form in which they are used.
 #[derive(Debug)]
 pub struct Settings {
     /// Most memory for keys, in bytes; zero for any (`maxmemory`).
     pub maxmemory: AtomicU64,
+    /// Whether keys may go when memory is short (`maxmemory-policy`).
+    pub evicts: AtomicBool,
     /// Longest argument, in bytes (`proto-max-bulk-len`).
     pub bulk_bytes: AtomicI64,
     /// Commands that take as long go to the slow log, in microseconds; none if negative (`slowlog-log-slower-than`).
@@ -26,6 +29,14 @@ pub struct Settings {
     pub maxclients: AtomicU32,
     /// Seconds after which an idle client is closed; none if zero (`timeout`).
     pub timeout_s: AtomicU32,
+    /// Seconds after which a silent client is asked whether it is still there; never if zero (`tcp-keepalive`).
+    pub keepalive_s: AtomicU32,
+    /// What `INFO` tells of the frequency of a task that there is not (`hz`).
+    pub hz: AtomicU32,
+    /// Who may use `DEBUG` (`enable-debug-command`).
+    pub debug_command: Guard,
+    /// Who may set parameters that are protected (`enable-protected-configs`).
+    pub protected_configs: Guard,
     /// Most bytes received from a client and not processed (`client-query-buffer-limit`).
     pub query_buffer_bytes: AtomicU64,
     /// The password of the default user (`requirepass`).
@@ -46,10 +57,40 @@ pub struct OutputLimit {
     pub soft_s: AtomicU64,
 }
 
+/// Who may do something dangerous: everybody, if the configuration says nothing.
+#[derive(Debug, Default)]
+pub struct Guard(AtomicU8);
+
+impl Guard {
+    const EVERYBODY: u8 = 0;
+    const NOBODY: u8 = 1;
+    const LOCAL: u8 = 2;
+
+    /// Sets it to `yes`, `no` or `local`.
+    pub fn set(&self, word: &str) {
+        let who = match word {
+            "yes" => Guard::EVERYBODY,
+            "local" => Guard::LOCAL,
+            _ => Guard::NOBODY,
+        };
+        self.0.store(who, Ordering::Relaxed);
+    }
+
+    /// Whether a client may.
+    pub fn allows(&self, client: &Client) -> bool {
+        match self.0.load(Ordering::Relaxed) {
+            Guard::EVERYBODY => true,
+            Guard::LOCAL => client.peer.ip().is_loopback(),
+            _ => false,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
             maxmemory: AtomicU64::new(0),
+            evicts: AtomicBool::new(false),
             bulk_bytes: AtomicI64::new(512 << 20),
             slowlog_us: AtomicI64::new(10_000),
             slowlog_len: AtomicUsize::new(128),
@@ -59,6 +100,10 @@ impl Default for Settings {
             databases: AtomicU32::new(16),
             maxclients: AtomicU32::new(10_000),
             timeout_s: AtomicU32::new(0),
+            keepalive_s: AtomicU32::new(0),
+            hz: AtomicU32::new(10),
+            debug_command: Guard::default(),
+            protected_configs: Guard::default(),
             query_buffer_bytes: AtomicU64::new(1 << 30),
             password: RwLock::new(None),
             output_limits: [
@@ -88,5 +133,23 @@ impl Settings {
     #[inline]
     pub fn databases(&self) -> u32 {
         self.databases.load(Ordering::Relaxed)
+    }
+
+    /// Sets the password of the default user; an empty one is none.
+    pub fn set_password(&self, password: &[u8]) {
+        *self.password.write() = (!password.is_empty()).then(|| password.into());
+    }
+
+    /// Sets how many bytes of replies may wait: hard limit, soft limit and seconds for normal clients, for replicas, and
+    /// for those that listen to channels.
+    pub fn limit_output(&self, numbers: &[i64]) {
+        // There are no replicas yet.
+        for (limit, numbers) in self.output_limits.iter().zip(numbers.chunks_exact(3).step_by(2)) {
+            for (place, number) in
+                [&limit.hard_bytes, &limit.soft_bytes, &limit.soft_s].into_iter().zip(numbers)
+            {
+                place.store(*number as u64, Ordering::Relaxed);
+            }
+        }
     }
 }

@@ -136,6 +136,45 @@ pub struct Stats {
     commands: usize,
     /// The durations of commands that are no longer told, by the commands' numbers.
     forgotten: Mutex<BTreeMap<usize, Durations>>,
+    /// What had been counted at the last reset.
+    base: Mutex<Base>,
+}
+
+/// What had been counted at a reset.
+#[derive(Debug, Default)]
+struct Base {
+    sums: Sums,
+    /// By command; nothing before the first reset.
+    commands: Box<[CommandSums]>,
+}
+
+/// Sums over all workers since the last reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the counters")]
+pub struct Sums {
+    pub commands: u64,
+    pub connections: u64,
+    pub input_bytes: u64,
+    pub output_bytes: u64,
+    pub hits: u64,
+    pub misses: u64,
+    pub expired: u64,
+    pub expired_fields: u64,
+    pub evicted: u64,
+    pub errors: u64,
+    pub rejected_connections: u64,
+    pub query_buffer_closes: u64,
+    pub output_buffer_closes: u64,
+}
+
+/// Sums of what is counted for a command, over all workers since the last reset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are those of the counters")]
+pub struct CommandSums {
+    pub calls: u64,
+    pub ticks: u64,
+    pub rejected: u64,
+    pub failed: u64,
 }
 
 impl Stats {
@@ -148,6 +187,7 @@ impl Stats {
             workers: (0..workers).map(|_| OnceLock::new()).collect(),
             commands: Table::of(release).len(),
             forgotten: Mutex::default(),
+            base: Mutex::default(),
         }
     }
 
@@ -196,6 +236,75 @@ impl Stats {
     pub fn forget_durations(&self) {
         let all = (0..self.commands).map(|command| (command, self.all_durations(command, 0)));
         *self.forgotten.lock() = all.filter(|(_, durations)| durations.count() > 0).collect();
+    }
+
+    /// What has been counted since the last reset.
+    pub fn sums(&self) -> Sums {
+        let (now, base) = (self.all_sums(), self.base.lock().sums);
+        Sums {
+            commands: now.commands - base.commands,
+            connections: now.connections - base.connections,
+            input_bytes: now.input_bytes - base.input_bytes,
+            output_bytes: now.output_bytes - base.output_bytes,
+            hits: now.hits - base.hits,
+            misses: now.misses - base.misses,
+            expired: now.expired - base.expired,
+            expired_fields: now.expired_fields - base.expired_fields,
+            evicted: now.evicted - base.evicted,
+            errors: now.errors - base.errors,
+            rejected_connections: now.rejected_connections - base.rejected_connections,
+            query_buffer_closes: now.query_buffer_closes - base.query_buffer_closes,
+            output_buffer_closes: now.output_buffer_closes - base.output_buffer_closes,
+        }
+    }
+
+    /// What has been counted for a command since the last reset.
+    pub fn command_sums(&self, index: usize) -> CommandSums {
+        let now = self.all_command_sums(index);
+        let base = self.base.lock().commands.get(index).copied().unwrap_or_default();
+        CommandSums {
+            calls: now.calls - base.calls,
+            ticks: now.ticks - base.ticks,
+            rejected: now.rejected - base.rejected,
+            failed: now.failed - base.failed,
+        }
+    }
+
+    /// Begins anew: what has been counted so far no longer shows.
+    pub fn reset(&self) {
+        let commands = (0..self.commands).map(|index| self.all_command_sums(index)).collect();
+        *self.base.lock() = Base { sums: self.all_sums(), commands };
+        self.forget_error_codes();
+        self.forget_durations();
+    }
+
+    fn all_sums(&self) -> Sums {
+        Sums {
+            commands: self.sum(|worker| &worker.commands),
+            connections: self.sum(|worker| &worker.connections),
+            input_bytes: self.sum(|worker| &worker.input_bytes),
+            output_bytes: self.sum(|worker| &worker.output_bytes),
+            hits: self.sum(|worker| &worker.hits),
+            misses: self.sum(|worker| &worker.misses),
+            expired: self.sum(|worker| &worker.expired),
+            expired_fields: self.sum(|worker| &worker.expired_fields),
+            evicted: self.sum(|worker| &worker.evicted),
+            errors: self.sum(|worker| &worker.errors),
+            rejected_connections: self.rejected_connections.load(Ordering::Relaxed),
+            query_buffer_closes: self.query_buffer_closes.load(Ordering::Relaxed),
+            output_buffer_closes: self.output_buffer_closes.load(Ordering::Relaxed),
+        }
+    }
+
+    fn all_command_sums(&self, index: usize) -> CommandSums {
+        let mut sums = CommandSums::default();
+        for command in self.iter().filter_map(|worker| worker.by_command[index].get()) {
+            sums.calls += command.calls.get();
+            sums.ticks += command.ticks.get();
+            sums.rejected += command.rejected.get();
+            sums.failed += command.failed.get();
+        }
+        sums
     }
 
     fn all_durations(&self, command: usize, ns_per_giga_tick: u64) -> Durations {

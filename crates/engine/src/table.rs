@@ -9,7 +9,7 @@ use crate::commands;
 use crate::keys::Plan;
 use command::{Flags, Release, Shape};
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A command as a release has it.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub struct Table {
     /// Commands and subcommands, by their numbers.
     entries: Vec<&'static Entry>,
     /// Numbers of commands by their names, in lower case.
-    names: Names,
+    names: Arc<Names>,
 }
 
 /// Commands by name, in lower case.
@@ -63,12 +63,14 @@ impl Table {
     }
 
     fn new(release: Release) -> Table {
-        let mut table = Table { entries: Vec::new(), names: Names::default() };
+        let mut table = Table { entries: Vec::new(), names: Arc::default() };
+        let mut names = Names::default();
         for record in commands::all().filter(|record| record.exists_in(release)) {
             let entry = table.add(record, None, release);
-            let old = table.names.insert(record.name.as_bytes().into(), entry);
+            let old = names.insert(record.name.as_bytes().into(), entry);
             assert!(old.is_none(), "two records named {}", record.name);
         }
+        table.names = Arc::new(names);
         table
     }
 
@@ -124,6 +126,11 @@ impl Table {
 
     /// Commands by their own names.
     pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// The same, for nodes that rename none.
+    pub(crate) fn shared_names(&self) -> &Arc<Names> {
         &self.names
     }
 }

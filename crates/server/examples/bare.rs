@@ -7,9 +7,13 @@ fn main() {
     let threads: usize = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(1);
     let workers = server::Workers::start(threads).unwrap();
     let clock = Arc::new(server::Clock::new());
-    let running =
-        server::Running::start(&workers, &clock, command::Release::V7_0, ([127, 0, 0, 1], port).into(), 7)
-            .unwrap();
+    let order = server::Order {
+        release: command::Release::V7_0,
+        address: ([127, 0, 0, 1], port).into(),
+        seed: 7,
+        config: Vec::new(),
+    };
+    let running = server::Running::start(&workers, &clock, &order).unwrap();
     println!("{}", running.address());
     loop {
         std::thread::park();

@@ -57,6 +57,10 @@ impl Host for NodeHost {
         sender.send_replace(at_ms);
     }
 
+    fn directory(&self) -> String {
+        std::env::current_dir().map_or_else(|_| ".".to_owned(), |path| path.display().to_string())
+    }
+
     fn reclaim(&self, garbage: Vec<Garbage>) {
         static FREER: OnceLock<Sender<Vec<Garbage>>> = OnceLock::new();
         let sender = FREER.get_or_init(|| {

@@ -11,5 +11,5 @@ mod offload;
 pub mod workers;
 
 pub use clock::Clock;
-pub use node::{Running, StartError};
+pub use node::{Order, Running, StartError};
 pub use workers::Workers;

@@ -5,11 +5,13 @@ use crate::connection::{self, Place};
 use crate::host::NodeHost;
 use crate::workers::Workers;
 use command::Release;
-use engine::Node;
-use socket2::{Domain, Socket, Type};
+use engine::{BadParameter, Node};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Lock stripes of a node.
@@ -24,6 +26,21 @@ pub enum StartError {
     PortInUse(SocketAddr),
     /// The system refuses.
     Listen(SocketAddr, std::io::Error),
+    /// It does not take its configuration.
+    BadParameter(BadParameter),
+}
+
+/// What a node is to be.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// The release that it imitates.
+    pub release: Release,
+    /// Where it listens; port zero lets the system choose.
+    pub address: SocketAddr,
+    /// Keys hashes and random choices.
+    pub seed: u64,
+    /// Parameters and their values, as a configuration file has them.
+    pub config: Vec<(String, String)>,
 }
 
 impl std::fmt::Display for StartError {
@@ -31,6 +48,7 @@ impl std::fmt::Display for StartError {
         match self {
             StartError::PortInUse(address) => write!(f, "{address} is in use: choose another port"),
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::BadParameter(error) => error.fmt(f),
         }
     }
 }
@@ -47,22 +65,24 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a node of a release on an address; port zero lets the system choose.
+    /// Starts a node.
     ///
     /// # Errors
     /// [`StartError`]
-    pub fn start(
-        workers: &Arc<Workers>,
-        clock: &Arc<Clock>,
-        release: Release,
-        address: SocketAddr,
-        seed: u64,
-    ) -> Result<Running, StartError> {
-        let listener = listen(address)?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
+    pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Running, StartError> {
+        let listener = listen(order.address)?;
+        let address = listener.local_addr().map_err(|error| StartError::Listen(order.address, error))?;
         let host = Arc::new(NodeHost::new(Arc::clone(clock), workers.next().clone(), workers.slots()));
-        let spec = engine::node::Spec { release, shards: SHARDS, workers: workers.slots() + 1, seed };
-        let node = Arc::new(Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>));
+        let spec = engine::node::Spec {
+            release: order.release,
+            shards: SHARDS,
+            workers: workers.slots() + 1,
+            seed: order.seed,
+            address,
+            config: order.config.clone(),
+        };
+        let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
+        let node = Arc::new(node.map_err(StartError::BadParameter)?);
         host.adopt(&node);
         let (stop, stopped) = watch::channel(());
         let place = Place {
@@ -100,6 +120,12 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     })
 }
 
+/// Asks a client that has been silent for so long three times whether it is still there, within as long again.
+fn keepalive(seconds: u32) -> TcpKeepalive {
+    let time = Duration::from_secs(seconds.into());
+    TcpKeepalive::new().with_time(time).with_interval((time / 3).max(Duration::from_secs(1))).with_retries(3)
+}
+
 /// Accepts connections and hands them to the workers in turn.
 async fn accept(
     listener: TcpListener,
@@ -118,12 +144,16 @@ async fn accept(
             Err(error) => {
                 tracing::warn!("a connection was not accepted: {error}");
                 // Out of descriptors, most likely: others must close first.
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 continue;
             }
         };
         // Replies are small and wanted at once.
         let _ = stream.set_nodelay(true);
+        let keepalive_s = place.node.settings.keepalive_s.load(Ordering::Relaxed);
+        if keepalive_s > 0 {
+            let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(keepalive_s));
+        }
         let (place, mut stopped) = (place.clone(), stopped.clone());
         workers.next().spawn(async move {
             tokio::select! {

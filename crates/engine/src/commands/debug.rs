@@ -58,6 +58,9 @@ const SUBCOMMANDS: &[Subcommand] = &[
 ];
 
 fn debug(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if !cx.node.settings.debug_command.allows(&cx.session.client) {
+        return Err(CommandError::DebugNotAllowed);
+    }
     let name = args.get(1).unwrap_or_default();
     let subcommand = SUBCOMMANDS.iter().find(|own| own.name.as_bytes().eq_ignore_ascii_case(name));
     match subcommand {
