@@ -104,7 +104,6 @@ impl<'a> Spot<'a> {
     /// Makes the value this string, whatever it was; a new key does not expire, an old one goes on as it did.
     #[inline]
     pub fn set_text(&mut self, bytes: &[u8]) {
-        let clock = self.shard.initial_clock(self.moment.now_ms);
         let Some((expiry, is_string)) =
             self.entry().map(|entry| (entry.expire_at_ms(), entry.kind().is_string()))
         else {
@@ -115,7 +114,6 @@ impl<'a> Spot<'a> {
             self.set_expiry(expiry);
         } else if let Some(mut entry) = self.entry_mut() {
             entry.set_text(bytes);
-            entry.set_clock(clock);
         }
     }
 
@@ -168,9 +166,13 @@ impl<'a> Spot<'a> {
 
     /// Puts a whole entry in the place of whatever is there; its key is this one. It brings its own expiry along. A key
     /// is new only if there was none.
-    pub fn replace(&mut self, entry: Entry) {
+    pub fn replace(&mut self, mut entry: Entry) {
         if let Some(old) = self.take_out() {
             let lazily = self.shard.params().lazy_server_del;
+            if entry.clock() == 0 {
+                // How often a key has been used does not depend on what it holds.
+                entry.set_clock(old.clock());
+            }
             self.effects.discard(old, lazily);
             self.settle_in(entry);
         } else {

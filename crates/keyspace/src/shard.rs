@@ -244,7 +244,7 @@ impl Shard {
         })
     }
 
-    /// A key's place, for changing it.
+    /// A key's place, for changing it; this counts as using it.
     #[inline]
     pub fn spot<'a>(
         &'a mut self,
@@ -253,13 +253,7 @@ impl Shard {
         db: u32,
         key: Key<'a>,
     ) -> Spot<'a> {
-        let mut place = self.find_live(effects, moment, db, &key);
-        if let Some(found) = place
-            && self.dbs[db as usize].table.at(found).kind() == Kind::Hash
-            && !self.purge_hash(effects, moment, db, found)
-        {
-            place = None;
-        }
+        let place = self.locate(effects, moment, db, &key);
         Spot::new(self, effects, moment, db, key, place)
     }
 

@@ -1,6 +1,6 @@
 //! The keyspace beside a plain model: whatever is done to both, they agree, and the sums are right.
 
-use keyspace::{Class, Effects, Event, Key, Keyspace, Moment, Params, Policy};
+use keyspace::{Class, Effects, Event, Key, Keyspace, Moment, Params, Policy, Spot, access};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -263,6 +263,50 @@ fn events_watches_and_queues_learn_of_changes() {
     assert_eq!(effects.happenings.len(), 1);
     let names: Vec<_> = push(true).happenings.iter().map(|happening| happening.event.1).collect();
     assert_eq!(names, ["rpush", "del"], "an emptied list goes, after the command's own event");
+}
+
+#[test]
+fn writing_a_key_counts_as_using_it() {
+    const HOUR_MS: i64 = 3_600_000;
+    for policy in [Policy::AllKeysLru, Policy::AllKeysLfu] {
+        let keyspace = keyspace(1, |params| params.policy = policy);
+        let key = keyspace.key(b"key");
+        let params = Params { policy, ..Params::new(7) };
+        let mut now_ms = START_MS;
+        let (mut fresh, mut often) = (0, 0);
+        let mut write = |change: &dyn Fn(Spot)| {
+            let mut effects = Effects::default();
+            let mut locked = keyspace.lock_blocking(keyspace.all());
+            change(locked.shard_mut(&key).spot(&mut effects, Moment::at(now_ms), 0, key));
+            let clock = locked.shard(&key).peek(Moment::at(now_ms), 0, &key).unwrap().clock();
+            fresh += i32::from(access::idle_ms(clock, now_ms) == 0);
+            often = access::frequency(&params, clock, now_ms);
+            now_ms += if policy.is_lfu() { 0 } else { HOUR_MS };
+        };
+        let set = |mut spot: Spot| {
+            spot.set_text(b"text");
+            spot.commit(SET);
+        };
+        let push = |spot: Spot| {
+            let mut list = spot.object::<List>().unwrap();
+            list.push(Side::Right, b"entry");
+            list.commit(PUSH);
+        };
+        let overwrite = |mut spot: Spot| {
+            spot.replace(Entry::with_object(b"key", List::empty()));
+            spot.commit(SET);
+        };
+        write(&set);
+        (0..50).for_each(|_| write(&set));
+        write(&overwrite);
+        (0..50).for_each(|_| write(&push));
+        if policy.is_lfu() {
+            // A new key begins with 5, and the counter grows the slower the larger it is.
+            assert!((7..15).contains(&often), "{often}");
+        } else {
+            assert_eq!(fresh, 102);
+        }
+    }
 }
 
 #[test]
@@ -572,4 +616,19 @@ proptest! {
             prop_assert_eq!(seen, model.remove(&id).unwrap_or_default().0);
         }
     }
+}
+
+#[test]
+fn numbers_for_one_draw_each_are_fair() {
+    let keyspace = keyspace(1, |_| ());
+    let mut locked = keyspace.lock_blocking(keyspace.all());
+    let shard = locked.shard_mut(&Key { bytes: b"", hash: 0 });
+    let mut hits = [0f64; 100];
+    for _ in 0..100_000 {
+        let number = u128::from(shard.draws()());
+        hits[((number * 100) >> 64) as usize] += 1.0;
+    }
+    let chi_square: f64 = hits.iter().map(|hits| (hits - 1000.0).powi(2) / 1000.0).sum();
+    // 99 degrees of freedom: exceeds 148 once in a thousand fair runs; the seed is fixed.
+    assert!(chi_square < 148.0, "chi-square {chi_square}");
 }
