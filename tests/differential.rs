@@ -12,6 +12,9 @@ use testkit::{Client, Oracle, Program, Reply, Rng};
 
 /// Commands of a sequence, which begins with an empty keyspace.
 const SEQUENCE: usize = 120;
+/// What sequences may change of the configuration, as it is by default.
+const LIMITS: &str =
+    "CONFIG SET set-max-intset-entries 512 hash-max-listpack-entries 512 hash-max-listpack-value 64";
 /// The databases that sequences use.
 const DATABASES: usize = 3;
 
@@ -106,6 +109,7 @@ const FAMILIES: &[Family] = &[
         templates: &[
             "SADD $k ($m)*",
             "SADD $k ($m)* ($m)* ($m)*",
+            "SADD $k ($n)* ($n)* ($n)*",
             "SREM $k ($m)*",
             "SISMEMBER $k $m",
             "SMISMEMBER $k ($m)*",
@@ -114,9 +118,13 @@ const FAMILIES: &[Family] = &[
             "SMOVE $k $k $m",
             "{SINTER|SUNION|SDIFF} ($k)*",
             "{SINTERSTORE|SUNIONSTORE|SDIFFSTORE} $k ($k)*",
+            "SDIFFSTORE $k $k ($k)* ($k)*",
             "SINTERCARD 2 $k $k [LIMIT $n]",
+            "SINTERCARD $i ($k)* [LIMIT $i] [LIMIT $n]",
             "SRANDMEMBER $k [$i]",
             "SPOP $k 1000",
+            "SPOP $k {0|-1|abc} [1]",
+            "CONFIG SET set-max-intset-entries {512|4|7}",
             "SSCAN $k 0 COUNT 1000 [MATCH $g]",
             "SORT $k ALPHA",
         ],
@@ -138,6 +146,9 @@ const FAMILIES: &[Family] = &[
             "HINCRBYFLOAT $k $m $f",
             "HSTRLEN $k $m",
             "HRANDFIELD $k [$i [WITHVALUES]]",
+            "HRANDFIELD $k 1000 [WITHVALUES] [$v]",
+            "CONFIG SET hash-max-listpack-entries {512|3|6}",
+            "CONFIG SET hash-max-listpack-value {64|5|40}",
             "HSCAN $k 0 COUNT 1000 [MATCH $g]",
         ],
     },
@@ -387,7 +398,7 @@ fn sequence(rng: &mut Rng, families: &[&Family]) -> Vec<Command> {
 
 /// Runs a sequence and gives what can be compared of each reply, and then of the keyspace.
 fn run(client: &mut Client, commands: &[Command]) -> Vec<Reply> {
-    for line in ["DISCARD", "UNWATCH", "FLUSHALL", "SELECT 0"] {
+    for line in ["DISCARD", "UNWATCH", "FLUSHALL", "SELECT 0", LIMITS] {
         client.say(line);
     }
     let bytes: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
