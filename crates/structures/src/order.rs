@@ -152,6 +152,30 @@ impl<K: Copy> Order<K> {
         leaf.get(offset)
     }
 
+    /// The key number `rank`, for changing what the comparison does not look at.
+    pub fn get_mut(&mut self, rank: usize) -> Option<&mut K> {
+        if rank >= self.len {
+            return None;
+        }
+        let mut node = &mut self.root;
+        let mut rest = rank;
+        loop {
+            match node {
+                Node::Leaf(leaf) => return leaf.get_mut(rest),
+                Node::Inner(inner) => {
+                    let child = inner.iter_mut().find(|child| match rest.checked_sub(child.count) {
+                        Some(less) => {
+                            rest = less;
+                            false
+                        }
+                        None => true,
+                    })?;
+                    node = &mut child.node;
+                }
+            }
+        }
+    }
+
     /// The leaf that holds the key number `rank`, and where in it.
     fn leaf(&self, rank: usize) -> Option<(&[K], usize)> {
         if rank >= self.len {
@@ -411,6 +435,19 @@ mod tests {
             }
         }
         assert_eq!((order.len(), order.heap_bytes()), (0, Order::<u64>::new().heap_bytes()));
+    }
+
+    #[test]
+    fn what_is_not_compared_can_be_changed_in_place() {
+        let by_first = |a: &(u32, u32), b: &(u32, u32)| a.0.cmp(&b.0);
+        let mut order = Order::new();
+        (0..1_000).for_each(|key| order.insert((key, 0), &by_first));
+        for rank in 0..1_000 {
+            order.get_mut(rank).unwrap().1 = rank as u32 + 7;
+        }
+        assert!(order.get_mut(1_000).is_none());
+        order.check_invariants(&by_first);
+        assert!(order.iter_from(0).all(|key| key.1 == key.0 + 7));
     }
 
     proptest! {

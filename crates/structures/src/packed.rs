@@ -176,6 +176,13 @@ impl Packed {
         decode(&self.bytes()[at..]).0
     }
 
+    /// The entry at a position before the end, and the position after it.
+    #[inline]
+    pub fn entry(&self, at: usize) -> (Item<'_>, usize) {
+        let (item, size) = decode(&self.bytes()[at..]);
+        (item, at + size + back_size(size))
+    }
+
     /// The position after the entry at `at`.
     #[inline]
     pub fn next(&self, at: usize) -> usize {
@@ -282,6 +289,23 @@ impl Packed {
         self.insert(self.end(), bytes);
     }
 
+    /// Appends entries, moving the closing byte once.
+    ///
+    /// As for [`Packed::insert_item`], strings are not looked at.
+    pub fn extend<'a>(&mut self, items: impl Iterator<Item = Item<'a>> + Clone) {
+        let bytes = items.clone().map(|item| Encoded::new(item).total()).sum();
+        let mut place = self.splice(self.end(), 0, bytes);
+        let mut count = 0;
+        for item in items {
+            let entry = Encoded::new(item);
+            let (own, rest) = place.split_at_mut(entry.total());
+            entry.write(own);
+            place = rest;
+            count += 1;
+        }
+        self.add_count(count);
+    }
+
     /// Puts an entry before all others.
     #[inline]
     pub fn push_front(&mut self, bytes: &[u8]) {
@@ -372,6 +396,8 @@ impl Packed {
         let bytes = self.bytes();
         let count = u16::from_le_bytes([bytes[4], bytes[5]]);
         let new = match count {
+            // Walking a list of unlimited length each time would add up.
+            COUNT_UNKNOWN if change >= 0 => return,
             COUNT_UNKNOWN => self.iter().count(),
             count => usize::from(count).wrapping_add_signed(change),
         };
@@ -771,6 +797,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn extending_is_pushing(entries in prop::collection::vec(entry(), 0..20), more in prop::collection::vec(entry(), 0..20)) {
+            let (mut extended, mut pushed) = (Packed::new(), Packed::new());
+            for entries in [&entries, &more] {
+                extended.extend(entries.iter().map(|entry| Item::of(entry)));
+                entries.iter().for_each(|entry| pushed.push(entry));
+            }
+            prop_assert_eq!(extended.bytes(), pushed.bytes());
+        }
+
         #[test]
         fn behaves_as_a_vector(steps in prop::collection::vec(step(), 1..60)) {
             let mut list = Packed::new();
