@@ -288,11 +288,17 @@ impl<'a> Spot<'a> {
 
     #[inline]
     fn finish(&mut self, changes: u64) {
+        self.finish_aside(changes);
+        self.shard.changed(self.effects, self.db, self.key.bytes);
+    }
+
+    /// As [`Spot::finish`], without telling those who watch or wait.
+    #[inline]
+    fn finish_aside(&mut self, changes: u64) {
         if let Some(place) = self.place {
             self.settle_accounts(place);
         }
         self.effects.dirty += changes;
-        self.shard.changed(self.effects, self.db, self.key.bytes);
         self.state = State::Done;
     }
 
@@ -415,6 +421,36 @@ impl<'a, O: Object> Change<'a, O> {
     pub fn commit_unnoticed(mut self, changes: u64) {
         self.put_back();
         self.spot.finish(changes);
+    }
+
+    /// Ends the change with these events, in this order, and that of the deletion if nothing is left; as so many changes.
+    #[inline]
+    pub fn commit_all(mut self, events: &[Event], changes: u64) {
+        let stays = self.put_back();
+        events.iter().for_each(|&event| self.spot.event(event));
+        if !stays {
+            self.spot.event(Event(Class::GENERIC, "del"));
+        }
+        self.spot.finish(changes);
+    }
+
+    /// As [`Change::commit_all`], where what has changed does not count as the value, such as the groups of a stream:
+    /// those who watch the key are not told, nor are those who wait for it, unless by [`Change::wake`]. A key that did
+    /// not exist is a change of the usual kind.
+    #[inline]
+    pub fn commit_aside(mut self, events: &[Event], changes: u64) {
+        if !self.existed() {
+            return self.commit_all(events, changes);
+        }
+        self.put_back();
+        events.iter().for_each(|&event| self.spot.event(event));
+        self.spot.finish_aside(changes);
+    }
+
+    /// Has those who wait for the key look at it again when the command ends.
+    pub fn wake(&mut self) {
+        let Spot { shard, effects, db, key, .. } = &mut self.spot;
+        shard.wake(effects, *db, key.bytes);
     }
 
     /// Puts the collection down: nothing has been changed. A key that did not exist does not exist.

@@ -85,11 +85,16 @@ impl Interest {
         self.waiting.keys().map(|key| &**key)
     }
 
+    /// Whether anybody waits for a key.
+    pub fn is_awaited(&self, key: &[u8]) -> bool {
+        !self.waiting.is_empty() && self.waiting.contains_key(key)
+    }
+
     /// Breaks the watches on a key; whether anybody waits for it.
     pub fn changed(&self, key: &[u8]) -> bool {
         if let Some(watches) = self.watched.get(key) {
             watches.iter().for_each(|watch| watch.break_now());
         }
-        !self.waiting.is_empty() && self.waiting.contains_key(key)
+        self.is_awaited(key)
     }
 }

@@ -382,6 +382,15 @@ impl Shard {
         }
     }
 
+    /// Tells those who wait for a key to look at it again.
+    pub(crate) fn wake(&self, effects: &mut Effects, db: u32, key: &[u8]) {
+        if let Some(interest) = &self.dbs[db as usize].interest
+            && interest.is_awaited(key)
+        {
+            effects.ready.push((db, key.into()));
+        }
+    }
+
     /// Records an event, if its class is one that the configuration names.
     #[inline]
     pub(crate) fn notify(&self, effects: &mut Effects, event: Event, db: u32, key: &[u8]) {
@@ -550,7 +559,7 @@ impl Shard {
             for key in interest.watched_keys().filter(|key| holds(here, key) || holds(there, key)) {
                 interest.changed(key);
             }
-            for key in interest.awaited_keys().filter(|key| holds(here, key)) {
+            for key in interest.awaited_keys().filter(|key| holds(here, key) || holds(there, key)) {
                 effects.ready.push((here as u32, key.into()));
             }
         }

@@ -310,6 +310,53 @@ fn writing_a_key_counts_as_using_it() {
 }
 
 #[test]
+fn what_changes_beside_the_value_is_told_to_nobody_but_on_demand() {
+    let keyspace = keyspace(4, |params| params.notify = Class::all());
+    let key = keyspace.key(b"list");
+    let watch = Arc::new(keyspace::interest::Watch::default());
+    let push = |wakes: bool| {
+        let mut effects = Effects::default();
+        let mut locked = keyspace.lock_blocking(keyspace.all());
+        let spot = locked.shard_mut(&key).spot(&mut effects, Moment::at(START_MS), 0, key);
+        let mut list = spot.object::<List>().unwrap();
+        list.push(Side::Right, b"x");
+        if wakes {
+            list.wake();
+        }
+        list.commit_aside(&[PUSH, SET], 3);
+        keyspace.account(&mut effects);
+        let events: Vec<_> = effects.happenings.iter().map(|happening| happening.event.1).collect();
+        (events, effects.dirty, effects.ready.len())
+    };
+    assert_eq!(push(false), (vec!["new", "rpush", "set"], 3, 0));
+    {
+        let mut locked = keyspace.lock_blocking(keyspace.all());
+        locked.shard_mut(&key).interest(0).watch(b"list", &watch);
+        locked.shard_mut(&key).interest(0).wait(b"list", 17);
+    }
+    assert_eq!(push(false), (vec!["rpush", "set"], 3, 0));
+    assert_eq!(push(true), (vec!["rpush", "set"], 3, 1));
+    assert!(!watch.is_broken());
+    check(&keyspace);
+}
+
+#[test]
+fn who_waits_learns_of_databases_that_are_swapped() {
+    let keyspace = keyspace(1, |_| ());
+    set(&keyspace, START_MS, 0, b"only in 0", b"v", None);
+    let mut locked = keyspace.lock_blocking(keyspace.all());
+    let shard = locked.shard_mut(&keyspace.key(b"only in 0"));
+    for db in [0, 1] {
+        shard.interest(db).wait(b"only in 0", 17);
+        shard.interest(db).wait(b"nowhere", 17);
+    }
+    let mut effects = Effects::default();
+    shard.swap(&mut effects, 0, 1);
+    effects.ready.sort();
+    assert_eq!(effects.ready, [0, 1].map(|db| (db, b"only in 0"[..].into())));
+}
+
+#[test]
 fn a_key_is_new_unless_it_is_overwritten() {
     let keyspace = keyspace(1, |params| params.notify = Class::all());
     let key = keyspace.key(b"key");
