@@ -232,13 +232,13 @@ pub(crate) fn wait(
     session: &Session,
     locked: &mut Locked,
     entry: &'static Entry,
-    args: Args,
+    args: OwnedArgs,
     wait: Wait,
 ) -> Arc<Waiter> {
     let waiter = Arc::new(Waiter {
         client: Arc::clone(&session.client),
         entry,
-        args: args.to_owned(),
+        args,
         db: session.db,
         protocol: session.protocol,
         mute: session.state.intersects(State::REPLY_OFF | State::REPLY_SKIP),

@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::table::Entry;
 use command::Release;
 use keyspace::{Change, Effects, Key, Locked, Moment, Params, Shard, Spot};
-use resp::Reply;
+use resp::{OwnedArgs, Reply};
 use structures::entry::{self, Object};
 use structures::packed::Item as Text;
 use structures::table::Ref;
@@ -49,8 +49,8 @@ pub struct Cx<'s, 'n> {
     pub moment: Moment,
     /// The command.
     pub entry: &'static Entry,
-    /// What the command waits for, if it does.
-    pub(crate) wait: Option<Wait>,
+    /// What the command waits for, if it does, and the arguments with which it is served if not its own.
+    pub(crate) wait: Option<(Wait, Option<OwnedArgs>)>,
     /// Whether the command may wait.
     pub(crate) may_wait: bool,
     /// The key whose hash was needed to find its shard: where its bytes are, and the hash.
@@ -267,8 +267,13 @@ impl<'s, 'n> Cx<'s, 'n> {
 
     /// Has the command wait, unless it may not: then its time is up at once.
     pub fn wait(&mut self, wait: Wait, reply: &mut Reply) {
+        self.wait_as(wait, None, reply);
+    }
+
+    /// As [`Cx::wait`], to be served with other arguments: those that depend on what there is now.
+    pub fn wait_as(&mut self, wait: Wait, args: Option<OwnedArgs>, reply: &mut Reply) {
         if self.may_wait {
-            self.wait = Some(wait);
+            self.wait = Some((wait, args));
         } else {
             (wait.timed_out)(reply);
         }

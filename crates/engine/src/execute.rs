@@ -336,7 +336,10 @@ fn run(
         drop(settle(node, locked, worker, moment, None));
         return Step::Offload;
     }
-    let waiter = wait.map(|wait| blocking::wait(node, session, &mut locked, entry, args, wait));
+    let waiter = wait.map(|(wait, own)| {
+        let args = own.unwrap_or_else(|| args.to_owned());
+        blocking::wait(node, session, &mut locked, entry, args, wait)
+    });
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
     let took = count(node, worker, entry, result.is_err());
     // What waits has not finished yet.
