@@ -10,6 +10,7 @@ use sha1::{Digest as _, Sha1};
 use std::fmt;
 use structures::entry::{Entry, ValueRef};
 use structures::packed::Item;
+use structures::stream::StreamId;
 use structures::table::Item as _;
 
 /// A digest: twenty bytes, shown as forty hexadecimal digits.
@@ -90,7 +91,15 @@ impl Digest {
                 }
                 self.xor(digest.0);
             }),
-            ValueRef::Stream(_) => {}
+            ValueRef::Stream(stream) => {
+                for entry in stream.entries().range(StreamId::MIN, StreamId::MAX) {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq));
+                    for (name, value) in entry.fields {
+                        self.mix_item(name);
+                        self.mix_item(value);
+                    }
+                }
+            }
         }
         if entry.expire_at_ms().is_some() {
             self.xor(EXPIRES);

@@ -206,6 +206,126 @@ pub enum CommandError {
     // Sorted sets and places.
 
     // Streams.
+    /// Not an id of an entry.
+    #[error("ERR Invalid stream ID specified as stream command argument")]
+    InvalidStreamId,
+    /// An id that is not after the last one.
+    #[error("ERR The ID specified in XADD is equal or smaller than the target stream top item")]
+    StreamIdNotAfterLast,
+    /// The id that no entry can have.
+    #[error("ERR The ID specified in XADD must be greater than 0-0")]
+    StreamIdZero,
+    /// There is no id after the last one.
+    #[error("ERR The stream has exhausted the last possible ID, unable to add more items")]
+    StreamIdsExhausted,
+    /// Fields that are longer than a node can be.
+    #[error("ERR Elements are too large to be stored")]
+    StreamEntryTooLarge,
+    /// A field without its value, or none, up to 6.2.
+    #[error("ERR wrong number of arguments for XADD")]
+    XaddArity,
+    /// A length below zero.
+    #[error("ERR The MAXLEN argument must be >= 0.")]
+    TrimLenNegative,
+    /// A limit below zero.
+    #[error("ERR The LIMIT argument must be >= 0.")]
+    TrimLimitNegative,
+    /// More than one way to trim.
+    #[error("ERR syntax error, MAXLEN and MINID options at the same time are not compatible")]
+    TrimTwice,
+    /// A limit for no trimming.
+    #[error("ERR syntax error, LIMIT cannot be used without specifying a trimming strategy")]
+    TrimLimitAlone,
+    /// A limit for exact trimming.
+    #[error("ERR syntax error, LIMIT cannot be used without the special ~ option")]
+    TrimLimitExact,
+    /// `XTRIM` that does not say how, up to 5.0.
+    #[error("ERR XTRIM called without an option to trim the stream")]
+    TrimUnspecified5,
+    /// The same from 6.2 on.
+    #[error("ERR syntax error, XTRIM must be called with a trimming strategy")]
+    TrimUnspecified,
+    /// An interval that begins after the last possible id.
+    #[error("ERR invalid start ID for the interval")]
+    IntervalStart,
+    /// An interval that ends before the first possible id.
+    #[error("ERR invalid end ID for the interval")]
+    IntervalEnd,
+    /// An id before that of the last entry.
+    #[error("ERR The ID specified in XSETID is smaller than the target stream top item")]
+    SetIdBeforeLast,
+    /// An id before one that is to count as deleted.
+    #[error("ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id")]
+    SetIdBeforeDeleted,
+    /// An id before one that was deleted, from 7.2 on.
+    #[error("ERR The ID specified in XSETID is smaller than current max_deleted_entry_id")]
+    SetIdBeforeOwnDeleted,
+    /// Fewer entries added than there are.
+    #[error("ERR The entries_added specified in XSETID is smaller than the target stream length")]
+    SetIdAddedBelowLen,
+    /// Fewer entries added than none.
+    #[error("ERR entries_added must be positive")]
+    SetIdAddedNegative,
+    /// Not as many ids as keys, up to 7.0.
+    #[error("ERR Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.")]
+    UnbalancedStreams,
+    /// The same from 7.2 on.
+    #[error("ERR Unbalanced '{0}' list of streams: for each stream key an ID or '{1}' must be specified.")]
+    UnbalancedStreams7(&'static str, char),
+    /// An option of `XREADGROUP` alone.
+    #[error("ERR The {0} option is only supported by XREADGROUP. You called XREAD instead.")]
+    OnlyWithGroup(&'static str),
+    /// `XREADGROUP` without a group.
+    #[error("ERR Missing GROUP option for XREADGROUP")]
+    MissingGroup,
+    /// An id that only `XREAD` understands.
+    #[error(
+        "ERR The {0} ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The {0} ID would just return an empty result set."
+    )]
+    IdWithGroup(char),
+    /// The id that only `XREADGROUP` understands.
+    #[error(
+        "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option."
+    )]
+    IdWithoutGroup,
+    /// Nothing to read as a group from.
+    #[error("NOGROUP No such key '{0}' or consumer group '{1}' in XREADGROUP with GROUP option")]
+    NoGroupToRead(Box<str>, Box<str>),
+    /// No such key, or group.
+    #[error("NOGROUP No such key '{0}' or consumer group '{1}'")]
+    NoKeyOrGroup(Box<str>, Box<str>),
+    /// No such group, of a key that exists.
+    #[error("NOGROUP No such consumer group '{0}' for key name '{1}'")]
+    NoGroup(Box<str>, Box<str>),
+    /// The group has gone meanwhile, up to 7.0.
+    #[error("NOGROUP the consumer group this client was blocked on no longer exists")]
+    GroupGone,
+    /// The key has gone meanwhile, in 7.0.
+    #[error("UNBLOCKED the stream key no longer exists")]
+    StreamGone,
+    /// A group's name that is taken.
+    #[error("BUSYGROUP Consumer Group name already exists")]
+    BusyGroup,
+    /// No stream that could have groups.
+    #[error(
+        "ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically."
+    )]
+    NoStreamForGroup,
+    /// A number of entries below zero, and not the one that stands for none.
+    #[error("ERR value for ENTRIESREAD must be positive or -1")]
+    EntriesReadNegative,
+    /// Not a number of ms.
+    #[error("ERR Invalid min-idle-time argument for {0}")]
+    InvalidMinIdle(&'static str),
+    /// Not a number.
+    #[error("ERR Invalid {0} option argument for XCLAIM")]
+    InvalidClaimOption(&'static str),
+    /// An option that `XCLAIM` does not have.
+    #[error("ERR Unrecognized XCLAIM option '{0}'")]
+    UnrecognizedClaimOption(Box<str>),
+    /// Not a number of entries.
+    #[error("ERR COUNT must be > 0")]
+    ClaimCount,
 
     // Keys of any type.
     /// A key is to be moved or copied to where it is.
@@ -509,7 +629,7 @@ impl CommandError {
 }
 
 /// A client's bytes as they are quoted: up to the first zero.
-fn printed(bytes: &[u8]) -> Box<str> {
+pub(crate) fn printed(bytes: &[u8]) -> Box<str> {
     let text: String = bytes.iter().take_while(|&&byte| byte != 0).map(|&byte| char::from(byte)).collect();
     text.into()
 }

@@ -12,4 +12,4 @@ pub mod reply;
 
 pub use args::{Args, OwnedArgs};
 pub use parser::{Limits, Parsed, Parser, ProtocolError, Request};
-pub use reply::{Protocol, Reply};
+pub use reply::{Deferred, Protocol, Reply};

@@ -27,7 +27,10 @@ pub mod set_algebra;
 pub mod sets;
 pub mod slowlog;
 pub mod sort;
+pub mod stream_claims;
 pub mod stream_groups;
+pub mod stream_info;
+pub mod stream_reads;
 pub mod streams;
 pub mod strings;
 pub mod transactions;
@@ -67,7 +70,10 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         sets::COMMANDS,
         slowlog::COMMANDS,
         sort::COMMANDS,
+        stream_claims::COMMANDS,
         stream_groups::COMMANDS,
+        stream_info::COMMANDS,
+        stream_reads::COMMANDS,
         streams::COMMANDS,
         strings::COMMANDS,
         transactions::COMMANDS,
