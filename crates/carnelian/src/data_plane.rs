@@ -190,8 +190,9 @@ impl DataPlane for Nodes {
 pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
     let nodes = Nodes::new(node.threads, node.bind)?;
     let password = node.config.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("requirepass"));
+    let id = NodeId("bare".to_owned());
     let spec = NodeSpec {
-        id: NodeId("bare".to_owned()),
+        id: id.clone(),
         engine: Engine::Redis,
         release: Some(node.release),
         topology: cloud::topology::Topology::Single,
@@ -211,8 +212,19 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         }
         error => error.into(),
     })?;
+    let asked = nodes.running.lock().get(&id).map(|node| node.running.shut_down_asked());
+    // A bare node is its clients' to end.
+    let asked = async {
+        match asked {
+            Some(asked) => asked.await,
+            None => std::future::pending().await,
+        }
+    };
     println!("Redis {} is ready on {}", node.release, endpoint.address);
-    stop.await;
+    tokio::select! {
+        () = stop => {}
+        () = asked => {}
+    }
     nodes.stop_all().await;
     Ok(())
 }

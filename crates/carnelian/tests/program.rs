@@ -131,6 +131,9 @@ fn an_instance_is_created_used_and_deleted() {
     assert_eq!((shown.status, &shown.body["status"]), (200, &json!("RUNNING")));
     let port = shown.body["port"].as_u64().unwrap();
     assert_eq!(talk(port, "AUTH First_Pw1\r\nPING\r\nQUIT\r\n"), "+OK\r\n+PONG\r\n+OK\r\n");
+    // An instance is the cloud's to end, not its clients'.
+    let refused = talk(port, "AUTH First_Pw1\r\nSHUTDOWN NOSAVE\r\nQUIT\r\n");
+    assert!(refused.starts_with("+OK\r\n-ERR unknown command `SHUTDOWN`"), "{refused}");
     assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
     assert_eq!(server.ask("GET", &path, &token, &Value::Null).status, 404);
     assert!(TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err());
@@ -199,6 +202,17 @@ fn a_bare_node_answers() {
     assert!(ready.contains(&port.to_string()), "{ready}");
     assert_eq!(talk(port.into(), "PING\r\nQUIT\r\n"), "+PONG\r\n+OK\r\n");
     assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+    assert_eq!(process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_client_ends_a_bare_node() {
+    let port = free_port();
+    let mut process =
+        program(&["redis", "--port", &port.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(talk(port.into(), "SHUTDOWN NOSAVE\r\nPING\r\n"), "");
     assert_eq!(process.wait().unwrap().code(), Some(0));
 }
 

@@ -391,11 +391,43 @@ pub enum CommandError {
     /// Any error, as the client wants it.
     #[error("{0}")]
     Custom(Box<str>),
+    /// `SHUTDOWN ABORT` while the server does not end.
+    #[error("ERR No shutdown in progress.")]
+    NoShutdown,
+    /// A shutdown that cannot save, as it should.
+    #[error("ERR Errors trying to SHUTDOWN. Check logs.")]
+    ShutdownFailed,
     /// `DEBUG` where the configuration does not allow it.
     #[error(
         "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
     )]
     DebugNotAllowed,
+    /// A subcommand of `DEBUG` that needs what is not there yet.
+    #[error("ERR DEBUG {0} is not supported yet")]
+    DebugUnsupported(Box<str>),
+    /// `DEBUG HTSTATS` of a database that is not configured.
+    #[error("ERR Out of range database")]
+    DebugDbOutOfRange,
+    /// `DEBUG` of a value that is stored in another way.
+    #[error("ERR Not {0} encoded object.")]
+    NotEncodedAs(&'static str),
+    /// The same for a ziplist.
+    #[error("ERR Not an sds encoded string.")]
+    NotASds,
+    /// The same for a hash table.
+    #[error("ERR The value stored at the specified key is not represented using an hash table")]
+    NotAHashTable,
+    /// Not a number of bytes, or too large.
+    #[error("ERR argument must be a memory value bigger than 1 and smaller than 4gb")]
+    PackedThreshold,
+    /// Not a type of replies.
+    #[error(
+        "ERR Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+    )]
+    ProtocolType,
+    /// A reply that RESP2 cannot express.
+    #[error("ERR RESP2 is not supported by this command")]
+    OnlyResp3,
     /// `DEBUG` without a subcommand, in 4.0.
     #[error("ERR You must specify a subcommand for DEBUG. Try DEBUG HELP for info.")]
     DebugWithoutSubcommand,

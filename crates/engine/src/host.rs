@@ -16,6 +16,12 @@ pub trait Host: Send + Sync {
     /// The directory in which the process runs.
     fn directory(&self) -> String;
 
+    /// Writes a line to the program's log.
+    fn log(&self, message: &str);
+
+    /// Ends the node because a client wants it. Whether it may: a node that is managed is not its clients' to end.
+    fn shut_down(&self) -> bool;
+
     /// Frees values where no connection waits for it.
     fn reclaim(&self, garbage: Vec<Garbage>);
 }

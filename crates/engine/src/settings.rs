@@ -95,7 +95,7 @@ impl Default for Settings {
             slowlog_us: AtomicI64::new(10_000),
             slowlog_len: AtomicUsize::new(128),
             latency_ms: AtomicI64::new(0),
-            latency_tracking: AtomicBool::new(true),
+            latency_tracking: AtomicBool::new(false),
             percentiles: RwLock::new([50.0, 99.0, 99.9].into()),
             databases: AtomicU32::new(16),
             maxclients: AtomicU32::new(10_000),

@@ -141,6 +141,11 @@ impl Shard {
         })
     }
 
+    /// What the table of a database takes beside its entries, and what knows when they expire, in bytes.
+    pub fn overhead_bytes(&self, db: u32) -> (usize, usize) {
+        self.db(db).map_or((0, 0), |db| (db.table.heap_bytes(), db.wheel.heap_bytes()))
+    }
+
     /// The number of keys of a database.
     #[inline]
     pub fn len(&self, db: u32) -> usize {

@@ -7,7 +7,7 @@ use keyspace::effects::Garbage;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// Records that are looked at while a shard is held.
 const EXPIRE_BATCH: usize = 200;
@@ -23,16 +23,30 @@ pub(crate) struct NodeHost {
     node: OnceLock<Weak<Node>>,
     /// When keys are to expire next, in ms since the epoch; there is a timer once somebody has asked.
     expire_at: OnceLock<watch::Sender<i64>>,
+    /// Notified when a client ends the node; there only if somebody waits for that.
+    shut_down: OnceLock<Arc<Notify>>,
 }
 
 impl NodeHost {
     pub(crate) fn new(clock: Arc<Clock>, timers: Handle, number: usize) -> Self {
-        NodeHost { clock, timers, number, node: OnceLock::new(), expire_at: OnceLock::new() }
+        NodeHost {
+            clock,
+            timers,
+            number,
+            node: OnceLock::new(),
+            expire_at: OnceLock::new(),
+            shut_down: OnceLock::new(),
+        }
     }
 
     /// Says which node this is the world of.
     pub(crate) fn adopt(&self, node: &Arc<Node>) {
         let _ = self.node.set(Arc::downgrade(node));
+    }
+
+    /// Lets clients end the node; what is notified when one does.
+    pub(crate) fn allow_shut_down(&self) -> Arc<Notify> {
+        Arc::clone(self.shut_down.get_or_init(Arc::default))
     }
 }
 
@@ -59,6 +73,15 @@ impl Host for NodeHost {
 
     fn directory(&self) -> String {
         std::env::current_dir().map_or_else(|_| ".".to_owned(), |path| path.display().to_string())
+    }
+
+    fn log(&self, message: &str) {
+        tracing::warn!("{message}");
+    }
+
+    fn shut_down(&self) -> bool {
+        let asked = self.shut_down.get();
+        asked.inspect(|asked| asked.notify_one()).is_some()
     }
 
     fn reclaim(&self, garbage: Vec<Garbage>) {

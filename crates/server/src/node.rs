@@ -59,6 +59,7 @@ impl std::error::Error for StartError {}
 #[derive(Debug)]
 pub struct Running {
     node: Arc<Node>,
+    host: Arc<NodeHost>,
     address: SocketAddr,
     /// Dropped with the node: listeners and connections end.
     _stop: watch::Sender<()>,
@@ -91,12 +92,18 @@ impl Running {
             numbers: Arc::clone(workers.numbers()),
         };
         workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
-        Ok(Running { node, address, _stop: stop })
+        Ok(Running { node, host, address, _stop: stop })
     }
 
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
         &self.node
+    }
+
+    /// Lets clients end the node, which they may not otherwise. Ready when one has asked for it.
+    pub fn shut_down_asked(&self) -> impl Future<Output = ()> + use<> {
+        let asked = self.host.allow_shut_down();
+        async move { asked.notified().await }
     }
 
     /// Where it listens.

@@ -26,6 +26,12 @@ impl Host for World {
         "/data".to_owned()
     }
 
+    fn log(&self, _: &str) {}
+
+    fn shut_down(&self) -> bool {
+        false
+    }
+
     fn reclaim(&self, _: Vec<Garbage>) {}
 }
 
