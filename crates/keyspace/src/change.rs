@@ -473,6 +473,9 @@ impl<'a, O: Object> Change<'a, O> {
             if let Some(mut entry) = self.spot.entry_mut() {
                 entry.put_object(object);
             }
+            if soonest_ms != self.soonest_ms {
+                self.spot.shard.count_fading(self.spot.db, self.soonest_ms, soonest_ms);
+            }
             if vanishes {
                 self.spot.delete(true);
                 return false;

@@ -83,6 +83,7 @@ pub struct Keyspace {
     bits: u8,
     seed: u64,
     used_bytes: AtomicUsize,
+    peak_bytes: AtomicUsize,
 }
 
 impl Keyspace {
@@ -91,7 +92,13 @@ impl Keyspace {
         assert!(shards.is_power_of_two() && shards <= MAX_SHARDS, "{shards} shards");
         let bits = shards.trailing_zeros() as u8;
         let shard = |number| Padded(Lock::new(Shard::new(seed, bits, number, Arc::clone(&params))));
-        Keyspace { shards: (0..shards).map(shard).collect(), bits, seed, used_bytes: AtomicUsize::new(0) }
+        Keyspace {
+            shards: (0..shards).map(shard).collect(),
+            bits,
+            seed,
+            used_bytes: AtomicUsize::new(0),
+            peak_bytes: AtomicUsize::new(0),
+        }
     }
 
     /// A key with its hash.
@@ -128,11 +135,20 @@ impl Keyspace {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// The most that all keys have taken, in bytes.
+    pub fn peak_bytes(&self) -> usize {
+        self.peak_bytes.load(Ordering::Relaxed).max(self.used_bytes())
+    }
+
     /// Adds what commands have changed to the memory in use.
     #[inline]
     pub fn account(&self, effects: &mut Effects) {
         if effects.bytes != 0 {
-            self.used_bytes.fetch_add(effects.bytes as usize, Ordering::Relaxed);
+            let old = self.used_bytes.fetch_add(effects.bytes as usize, Ordering::Relaxed);
+            // What falls was higher before, so peaks show where it begins to.
+            if effects.bytes < 0 && old > self.peak_bytes.load(Ordering::Relaxed) {
+                self.peak_bytes.fetch_max(old, Ordering::Relaxed);
+            }
             effects.bytes = 0;
         }
     }
@@ -250,6 +266,7 @@ impl<'a> Locked<'a> {
             keys: sum.keys + part.keys,
             volatile: sum.volatile + part.volatile,
             volatile_sum_ms: sum.volatile_sum_ms + part.volatile_sum_ms,
+            fading: sum.fading + part.fading,
         })
     }
 

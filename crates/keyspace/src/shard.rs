@@ -57,6 +57,8 @@ pub struct Db {
     pub(crate) volatile: usize,
     /// The sum of their expiries, in ms.
     volatile_sum_ms: i128,
+    /// Hashes of which fields expire.
+    fading: usize,
     pub(crate) wheel: Wheel,
     interest: Option<Box<Interest>>,
 }
@@ -70,6 +72,8 @@ pub struct DbStats {
     pub volatile: usize,
     /// The sum of their expiries, in ms since the epoch.
     pub volatile_sum_ms: i128,
+    /// Hashes of which fields expire.
+    pub fading: usize,
 }
 
 impl Shard {
@@ -138,6 +142,7 @@ impl Shard {
             keys: db.table.len(),
             volatile: db.volatile,
             volatile_sum_ms: db.volatile_sum_ms,
+            fading: db.fading,
         })
     }
 
@@ -313,6 +318,7 @@ impl Shard {
             self.count_expiry(effects, now_ms, db, hash, None, expiry);
         }
         if let Some(at_ms) = field_expiry {
+            self.count_fading(db, None, field_expiry);
             self.record_expiry(effects, now_ms, db, hash, None, at_ms);
         }
         place
@@ -328,6 +334,7 @@ impl Shard {
             own.volatile -= 1;
             own.volatile_sum_ms -= i128::from(at_ms);
         }
+        own.fading -= usize::from(soonest_field_ms(&entry).is_some());
         self.account(effects, change);
         entry
     }
@@ -355,6 +362,13 @@ impl Shard {
         if let Some(at_ms) = new {
             self.record_expiry(effects, now_ms, db, hash, old, at_ms);
         }
+    }
+
+    /// Takes note that the first expiry of a field of a hash has changed in its entry.
+    #[inline]
+    pub(crate) fn count_fading(&mut self, db: u32, old: Option<i64>, new: Option<i64>) {
+        let own = &mut self.dbs[db as usize];
+        own.fading = own.fading + usize::from(new.is_some()) - usize::from(old.is_some());
     }
 
     /// Has the wheel look at a key when it, or a field of it, expires.
@@ -443,6 +457,7 @@ impl Shard {
         let before = entry.heap_bytes();
         let Some(mut hash) = entry.take_object::<Hash>() else { return true };
         let mut removed = 0;
+        let first = hash.soonest_ms();
         hash.remove_expired(now_ms, most, |_| removed += 1);
         let (empty, soonest) = (hash.is_empty(), hash.soonest_ms());
         entry.put_object(hash);
@@ -450,6 +465,7 @@ impl Shard {
         let key: Box<[u8]> = entry.key().into();
         drop(entry);
         let key_hash = own.table.hash(&key);
+        self.count_fading(db, first, soonest);
         self.account(effects, change);
         effects.expired_fields += removed;
         self.notify(effects, Event(Class::HASH, "hexpired"), db, &key);
@@ -584,6 +600,14 @@ impl Shard {
         }
     }
 
+    /// The numbers of keys that are watched, and of those that somebody waits for.
+    pub fn keys_of_interest(&self) -> (usize, usize) {
+        let interests = self.dbs.iter().filter_map(|db| db.interest.as_ref());
+        interests.fold((0, 0), |(watched, awaited), interest| {
+            (watched + interest.watched_keys().count(), awaited + interest.awaited_keys().count())
+        })
+    }
+
     /// Whether anybody who waits for a key here needs keys elsewhere to be served.
     #[inline]
     pub fn has_far_waiters(&self) -> bool {
@@ -645,7 +669,7 @@ impl Shard {
         for db in &self.dbs {
             db.table.check_invariants();
             used += db.table.heap_bytes();
-            let (mut volatile, mut sum) = (0, 0);
+            let (mut volatile, mut sum, mut fading) = (0, 0, 0);
             for entry in db.table.iter() {
                 used += entry.heap_bytes();
                 match entry.value() {
@@ -659,8 +683,9 @@ impl Shard {
                     volatile += 1;
                     sum += i128::from(at_ms);
                 }
+                fading += usize::from(soonest_field_ms(&entry).is_some());
             }
-            assert_eq!((volatile, sum), (db.volatile, db.volatile_sum_ms));
+            assert_eq!((volatile, sum, fading), (db.volatile, db.volatile_sum_ms, db.fading));
         }
         assert_eq!(used, self.used_bytes);
     }
@@ -672,6 +697,7 @@ impl Db {
             table: Table::new(seed, skip),
             volatile: 0,
             volatile_sum_ms: 0,
+            fading: 0,
             wheel: Wheel::default(),
             interest: None,
         }
