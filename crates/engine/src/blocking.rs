@@ -151,6 +151,12 @@ impl Waiters {
         self.by_client.lock().values().filter(|waiter| waiter.waits()).count()
     }
 
+    /// The number of clients that wait, and not for ever.
+    pub fn timed(&self) -> usize {
+        let waiters = self.by_client.lock();
+        waiters.values().filter(|waiter| waiter.waits() && waiter.timeout_ms().is_some()).count()
+    }
+
     /// Whether nobody waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -84,6 +84,9 @@ pub enum CommandError {
     /// A transaction some of whose commands were refused when they were queued.
     #[error("EXECABORT Transaction discarded because of previous errors.")]
     ExecAbort,
+    /// A transaction that is refused as one of its commands would be.
+    #[error("EXECABORT Transaction discarded because of: {0}")]
+    ExecRefused(Box<str>),
     /// `EXEC` without `MULTI`.
     #[error("ERR EXEC without MULTI")]
     ExecWithoutMulti,

@@ -17,6 +17,7 @@ use crate::session::{Queued, Session, State};
 use crate::stats::WorkerStats;
 use crate::table::Entry;
 use command::{Flags, Release};
+use keyspace::effects::Garbage;
 use keyspace::{Class, Effects, Event, Happening, Locked, Moment, ShardSet};
 use resp::{Args, Protocol, Reply};
 use std::sync::Arc;
@@ -66,6 +67,7 @@ impl Worker {
     pub fn begin(&mut self, node: &Node) {
         self.now_ms = node.host.wall_us().div_euclid(1000);
         self.notable_ticks = node.notable_ticks();
+        node.stats.worker(self.id).begin(self.now_ms);
         self.tracks = node.settings.latency_tracking.load(Ordering::Relaxed);
         self.ticks = ticks::now();
     }
@@ -199,8 +201,12 @@ fn check(
             _ => CommandError::Subscribed5,
         });
     }
-    if gates.contains(Gates::MAXMEMORY) && entry.is(Flags::DENYOOM) {
-        make_room(node, worker)?;
+    if gates.contains(Gates::MAXMEMORY) {
+        match make_room(node, worker) {
+            Room::Enough => {}
+            Room::Contended(shard) => return Ok(Some(Step::Contended(shard))),
+            Room::Short => refuse_if_short(node.release, session, entry)?,
+        }
     }
     if state.contains(State::MONITOR) && entry.shape.flags.intersects(Flags::WRITE | Flags::READONLY) {
         return Err(CommandError::Monitoring);
@@ -261,20 +267,40 @@ fn mute_now(session: &mut Session, reply: &mut Reply, before: usize) {
     session.state.set(State::REPLY_SKIP, skip_next);
 }
 
-/// Evicts keys until memory suffices.
-fn make_room(node: &Node, worker: &mut Worker) -> Result<(), CommandError> {
-    let limit = node.settings.maxmemory.load(Ordering::Relaxed) as usize;
-    if limit == 0 || node.keyspace.used_bytes() <= limit {
-        return Ok(());
+/// Whether there is room for more.
+enum Room {
+    /// There is.
+    Enough,
+    /// There is not, and nothing may go.
+    Short,
+    /// There may be once this shard, which somebody else holds, is free.
+    Contended(usize),
+}
+
+/// Evicts keys until memory suffices, if it does not.
+#[inline]
+fn make_room(node: &Node, worker: &mut Worker) -> Room {
+    let limit = node.settings.maxmemory.load(Ordering::Relaxed);
+    if limit == 0 || node.used_bytes() as u64 <= limit {
+        Room::Enough
+    } else if node.settings.evicts.load(Ordering::Relaxed) {
+        evict(node, worker, limit)
+    } else {
+        Room::Short
     }
+}
+
+#[cold]
+fn evict(node: &Node, worker: &mut Worker, limit: u64) -> Room {
     let began = ticks::now();
     let moment = Moment::at(worker.now_ms);
-    let mut barren = 0;
-    let mut shard = worker.ticks as usize % node.keyspace.shards();
-    while node.keyspace.used_bytes() > limit && barren < node.keyspace.shards() {
+    let shards = node.keyspace.shards();
+    let (mut barren, mut contended) = (0, None);
+    let mut shard = worker.ticks as usize % shards;
+    while node.used_bytes() as u64 > limit && barren < shards {
         let mut set = ShardSet::NONE;
         set.insert(shard);
-        shard = (shard + 1) % node.keyspace.shards();
+        shard = (shard + 1) % shards;
         let evicted = match node.keyspace.lock(set) {
             Ok(mut locked) => {
                 let began = ticks::now();
@@ -283,12 +309,38 @@ fn make_room(node: &Node, worker: &mut Worker) -> Result<(), CommandError> {
                 record_since(node, latency::Event::EvictionDel, began);
                 evicted
             }
-            Err(_) => false,
+            Err(shard) => {
+                contended = Some(shard);
+                false
+            }
         };
         barren = if evicted { 0 } else { barren + 1 };
     }
     record_since(node, latency::Event::EvictionCycle, began);
-    if node.keyspace.used_bytes() > limit { Err(CommandError::OutOfMemory) } else { Ok(()) }
+    if node.used_bytes() as u64 <= limit {
+        Room::Enough
+    } else {
+        contended.map_or(Room::Short, Room::Contended)
+    }
+}
+
+/// Refuses a command that may need memory while it is short. In a transaction all are refused that would be queued, and
+/// the transaction itself if it has such a command.
+#[cold]
+fn refuse_if_short(release: Release, session: &mut Session, entry: &Entry) -> Result<(), CommandError> {
+    let error = CommandError::OutOfMemory;
+    let queues = session.state.contains(State::MULTI) && !entry.is(Flags::NOT_QUEUED);
+    if entry.is(Flags::DENYOOM) || queues && release >= Release::V5_0 {
+        return Err(error);
+    }
+    if let Some(multi) = &mut session.multi
+        && entry.is(Flags::RUNS_QUEUE)
+        && release >= Release::V6_2
+        && multi.queue.iter().any(|queued| queued.entry.is(Flags::DENYOOM))
+    {
+        multi.refused = Some(error);
+    }
+    Ok(())
 }
 
 /// Takes the shards of a command's keys and runs it.
@@ -502,6 +554,8 @@ pub(crate) fn settle<'a>(
         node.schedule_expiry(due_ms);
     }
     if !effects.garbage.is_empty() {
+        let keys: usize = effects.garbage.iter().map(Garbage::len).sum();
+        node.stats.lazily_freed.fetch_add(keys as u64, Ordering::Relaxed);
         node.host.reclaim(std::mem::take(&mut effects.garbage));
     }
     locked

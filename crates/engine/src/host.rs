@@ -2,6 +2,25 @@
 
 use keyspace::effects::Garbage;
 
+/// What the system tells of the process that a node runs in.
+#[derive(Clone, Debug, Default)]
+pub struct Process {
+    /// Its number.
+    pub id: u32,
+    /// The program.
+    pub executable: String,
+    /// The system's name, its version, and the kind of processor.
+    pub system: String,
+    /// The memory that it has, in bytes; nothing if it is not the node's alone.
+    pub resident_bytes: Option<u64>,
+    /// The memory of the machine, in bytes.
+    pub machine_bytes: u64,
+    /// Processor time that it has used itself, in microseconds.
+    pub user_us: u64,
+    /// Processor time that the system has used for it, in microseconds.
+    pub system_us: u64,
+}
+
 /// The world of a node: clocks, timers, threads.
 pub trait Host: Send + Sync {
     /// The wall clock, in microseconds since the epoch. It may be frozen, moved or run faster.
@@ -12,6 +31,9 @@ pub trait Host: Send + Sync {
 
     /// Has [`crate::Node::expire_due`] called at this time, in ms since the epoch, or soon after.
     fn expire_at(&self, at_ms: i64);
+
+    /// What the system tells of the process. It does not take long, as no device is asked.
+    fn process(&self) -> Process;
 
     /// The directory in which the process runs.
     fn directory(&self) -> String;

@@ -13,10 +13,14 @@ use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::table::{Names, Table};
 use command::Release;
-use keyspace::Keyspace;
+use keyspace::{Keyspace, Shard};
+use sha1::{Digest, Sha1};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+/// What a client takes that neither sends nor receives, in bytes.
+pub const CLIENT_BYTES: usize = 2048;
 
 bitflags::bitflags! {
     /// What keeps commands from being run without further checks.
@@ -80,6 +84,13 @@ pub struct Node {
     pub host: Arc<dyn Host>,
     /// Commands by name.
     pub names: Arc<Names>,
+    /// When it began, in microseconds since the epoch.
+    pub started_us: i64,
+    /// Where it listens.
+    pub address: SocketAddr,
+    seed: u64,
+    /// What it takes without keys and clients, in bytes.
+    startup_bytes: usize,
     gates: AtomicU32,
     /// Ticks in a microsecond, rather too few than too many.
     ticks_per_us: u64,
@@ -97,6 +108,7 @@ impl Node {
         let known = [("bind", ip.as_str()), ("port", &port), ("dir", &host.directory())];
         let configuration = Configuration::new(spec.release, &known, &spec.config)?;
         let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
+        let stats = Stats::new(spec.workers, spec.release);
         let names = renamed(Table::of(spec.release).shared_names(), &configuration)?;
         let node = Node {
             release: spec.release,
@@ -109,9 +121,13 @@ impl Node {
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
             pause: Pause::default(),
-            stats: Stats::new(spec.workers, spec.release),
+            startup_bytes: size_of::<Node>() + stats.heap_bytes() + spec.shards * size_of::<Shard>(),
+            stats,
             slowlog: SlowLog::default(),
             latency: Latency::default(),
+            started_us: host.wall_us(),
+            address: spec.address,
+            seed: spec.seed,
             host,
             names,
             gates: AtomicU32::new(0),
@@ -157,7 +173,34 @@ impl Node {
         }
     }
 
-    /// Limits the memory that keys may take, in bytes; zero for no limit.
+    /// The memory in use, in bytes: what keys take, the node itself, and its clients, but for what they have sent or
+    /// are to receive. This is what is limited.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.keyspace.used_bytes() + self.own_bytes()
+    }
+
+    /// The memory that the node itself and its clients take, in bytes.
+    #[inline]
+    pub fn own_bytes(&self) -> usize {
+        self.startup_bytes + self.clients.len() * CLIENT_BYTES
+    }
+
+    /// The memory that the node took when it began, in bytes.
+    pub fn startup_bytes(&self) -> usize {
+        self.startup_bytes
+    }
+
+    /// Forty hexadecimal digits that tell the node from all others, one such number for each `purpose`.
+    pub fn identity(&self, purpose: &str) -> String {
+        let mut digest = Sha1::new();
+        for part in [&self.seed.to_le_bytes()[..], &self.started_us.to_le_bytes(), purpose.as_bytes()] {
+            digest.update(part);
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Limits the memory in use, in bytes; zero for no limit.
     pub(crate) fn limit_memory(&self, bytes: u64) {
         self.settings.maxmemory.store(bytes, Ordering::Relaxed);
         self.set_gates(Gates::MAXMEMORY, bytes > 0);

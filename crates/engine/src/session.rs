@@ -1,6 +1,7 @@
 //! One connection's side of the conversation.
 
 use crate::clients::{Client, Marks};
+use crate::error::CommandError;
 use crate::node::Node;
 use crate::pubsub::Kind;
 use crate::table::{self, Entry, Names};
@@ -69,6 +70,8 @@ pub struct Multi {
     pub queue: Vec<Queued>,
     /// Whether one was refused: the transaction will be.
     pub aborted: bool,
+    /// Why the transaction is refused though none of its commands was.
+    pub refused: Option<CommandError>,
 }
 
 /// A queued command.

@@ -9,7 +9,7 @@ use command::Release;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// A counter with one writer.
 #[derive(Debug, Default)]
@@ -78,6 +78,11 @@ pub struct WorkerStats {
     /// Error replies.
     pub errors: Counter,
     error_codes: Mutex<ErrorCodes>,
+    /// Reads from sockets.
+    pub reads: Counter,
+    /// Writes to sockets.
+    pub writes: Counter,
+    slots: Slots,
     /// By command, filled on first use.
     by_command: Box<[OnceLock<Box<CommandStats>>]>,
 }
@@ -97,6 +102,9 @@ impl WorkerStats {
             dirty: Counter::default(),
             errors: Counter::default(),
             error_codes: Mutex::default(),
+            reads: Counter::default(),
+            writes: Counter::default(),
+            slots: Slots::default(),
             by_command: (0..commands).map(|_| OnceLock::new()).collect(),
         }
     }
@@ -105,6 +113,15 @@ impl WorkerStats {
     #[inline]
     pub fn command(&self, index: usize) -> &CommandStats {
         self.by_command[index].get_or_init(Box::default)
+    }
+
+    /// Takes note of the time, at the beginning of a batch of commands.
+    #[inline]
+    pub(crate) fn begin(&self, now_ms: i64) {
+        let slot = now_ms >> SLOT_SHIFT;
+        if self.slots.last.load(Ordering::Relaxed) != slot {
+            self.slots.begin(slot, [self.commands.get(), self.input_bytes.get(), self.output_bytes.get()]);
+        }
     }
 
     /// Counts an error reply.
@@ -123,11 +140,57 @@ impl WorkerStats {
     }
 }
 
+/// Slots of time are as long as a power of two, in ms.
+const SLOT_SHIFT: u32 = 7;
+/// Slots over which rates are told.
+const SLOTS: usize = 12;
+
+/// What had been counted when each of the last slots of time began, if anything was done in it: rates follow from it
+/// without a clock that ticks.
+#[derive(Debug, Default)]
+struct Slots {
+    last: AtomicI64,
+    ring: [(AtomicI64, [AtomicU64; 3]); SLOTS],
+}
+
+impl Slots {
+    #[cold]
+    fn begin(&self, slot: i64, counts: [u64; 3]) {
+        self.last.store(slot, Ordering::Relaxed);
+        let (number, places) = &self.ring[slot.rem_euclid(SLOTS as i64) as usize];
+        number.store(slot, Ordering::Relaxed);
+        for (place, count) in places.iter().zip(counts) {
+            place.store(count, Ordering::Relaxed);
+        }
+    }
+
+    /// What had been counted when the first slot from `first` to `last` began in which anything was done.
+    fn counts_at(&self, first: i64, last: i64) -> Option<[u64; 3]> {
+        let slots = self.ring.iter().map(|(number, counts)| (number.load(Ordering::Relaxed), counts));
+        let first =
+            slots.filter(|(number, _)| (first..=last).contains(number)).min_by_key(|(number, _)| *number);
+        first.map(|(_, counts)| std::array::from_fn(|index| counts[index].load(Ordering::Relaxed)))
+    }
+}
+
+/// What has been done in a second, over the last one and a half.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Rates {
+    /// Commands run.
+    pub commands: f64,
+    /// Bytes received.
+    pub input_bytes: f64,
+    /// Bytes sent.
+    pub output_bytes: f64,
+}
+
 /// Statistics of a node: those of its workers, and what is counted rarely.
 #[derive(Debug)]
 pub struct Stats {
     /// Connections refused because there were too many.
     pub rejected_connections: AtomicU64,
+    /// Keys whose values were freed where nobody waits.
+    pub lazily_freed: AtomicU64,
     /// Connections closed because of what they sent and was not processed.
     pub query_buffer_closes: AtomicU64,
     /// Connections closed because of what they did not receive.
@@ -162,6 +225,8 @@ pub struct Sums {
     pub expired_fields: u64,
     pub evicted: u64,
     pub errors: u64,
+    pub reads: u64,
+    pub writes: u64,
     pub rejected_connections: u64,
     pub query_buffer_closes: u64,
     pub output_buffer_closes: u64,
@@ -182,6 +247,7 @@ impl Stats {
     pub fn new(workers: usize, release: Release) -> Self {
         Stats {
             rejected_connections: AtomicU64::new(0),
+            lazily_freed: AtomicU64::new(0),
             query_buffer_closes: AtomicU64::new(0),
             output_buffer_closes: AtomicU64::new(0),
             workers: (0..workers).map(|_| OnceLock::new()).collect(),
@@ -238,6 +304,28 @@ impl Stats {
         *self.forgotten.lock() = all.filter(|(_, durations)| durations.count() > 0).collect();
     }
 
+    /// What has been done in a second lately, by a node that has run for `uptime_ms`.
+    pub fn rates(&self, now_ms: i64, uptime_ms: i64) -> Rates {
+        let last = now_ms >> SLOT_SHIFT;
+        let first = last - SLOTS as i64 + 1;
+        let mut done = [0; 3];
+        for worker in self.iter() {
+            let Some(before) = worker.slots.counts_at(first, last) else { continue };
+            let now = [worker.commands.get(), worker.input_bytes.get(), worker.output_bytes.get()];
+            for (done, (now, before)) in done.iter_mut().zip(now.iter().zip(before)) {
+                *done += now.saturating_sub(before);
+            }
+        }
+        let took_ms = (now_ms - (first << SLOT_SHIFT)).min(uptime_ms).max(1);
+        let [commands, input_bytes, output_bytes] = done.map(|count| count as f64 * 1000.0 / took_ms as f64);
+        Rates { commands, input_bytes, output_bytes }
+    }
+
+    /// What a worker's counters take, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of::<WorkerStats>() + self.commands * size_of::<OnceLock<Box<CommandStats>>>()
+    }
+
     /// What has been counted since the last reset.
     pub fn sums(&self) -> Sums {
         let (now, base) = (self.all_sums(), self.base.lock().sums);
@@ -252,6 +340,8 @@ impl Stats {
             expired_fields: now.expired_fields - base.expired_fields,
             evicted: now.evicted - base.evicted,
             errors: now.errors - base.errors,
+            reads: now.reads - base.reads,
+            writes: now.writes - base.writes,
             rejected_connections: now.rejected_connections - base.rejected_connections,
             query_buffer_closes: now.query_buffer_closes - base.query_buffer_closes,
             output_buffer_closes: now.output_buffer_closes - base.output_buffer_closes,
@@ -290,13 +380,16 @@ impl Stats {
             expired_fields: self.sum(|worker| &worker.expired_fields),
             evicted: self.sum(|worker| &worker.evicted),
             errors: self.sum(|worker| &worker.errors),
+            reads: self.sum(|worker| &worker.reads),
+            writes: self.sum(|worker| &worker.writes),
             rejected_connections: self.rejected_connections.load(Ordering::Relaxed),
             query_buffer_closes: self.query_buffer_closes.load(Ordering::Relaxed),
             output_buffer_closes: self.output_buffer_closes.load(Ordering::Relaxed),
         }
     }
 
-    fn all_command_sums(&self, index: usize) -> CommandSums {
+    /// What has been counted for a command since the node began.
+    pub fn all_command_sums(&self, index: usize) -> CommandSums {
         let mut sums = CommandSums::default();
         for command in self.iter().filter_map(|worker| worker.by_command[index].get()) {
             sums.calls += command.calls.get();
@@ -340,6 +433,41 @@ mod tests {
         stats.forget_error_codes();
         assert!(stats.error_codes().is_empty());
         assert_eq!(stats.sum(|worker| &worker.errors), 1005);
+    }
+
+    #[test]
+    fn a_reset_begins_anew() {
+        let stats = Stats::new(2, Release::V7_0);
+        stats.worker(0).commands.add(3);
+        stats.worker(1).commands.add(4);
+        stats.worker(1).command(5).calls.add(4);
+        assert_eq!((stats.sums().commands, stats.command_sums(5).calls), (7, 4));
+        stats.reset();
+        assert_eq!((stats.sums(), stats.command_sums(5)), (Sums::default(), CommandSums::default()));
+        stats.worker(1).commands.add(1);
+        stats.worker(1).command(5).calls.add(1);
+        assert_eq!((stats.sums().commands, stats.command_sums(5).calls), (1, 1));
+        assert_eq!(stats.all_command_sums(5).calls, 5);
+    }
+
+    #[test]
+    fn rates_are_those_of_the_last_seconds() {
+        let stats = Stats::new(2, Release::V7_0);
+        let (worker, start_ms) = (stats.worker(0), 1_800_000_000_000 >> SLOT_SHIFT << SLOT_SHIFT);
+        // A hundred commands every 100 ms.
+        for batch in 0..50 {
+            worker.begin(start_ms + batch * 100);
+            worker.commands.add(100);
+        }
+        let end_ms = start_ms + 5_000;
+        let rate = stats.rates(end_ms, 5_000).commands;
+        assert!((900.0..1100.0).contains(&rate), "{rate}");
+        let later = stats.rates(end_ms + 750, 5_750).commands;
+        assert!(later < 0.6 * rate, "{later}");
+        assert_eq!(stats.rates(end_ms + 60_000, 65_000), Rates::default());
+        // A node that has just begun.
+        let young = stats.rates(end_ms, 500).commands;
+        assert!(young > 2.0 * rate, "{young}");
     }
 
     #[test]

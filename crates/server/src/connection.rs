@@ -254,7 +254,9 @@ impl Connection {
             if len == 0 {
                 return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
             }
-            self.place.node.stats.worker(shared.worker.id).input_bytes.add(len as u64);
+            let stats = self.place.node.stats.worker(shared.worker.id);
+            stats.input_bytes.add(len as u64);
+            stats.reads.add(1);
             if self.input.is_empty() {
                 return Poll::Ready(self.process(shared, Input::Shared(len)).1);
             }
@@ -360,7 +362,9 @@ impl Connection {
             kept = self.kept_input();
         }
         let mut replies = reply.into_bytes();
-        node.stats.worker(worker.id).output_bytes.add(replies.len() as u64);
+        let stats = node.stats.worker(worker.id);
+        stats.output_bytes.add(replies.len() as u64);
+        stats.writes.add(u64::from(!replies.is_empty()));
         let sent = self.send(&replies);
         replies.clear();
         if replies.capacity() <= REPLY_KEPT {

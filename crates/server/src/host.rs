@@ -1,9 +1,12 @@
 //! The world of a node: the clock, a timer for keys that expire, a thread that frees values.
 
 use crate::clock::Clock;
+use crate::process;
 use engine::execute::expire_due;
+use engine::host::Process;
 use engine::{Host, Node, Worker};
 use keyspace::effects::Garbage;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use tokio::runtime::Handle;
@@ -29,6 +32,7 @@ pub(crate) struct NodeHost {
 
 impl NodeHost {
     pub(crate) fn new(clock: Arc<Clock>, timers: Handle, number: usize) -> Self {
+        NODES.fetch_add(1, Ordering::Relaxed);
         NodeHost {
             clock,
             timers,
@@ -47,6 +51,15 @@ impl NodeHost {
     /// Lets clients end the node; what is notified when one does.
     pub(crate) fn allow_shut_down(&self) -> Arc<Notify> {
         Arc::clone(self.shut_down.get_or_init(Arc::default))
+    }
+}
+
+/// The number of nodes in this process.
+static NODES: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for NodeHost {
+    fn drop(&mut self) {
+        NODES.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -69,6 +82,10 @@ impl Host for NodeHost {
             sender
         });
         sender.send_replace(at_ms);
+    }
+
+    fn process(&self) -> Process {
+        process::read(NODES.load(Ordering::Relaxed) == 1)
     }
 
     fn directory(&self) -> String {

@@ -8,6 +8,7 @@ mod connection;
 mod host;
 pub mod node;
 mod offload;
+mod process;
 pub mod workers;
 
 pub use clock::Clock;

@@ -119,9 +119,12 @@ fn exec(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let Some(multi) = cx.session.set_multi(None) else { return Err(CommandError::ExecWithoutMulti) };
     let broken = is_broken(cx);
     cx.session.unwatch(&mut cx.locked);
-    let Multi { queue, aborted } = *multi;
+    let Multi { queue, aborted, refused } = *multi;
     if aborted {
         return Err(CommandError::ExecAbort);
+    }
+    if let Some(error) = refused {
+        return Err(CommandError::ExecRefused(error.to_string().into()));
     }
     if broken {
         reply.null_array();

@@ -1,7 +1,7 @@
 //! A node without sockets, and a client of it.
 
 use command::Release;
-use engine::host::Host;
+use engine::host::{Host, Process};
 use engine::node::{Node, Spec};
 use engine::{BadParameter, Client, Session, Step, Worker, execute};
 use keyspace::effects::Garbage;
@@ -21,6 +21,10 @@ impl Host for World {
     }
 
     fn expire_at(&self, _: i64) {}
+
+    fn process(&self) -> Process {
+        Process { id: 7, resident_bytes: Some(1 << 20), ..Process::default() }
+    }
 
     fn directory(&self) -> String {
         "/data".to_owned()
@@ -65,20 +69,5 @@ impl Caller {
         let step = execute(&self.node, &mut self.worker, &mut self.session, args.as_args(), &mut reply);
         assert!(matches!(step, Step::Done), "{step:?}");
         String::from_utf8(reply.into_bytes()).expect("a reply of text")
-    }
-
-    /// The strings of an array that a command answers.
-    pub(crate) fn strings(&mut self, args: &[&str]) -> Vec<String> {
-        let reply = self.call(args);
-        assert!(reply.starts_with('*'), "{reply}");
-        let mut rest = reply.split_once("\r\n").expect("a header ends").1;
-        let mut strings = Vec::new();
-        while let Some(length) = rest.strip_prefix('$') {
-            let (length, after) = length.split_once("\r\n").expect("a header ends");
-            let (string, after) = after.split_at(length.parse().expect("a length"));
-            strings.push(string.to_owned());
-            rest = after.strip_prefix("\r\n").expect("a string ends");
-        }
-        strings
     }
 }
