@@ -106,3 +106,65 @@ fn durations_are_kept_by_command() {
     client.say("CONFIG RESETSTAT");
     assert_eq!(client.say("LATENCY HISTOGRAM get"), Reply::Map(vec![]));
 }
+
+/// What a monitor sees of these commands, without times and addresses.
+fn monitored(release: &str, commands: &[&str]) -> Vec<String> {
+    let node = Program::redis(release, &[]);
+    let (mut monitor, mut client) = (node.client(), node.client());
+    assert_eq!(monitor.say("MONITOR").text(), "OK");
+    for command in commands {
+        client.say(command);
+    }
+    client.say("PING end");
+    let mut seen = Vec::new();
+    loop {
+        let line = monitor.read().text().to_owned();
+        let (time, rest) = line.split_once(' ').expect("a time comes first");
+        let (seconds, us) = time.split_once('.').expect("a time has decimals");
+        assert!(seconds.parse::<u64>().is_ok() && us.len() == 6 && us.parse::<u32>().is_ok(), "{line}");
+        let (place, command) = rest.split_once("] ").expect("a database and an address come next");
+        let (db, address) = place[1..].split_once(' ').expect("they are two");
+        assert!(address.starts_with("127.0.0.1:"), "{line}");
+        if command == "\"PING\" \"end\"" {
+            return seen;
+        }
+        seen.push(format!("{db} {command}"));
+    }
+}
+
+#[test]
+fn monitors_see_what_is_run_as_each_release_shows_it() {
+    let commands = [
+        "SELECT 1",
+        "AUTH secret",
+        "MULTI",
+        "LPUSH list \\x00\"",
+        "CONFIG GET port",
+        "EXEC",
+        "GET list",
+        "GET",
+        "NOSUCH",
+        "CONFIG GET port",
+    ];
+    let transaction =
+        ["1 \"MULTI\"", "1 \"LPUSH\" \"list\" \"\\\\x00\\\"\"", "1 \"EXEC\"", "1 \"GET\" \"list\""];
+    let seen = monitored("7.0", &commands);
+    assert_eq!(seen[..2], ["1 \"SELECT\" \"1\"", "1 \"AUTH\" \"(redacted)\""]);
+    assert_eq!(seen[2..], transaction);
+    let seen = monitored("4.0", &commands);
+    assert_eq!(seen[..2], ["0 \"SELECT\" \"1\"", "1 \"AUTH\" \"secret\""]);
+    assert_eq!(seen[2..], transaction);
+}
+
+#[test]
+fn clients_are_listed_with_the_commands_that_they_sent_last() {
+    let (node, mut client) = node("7.0");
+    let mut other = node.client();
+    other.say("MULTI");
+    other.say("GET k");
+    let list = client.say("CLIENT LIST").text().to_owned();
+    let mut commands: Vec<&str> =
+        list.lines().filter_map(|line| line.split(' ').find(|field| field.starts_with("cmd="))).collect();
+    commands.sort_unstable();
+    assert_eq!(commands, ["cmd=client|list", "cmd=get"]);
+}

@@ -54,6 +54,8 @@ pub struct Worker {
     notable_ticks: u64,
     /// Whether the durations of all commands are recorded.
     tracks: bool,
+    /// Whether the command that is about to run is to be shown to monitors.
+    shows: bool,
 }
 
 impl Worker {
@@ -100,6 +102,7 @@ pub fn execute(
     } else {
         entry
     };
+    session.client.gauges.command.store(entry.index + 1, Ordering::Relaxed);
     if !entry.shape.allows(args.len()) {
         let error = CommandError::Arity(entry.full_name.clone());
         return refuse(node, worker, session, Some(entry), &error, reply);
@@ -237,11 +240,26 @@ fn check(
             return Ok(Some(Step::Done));
         }
     }
-    if gates.contains(Gates::MONITORS) && !entry.shape.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN) {
-        let args = shown(node.release, entry, args);
-        node.monitors.show(&session.client, session.db, args, node.host.wall_us());
-    }
+    worker.shows = gates.contains(Gates::MONITORS) && is_shown(entry);
     Ok(None)
+}
+
+/// Whether monitors are shown a command.
+fn is_shown(entry: &Entry) -> bool {
+    let skips = entry.is(Flags::SKIP_MONITOR) && !entry.is(Flags::RUNS_QUEUE);
+    !skips && !entry.is(Flags::ADMIN)
+}
+
+/// Whether monitors are shown a command before it is run, as by releases before 6.2, or afterwards.
+fn is_shown_before(node: &Node, entry: &Entry) -> bool {
+    node.release < Release::V6_2 && !entry.is(Flags::RUNS_QUEUE)
+}
+
+/// Shows a command to the monitors.
+#[cold]
+fn show(node: &Node, session: &Session, entry: &'static Entry, args: Args) {
+    let args = shown(node.release, entry, args);
+    node.monitors.show(&session.client, session.db, args, node.host.wall_us());
 }
 
 /// Whether a pause of writes holds a command back.
@@ -372,6 +390,11 @@ fn run(
             Err(shard) => return Step::Contended(shard),
         };
     }
+    // What has been begun elsewhere has been shown here.
+    let shown_before = worker.shows && is_shown_before(node, entry);
+    if shown_before && !session.state.contains(State::OFFLOADED) {
+        show(node, session, entry, args);
+    }
     let before = reply.len();
     let moment = worker.moment(session);
     let mut cx = Cx::new(node, session, locked, worker, moment, entry);
@@ -388,6 +411,12 @@ fn run(
         drop(settle(node, locked, worker, moment, None));
         return Step::Offload;
     }
+    if worker.shows {
+        worker.shows = false;
+        if !shown_before {
+            show(node, session, entry, args);
+        }
+    }
     let waiter = wait.map(|(wait, own)| {
         let args = own.unwrap_or_else(|| args.to_owned());
         blocking::wait(node, session, &mut locked, entry, args, wait)
@@ -398,9 +427,7 @@ fn run(
     if took >= worker.notable_ticks && waiter.is_none() {
         record(node, &session.client, entry, args, took);
     }
-    let gauges = &session.client.gauges;
-    gauges.active_ms.store(moment.now_ms, Ordering::Relaxed);
-    gauges.command.store(entry.index + 1, Ordering::Relaxed);
+    session.client.gauges.active_ms.store(moment.now_ms, Ordering::Relaxed);
     if let Err(error) = result {
         reply.truncate(before);
         write_error(node.stats.worker(worker.id), &error, reply);
@@ -421,31 +448,33 @@ fn run(
 /// Runs a queued command while the shards of its keys are held. Its reply is written, whatever it is.
 pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
     let args = queued.args.as_args();
-    if cx.node.gates().contains(Gates::MONITORS)
-        && !queued.entry.shape.flags.intersects(Flags::SKIP_MONITOR | Flags::ADMIN)
-    {
-        let args = shown(cx.release(), queued.entry, args);
-        cx.node.monitors.show(&cx.session.client, cx.session.db, args, cx.node.host.wall_us());
+    let (node, entry) = (cx.node, queued.entry);
+    let shows = node.gates().contains(Gates::MONITORS) && is_shown(entry);
+    if shows && is_shown_before(node, entry) {
+        show(node, cx.session, entry, args);
     }
     let before = reply.len();
-    let outer = std::mem::replace(&mut cx.entry, queued.entry);
+    let outer = std::mem::replace(&mut cx.entry, entry);
     // What follows as soon as it can is done at once: nobody else waits longer for it.
     let offloaded = cx.session.state.contains(State::OFFLOADED);
     cx.session.state.insert(State::OFFLOADED);
-    let result = (queued.entry.record.handler)(cx, args, reply);
+    let result = (entry.record.handler)(cx, args, reply);
     cx.session.state.set(State::OFFLOADED, offloaded);
     cx.entry = outer;
+    if shows && !is_shown_before(node, entry) {
+        show(node, cx.session, entry, args);
+    }
     if cx.session.protocol != reply.protocol() {
         reply.set_protocol(cx.session.protocol);
     }
     let failed = result.is_err();
     if let Err(error) = result {
         reply.truncate(before);
-        write_error(cx.node.stats.worker(cx.worker.id), &error, reply);
+        write_error(node.stats.worker(cx.worker.id), &error, reply);
     }
-    let took = count(cx.node, cx.worker, queued.entry, failed);
+    let took = count(node, cx.worker, entry, failed);
     if took >= cx.worker.notable_ticks {
-        record(cx.node, &cx.session.client, queued.entry, args, took);
+        record(node, &cx.session.client, entry, args, took);
     }
 }
 
