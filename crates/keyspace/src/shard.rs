@@ -383,7 +383,7 @@ impl Shard {
     ) {
         let skip = self.skip;
         let own = &mut self.dbs[db as usize];
-        if own.wheel.is_littered(own.volatile) {
+        if own.is_littered() {
             own.rebuild_wheel(skip, now_ms);
         }
         if let Some(due_ms) = own.wheel.add(fragment(hash, skip), old, at_ms, now_ms) {
@@ -708,6 +708,12 @@ impl Db {
         self.table.heap_bytes() + self.table.iter().map(|entry| entry.heap_bytes()).sum::<usize>()
     }
 
+    /// Whether the wheel has so many records without a key that a new one pays.
+    #[inline]
+    fn is_littered(&self) -> bool {
+        self.wheel.is_littered(self.volatile + self.fading)
+    }
+
     /// A wheel with one record for every key that needs one.
     fn rebuild_wheel(&mut self, skip: u8, now_ms: i64) {
         let mut wheel = Wheel::default();
@@ -733,4 +739,29 @@ fn next_random(state: &mut u64) -> u64 {
     *state ^= *state << 25;
     *state ^= *state >> 27;
     state.wrapping_mul(0x2545_F491_4F6C_DD1D)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use structures::hash::Expiry;
+    use structures::table;
+
+    #[test]
+    fn hashes_of_which_fields_expire_do_not_litter_the_wheel() {
+        let params = Arc::new(Params::new(7));
+        let mut shard = Shard::new(7, 0, 0, Arc::clone(&params));
+        let mut effects = Effects::default();
+        for number in 0..3000i64 {
+            let bytes = number.to_be_bytes();
+            let key = Key { bytes: &bytes, hash: table::hash(7, &bytes) };
+            let spot = shard.spot(&mut effects, Moment::at(1), 0, key);
+            let mut hash = spot.object::<Hash>().expect("there is none yet");
+            hash.set(b"field", b"value", Expiry::Clear, &params.hash);
+            hash.set_expire_at_ms(b"field", Some(1_000_000 + number));
+            hash.commit(Event(Class::HASH, "hexpire"));
+        }
+        assert_eq!(shard.stats(0).fading, 3000);
+        assert!(!shard.dbs[0].is_littered(), "a new wheel for every further expiry");
+    }
 }
