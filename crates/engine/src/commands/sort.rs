@@ -252,7 +252,7 @@ fn load(
                     list.iter_from(range.start).take(range.len()).for_each(|item| elements.add(item));
                 }
                 (true, true) => {
-                    let back = list.iter_back_from(list.len() - range.start);
+                    let back = list.iter_back_from((list.len() - range.start).saturating_sub(1));
                     back.take(range.len()).for_each(|item| elements.add(item));
                 }
             }
