@@ -112,12 +112,14 @@ impl Garbage {
 
 /// From this size on it pays to free a value elsewhere, in bytes.
 const LAZY_BYTES: usize = 16 * 1024;
+/// From this size on a value is freed elsewhere, wanted or not, in bytes: clients can tell only by the time it takes.
+const HUGE_BYTES: usize = 1 << 20;
 
 impl Effects {
-    /// Frees an entry; elsewhere if that is wanted and it is large.
+    /// Frees an entry; elsewhere if that is wanted and it is large, or if it is huge.
     #[inline]
     pub fn discard(&mut self, entry: Entry, lazily: bool) {
-        if lazily && entry.heap_bytes() >= LAZY_BYTES {
+        if entry.heap_bytes() >= if lazily { LAZY_BYTES } else { HUGE_BYTES } {
             self.garbage.push(Garbage::Entry(entry));
         }
     }
