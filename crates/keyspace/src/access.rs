@@ -7,6 +7,8 @@
 use crate::params::{Params, Policy};
 
 const UNIT_SHIFT: u32 = 7;
+/// By how much times of access may be wrong, in ms.
+pub const RESOLUTION_MS: i64 = 1 << UNIT_SHIFT;
 const CLOCK_MASK: u32 = (1 << structures::entry::CLOCK_BITS) - 1;
 const MINUTE_MS: i64 = 60_000;
 /// The counter of a new key: it shall not be the first to go.

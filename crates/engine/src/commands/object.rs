@@ -5,7 +5,7 @@
 use crate::commands::{family, help};
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Refusal, Release, v};
-use keyspace::access;
+use keyspace::{Moment, access};
 use resp::{Args, Reply};
 use structures::entry::{Entry, Kind, ValueRef};
 use structures::hash::Hash;
@@ -100,11 +100,11 @@ const SHARED_BELOW: i64 = 10_000;
 /// The longest string in one allocation with its header, in bytes, and up to 3.0.
 const EMBEDDED: [usize; 2] = [44, 39];
 
-/// Shows the entry of the key, which does not count as using it, or says nil.
+/// Shows the entry of the key, which counts neither as reading nor as using it, or says nil.
 fn show<R>(cx: &mut Cx, args: Args, reply: &mut Reply, look: impl FnOnce(&Entry) -> R) -> Option<R> {
-    let spot = cx.spot(args.at(2));
-    let seen = spot.entry().map(|entry| look(&entry));
-    spot.leave();
+    let (key, db) = (cx.key(args.at(2)), cx.session.db);
+    let moment = Moment { touch: false, ..cx.moment };
+    let seen = cx.locked.get(&mut cx.worker.effects, moment, db, &key).map(|entry| look(&entry));
     if seen.is_none() {
         reply.null();
     }
@@ -168,7 +168,8 @@ fn idletime(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
     if cx.params().policy.is_lfu() {
         return Err(CommandError::Lfu);
     }
-    reply.integer(access::idle_ms(clock, cx.now_ms()) / 1000);
+    // Never less than it is: who waits for a second sees one.
+    reply.integer((access::idle_ms(clock, cx.now_ms()) + access::RESOLUTION_MS) / 1000);
     Ok(())
 }
 
