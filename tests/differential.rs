@@ -254,15 +254,22 @@ const FAMILIES: &[Family] = &[
             "KEYS $g",
             "SCAN 0 COUNT 1000 [MATCH $g] [TYPE {string|list|set|zset|hash|stream}]",
             "EXPIRE $K $t [{NX|XX|GT|LT}]",
-            "PEXPIRE $K $t000 [{NX|XX|GT|LT}]",
+            "PEXPIRE $K $t000 [{NX|XX|GT|LT}] [{NX|XX|GT|LT}]",
             "EXPIREAT $K 99999999999 [{NX|XX|GT|LT}]",
-            "EXPIRE $K $i",
+            "PEXPIREAT $K 99999999999000 [{NX|XX|GT|LT}]",
+            "{EXPIRE|PEXPIRE|EXPIREAT|PEXPIREAT} $K $i",
             "TTL $K",
             "PTTL $K",
             "EXPIRETIME $K",
+            "PEXPIRETIME $K",
             "PERSIST $K",
             "OBJECT ENCODING $K",
             "OBJECT ENCODING $K",
+            "OBJECT {REFCOUNT|FREQ} $K",
+            "SORT $K [LIMIT $i $n] [{ASC|DESC}] [ALPHA]",
+            "{SORT|SORT_RO} $K BY {s*|h*->m1} [GET #] [GET h*->m$n] [DESC] [LIMIT $i $n]",
+            "SORT $K [BY s*] [GET #] [GET s*] [LIMIT $i $n] STORE $K",
+            "{SSCAN|HSCAN|ZSCAN} $K 0 COUNT 1000 [MATCH $g]",
             "RANDOMKEY",
             "MULTI",
             "EXEC",
@@ -270,7 +277,7 @@ const FAMILIES: &[Family] = &[
             "DISCARD",
             "WATCH $K",
             "UNWATCH",
-            "FLUSHDB",
+            "FLUSHDB [{ASYNC|SYNC}]",
             "PING",
             "ECHO $v",
             "NOSUCH $v",
@@ -450,6 +457,10 @@ fn comparable(command: &Command, reply: Reply) -> Reply {
         "SMEMBERS" | "SINTER" | "SUNION" | "SDIFF" | "HKEYS" | "HVALS" | "KEYS" => sorted(reply, 1),
         "SPOP" => sorted(reply, 1),
         "HGETALL" => sorted(reply, 2),
+        // The key may hold a set, which has no order of its own.
+        "SORT" if command.iter().any(|word| word == b"nosort") => {
+            sorted(reply, command.iter().filter(|word| *word == b"GET").count().max(1))
+        }
         "SCAN" | "SSCAN" | "HSCAN" | "ZSCAN" => match reply {
             Reply::Array(parts) if parts.len() == 2 => {
                 let width = if matches!(&*name, "HSCAN" | "ZSCAN") { 2 } else { 1 };
@@ -463,7 +474,7 @@ fn comparable(command: &Command, reply: Reply) -> Reply {
             other => other,
         },
         "TTL" | "EXPIRETIME" => rounded(reply, 100),
-        "PTTL" => rounded(reply, 100_000),
+        "PTTL" | "PEXPIRETIME" => rounded(reply, 100_000),
         "XINFO" | "XPENDING" => without_times(reply),
         _ => reply,
     }

@@ -173,9 +173,7 @@ enum Pattern<'a> {
 impl<'a> Pattern<'a> {
     fn parse(pattern: &'a [u8]) -> Self {
         let find = |bytes: &[u8], needle: &[u8]| {
-            // A pattern is searched up to its first zero only.
-            let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
-            bytes[..end].windows(needle.len()).position(|window| window == needle)
+            up_to_zero(bytes).windows(needle.len()).position(|window| window == needle)
         };
         if pattern == b"#" {
             return Pattern::Element;
@@ -335,10 +333,14 @@ impl Elements {
         }
         let Elements { bytes, list } = self;
         let text = |element: &Element| &bytes[element.text.clone()];
-        let by = |element: &Element| element.by.clone().map(|range| &bytes[range]);
+        // What is not stored is compared as text, which to C ends at its first zero.
+        let shown = |range: &ops::Range<usize>| match options.store {
+            None => up_to_zero(&bytes[range.clone()]),
+            Some(_) => &bytes[range.clone()],
+        };
         let compare = |a: &Element, b: &Element| match (options.alpha, options.by) {
-            (true, Some(_)) => by(a).cmp(&by(b)),
-            (true, None) => text(a).cmp(text(b)),
+            (true, Some(_)) => a.by.as_ref().map(shown).cmp(&b.by.as_ref().map(shown)),
+            (true, None) => shown(&a.text).cmp(shown(&b.text)),
             (false, _) => {
                 let scores = a.score.partial_cmp(&b.score).unwrap_or(Ordering::Equal);
                 scores.then_with(|| text(a).cmp(text(b)))
@@ -354,7 +356,7 @@ impl Elements {
 fn score(item: Item) -> Result<f64, CommandError> {
     let bytes = match item {
         Item::Int(value) => return Ok(value as f64),
-        Item::Str(bytes) => bytes.split(|&byte| byte == 0).next().unwrap_or_default(),
+        Item::Str(bytes) => up_to_zero(bytes),
     };
     if bytes.is_empty() {
         return Ok(0.0);
@@ -369,6 +371,11 @@ fn score(item: Item) -> Result<f64, CommandError> {
         || value.is_infinite() && text.iter().any(u8::is_ascii_digit)
         || value == 0.0 && vanished();
     if out_of_range { Err(CommandError::NotSortable) } else { Ok(value) }
+}
+
+/// What C sees of a string.
+fn up_to_zero(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
 /// Gives the elements, or what is wanted of them, to the client.
