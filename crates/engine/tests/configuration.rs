@@ -23,23 +23,8 @@ fn facts(release: Release) -> BTreeMap<String, String> {
     serde_json::from_str(&text).expect("facts are a map")
 }
 
-/// The strings of an array that a command answers.
-fn strings(caller: &mut Caller, args: &[&str]) -> Vec<String> {
-    let reply = caller.call(args);
-    assert!(reply.starts_with('*'), "{reply}");
-    let mut rest = reply.split_once("\r\n").expect("a header ends").1;
-    let mut strings = Vec::new();
-    while let Some(length) = rest.strip_prefix('$') {
-        let (length, after) = length.split_once("\r\n").expect("a header ends");
-        let (string, after) = after.split_at(length.parse().expect("a length"));
-        strings.push(string.to_owned());
-        rest = after.strip_prefix("\r\n").expect("a string ends");
-    }
-    strings
-}
-
 fn parameters(caller: &mut Caller) -> BTreeMap<String, String> {
-    let flat = strings(caller, &["CONFIG", "GET", "*"]);
+    let flat = caller.strings(&["CONFIG", "GET", "*"]);
     let pairs = flat.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
     let map: BTreeMap<_, _> = pairs.collect();
     assert_eq!(2 * map.len(), flat.len(), "a parameter is told twice");
@@ -64,7 +49,7 @@ fn every_release_has_its_parameters_and_defaults() {
 fn a_node_knows_where_it_is() {
     let mut caller = caller(Release::V7_0);
     assert_eq!(
-        strings(&mut caller, &["CONFIG", "GET", "port", "dir", "BIND"])[..],
+        caller.strings(&["CONFIG", "GET", "port", "dir", "BIND"])[..],
         ["port", "6379", "dir", "/data", "BIND", "127.0.0.1"]
     );
 }
@@ -87,7 +72,7 @@ fn either_name_of_a_parameter_sets_it() {
     let mut caller = caller(Release::V7_0);
     assert_eq!(caller.call(&["CONFIG", "SET", "hash-max-ziplist-entries", "3"]), "+OK\r\n");
     assert_eq!(
-        strings(&mut caller, &["CONFIG", "GET", "hash-max-*-entries"])[..],
+        caller.strings(&["CONFIG", "GET", "hash-max-*-entries"])[..],
         ["hash-max-listpack-entries", "3", "hash-max-ziplist-entries", "3"]
     );
     let locked = caller.node.keyspace.lock_blocking(caller.node.keyspace.all());
@@ -102,7 +87,7 @@ fn all_values_are_set_or_none() {
         refused,
         "-ERR CONFIG SET failed (possibly related to argument 'timeout') - argument must be between 0 and 2147483647 inclusive\r\n"
     );
-    assert_eq!(strings(&mut caller, &["CONFIG", "GET", "maxmemory-policy"])[1], "noeviction");
+    assert_eq!(caller.strings(&["CONFIG", "GET", "maxmemory-policy"])[1], "noeviction");
     assert_eq!(caller.call(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "timeout", "1"]), "+OK\r\n");
     let locked = caller.node.keyspace.lock_blocking(caller.node.keyspace.all());
     assert!(locked.iter().all(|shard| shard.params().policy == Policy::AllKeysLfu));
