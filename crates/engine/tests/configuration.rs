@@ -153,7 +153,7 @@ fn a_node_starts_with_what_it_is_given_or_says_what_is_allowed() {
     assert_eq!(given.call(&["AUTH", "a b"]), "+OK\r\n");
     assert_eq!(given.call(&["SELECT", "3"]), "-ERR DB index is out of range\r\n");
     assert!(given.call(&["GET", "a"]).starts_with("-ERR unknown command"));
-    assert_eq!(strings(&mut given, &["CONFIG", "GET", "t*out"]), ["timeout", "9"]);
+    assert_eq!(given.strings(&["CONFIG", "GET", "t*out"]), ["timeout", "9"]);
     for (name, value, expected) in [
         ("maxmemory", "much", "maxmemory takes a number of bytes such as 100mb, not \"much\""),
         ("databases", "0", "databases takes an integer from 1 to 2147483647, not \"0\""),
