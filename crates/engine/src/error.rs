@@ -391,9 +391,6 @@ pub enum CommandError {
     /// An event of which there are no samples.
     #[error("ERR No samples available for event '{0}'")]
     NoSamples(Box<str>),
-    /// Any error, as the client wants it.
-    #[error("{0}")]
-    Custom(Box<str>),
     /// `SHUTDOWN ABORT` while the server does not end.
     #[error("ERR No shutdown in progress.")]
     NoShutdown,

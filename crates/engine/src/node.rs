@@ -56,8 +56,6 @@ pub struct Spec {
 pub struct Node {
     /// The release that it imitates.
     pub release: Release,
-    /// When it began, in ms since the epoch.
-    pub since_ms: i64,
     /// Its keys.
     pub keyspace: Keyspace,
     /// Its configuration.
@@ -112,7 +110,6 @@ impl Node {
         let names = renamed(Table::of(spec.release).shared_names(), &configuration)?;
         let node = Node {
             release: spec.release,
-            since_ms: host.wall_us().div_euclid(1000),
             keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(configuration.params(spec.seed))),
             configuration,
             settings: Settings::default(),

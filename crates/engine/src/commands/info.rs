@@ -565,7 +565,7 @@ fn info(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 }
 
 /// What is told, as far as it was asked for.
-struct View<'a, 'n> {
+pub(super) struct View<'a, 'n> {
     node: &'n Node,
     locked: &'a Locked<'n>,
     now_ms: i64,
@@ -592,7 +592,7 @@ struct ClientSums {
 }
 
 impl<'a, 'n> View<'a, 'n> {
-    fn new(cx: &'a Cx<'_, 'n>) -> Self {
+    pub(super) fn new(cx: &'a Cx<'_, 'n>) -> Self {
         let now_us = cx.node.host.wall_us();
         let uptime_ms = (now_us - cx.node.started_us) / 1000;
         View {
@@ -658,30 +658,30 @@ impl<'a, 'n> View<'a, 'n> {
     }
 
     /// The memory in use, in bytes.
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         (self.node.used_bytes() + self.clients().buffered) as u64
     }
 
     /// The most memory that was in use, in bytes.
-    fn peak(&self) -> u64 {
+    pub(super) fn peak(&self) -> u64 {
         self.used().max((self.node.keyspace.peak_bytes() + self.node.own_bytes()) as u64)
     }
 
     /// The memory that the system has given, in bytes. Where several nodes share it, that in use has to do.
-    fn resident(&self) -> u64 {
+    pub(super) fn resident(&self) -> u64 {
         self.process().resident_bytes.unwrap_or_else(|| self.used())
     }
 
-    fn startup(&self) -> u64 {
+    pub(super) fn startup(&self) -> u64 {
         self.node.startup_bytes() as u64
     }
 
     /// The memory of keys and values, in bytes.
-    fn dataset(&self) -> u64 {
+    pub(super) fn dataset(&self) -> u64 {
         self.node.keyspace.used_bytes() as u64
     }
 
-    fn overhead(&self) -> u64 {
+    pub(super) fn overhead(&self) -> u64 {
         self.used() - self.dataset()
     }
 
@@ -689,7 +689,7 @@ impl<'a, 'n> View<'a, 'n> {
         self.resident() as i64 - self.used() as i64
     }
 
-    fn client_bytes(&self) -> usize {
+    pub(super) fn client_bytes(&self) -> usize {
         self.node.clients.len() * CLIENT_BYTES + self.clients().buffered
     }
 
@@ -754,13 +754,18 @@ fn commands(view: &View, text: &mut String) {
 /// Writes a line for each code of errors that were answered.
 fn errors(view: &View, text: &mut String) {
     for (code, count) in view.node.stats.error_codes() {
-        let _ = write!(text, "errorstat_{}:count={count}\r\n", String::from_utf8_lossy(&code));
+        // A code may come from a script: it must not look like something else.
+        let safe = code.iter().map(|byte| if b":#\r\n".contains(byte) { '_' } else { char::from(*byte) });
+        let _ = write!(text, "errorstat_{}:count={count}\r\n", safe.collect::<String>());
     }
 }
 
 /// Writes percentiles of how long each command took.
 fn latencies(view: &View, text: &mut String) {
     let node = view.node;
+    if !node.settings.latency_tracking.load(Relaxed) {
+        return;
+    }
     let table = Table::of(view.release());
     let ns_per_giga_tick = node.host.ns_per_giga_tick();
     let percentiles = node.settings.percentiles.read();

@@ -1,13 +1,13 @@
 //! `MEMORY`: what takes how much memory.
 //!
-//! Keys are accounted for exactly, from what the allocator gives them; what clients take is what their buffers hold.
+//! Keys are accounted for exactly, from what the allocator gives them; the other numbers are those of `INFO memory`.
 
+use crate::commands::info::View;
 use crate::commands::{family, help};
 use crate::parse::is_word;
 use crate::{BASE, Command, CommandError, Cx, float, parse};
 use command::{Access, Flags, Former, Group, KeySpec, Range, Refusal, Release, v};
 use resp::{Args, Deferred, Reply};
-use std::sync::atomic::Ordering;
 use structures::entry::Entry;
 
 family!(MEMORY);
@@ -124,49 +124,15 @@ fn usage(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     Ok(())
 }
 
-/// The memory of a node, by what takes it, in bytes.
-struct Memory {
-    /// All that is accounted for.
-    used: usize,
-    /// The most of it that there was.
-    peak: usize,
-    /// What clients' buffers hold.
-    clients: usize,
-    /// Keys.
-    keys: usize,
-    /// The tables of databases that have keys, without the keys themselves, and what knows when keys expire.
-    tables: Vec<(u32, usize, usize)>,
-}
-
-impl Memory {
-    fn of(cx: &Cx) -> Memory {
-        let clients = cx.node.clients.all().into_iter().map(|client| {
-            let gauges = &client.gauges;
-            let bytes =
-                [&gauges.queued_bytes, &gauges.argument_bytes, &gauges.input_bytes, &gauges.output_bytes];
-            bytes.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>()
-        });
-        let dbs = (0..cx.locked.dbs()).filter(|&db| cx.locked.stats(db).keys > 0);
-        let tables = dbs.map(|db| {
-            let (tables, wheels) = cx.locked.iter().fold((0, 0), |(tables, wheels), shard| {
-                let (table, wheel) = shard.overhead_bytes(db);
-                (tables + table, wheels + wheel)
-            });
-            (db, tables, wheels)
-        });
-        let used = cx.node.keyspace.used_bytes();
-        Memory {
-            used,
-            peak: used,
-            clients: clients.sum(),
-            keys: (0..cx.locked.dbs()).map(|db| cx.locked.stats(db).keys).sum(),
-            tables: tables.collect(),
-        }
-    }
-
-    fn overhead(&self) -> usize {
-        self.clients + self.tables.iter().map(|(_, tables, wheels)| tables + wheels).sum::<usize>()
-    }
+/// The tables of databases that have keys, without the keys themselves, and what knows when they expire, in bytes.
+fn tables(cx: &Cx) -> Vec<(u32, usize, usize)> {
+    let dbs = (0..cx.locked.dbs()).filter(|&db| cx.locked.stats(db).keys > 0);
+    dbs.map(|db| {
+        let bytes = cx.locked.iter().map(|shard| shard.overhead_bytes(db));
+        let (tables, wheels) = bytes.fold((0, 0), |sum, (table, wheel)| (sum.0 + table, sum.1 + wheel));
+        (db, tables, wheels)
+    })
+    .collect()
 }
 
 /// Writes the pairs of a map, and counts them.
@@ -182,13 +148,19 @@ impl<'a> Fields<'a> {
         Fields { map: reply.defer(), reply, count: 0, release }
     }
 
-    fn bytes(&mut self, name: &str, bytes: usize) {
+    fn bytes(&mut self, name: &str, bytes: u64) {
         self.reply.bulk(name);
         self.reply.integer(bytes as i64);
         self.count += 1;
     }
 
-    fn ratio(&mut self, name: &str, part: usize, whole: usize, scale: f64) {
+    /// How much larger something is than what it is for: as a ratio, and in bytes.
+    fn excess(&mut self, name: &str, suffix: &str, whole: u64, part: u64) {
+        self.ratio(&format!("{name}{suffix}"), whole, part, 1.0);
+        self.bytes(&format!("{name}.bytes"), whole.wrapping_sub(part));
+    }
+
+    fn ratio(&mut self, name: &str, part: u64, whole: u64, scale: f64) {
         let ratio = if whole == 0 { 0.0 } else { part as f64 * scale / whole as f64 };
         self.reply.bulk(name);
         self.reply.double(float::format(ratio, self.release));
@@ -202,15 +174,18 @@ impl<'a> Fields<'a> {
 
 fn stats(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let release = cx.release();
-    let memory = Memory::of(cx);
+    let (memory, tables) = (View::new(cx), tables(cx));
+    let keys: usize = (0..cx.locked.dbs()).map(|db| cx.locked.stats(db).keys).sum();
+    let (used, peak, resident) = (memory.used(), memory.peak(), memory.resident());
+    let grown = used.saturating_sub(memory.startup());
     let (v5, v7, v7_4) = (release >= Release::V5_0, release >= Release::V7_0, release >= Release::V7_4);
     let mut fields = Fields::new(reply, release);
-    fields.bytes("peak.allocated", memory.peak);
-    fields.bytes("total.allocated", memory.used);
-    fields.bytes("startup.allocated", 0);
+    fields.bytes("peak.allocated", peak);
+    fields.bytes("total.allocated", used);
+    fields.bytes("startup.allocated", memory.startup());
     fields.bytes("replication.backlog", 0);
     fields.bytes("clients.slaves", 0);
-    fields.bytes("clients.normal", memory.clients);
+    fields.bytes("clients.normal", memory.client_bytes() as u64);
     if v7 {
         fields.bytes("cluster.links", 0);
     }
@@ -221,68 +196,72 @@ fn stats(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     if v7 {
         fields.bytes("functions.caches", 0);
     }
-    for (db, tables, wheels) in &memory.tables {
+    for (db, table, wheel) in &tables {
         fields.reply.bulk(format!("db.{db}"));
         fields.count += 1;
         let mut db = Fields::new(fields.reply, release);
-        db.bytes("overhead.hashtable.main", *tables);
-        db.bytes("overhead.hashtable.expires", *wheels);
+        db.bytes("overhead.hashtable.main", *table as u64);
+        db.bytes("overhead.hashtable.expires", *wheel as u64);
         if v7 && !v7_4 {
             db.bytes("overhead.hashtable.slot-to-keys", 0);
         }
         db.end();
     }
     if v7_4 {
-        fields.bytes("overhead.db.hashtable.lut", memory.tables.iter().map(|(_, tables, _)| tables).sum());
+        fields.bytes("overhead.db.hashtable.lut", tables.iter().map(|(_, table, _)| *table as u64).sum());
         fields.bytes("overhead.db.hashtable.rehashing", 0);
+    }
+    fields.bytes("overhead.total", memory.overhead());
+    if v7_4 {
         fields.bytes("db.dict.rehashing.count", 0);
     }
-    let (overhead, used) = (memory.overhead(), memory.used);
-    fields.bytes("overhead.total", overhead);
-    fields.bytes("keys.count", memory.keys);
-    fields.bytes("keys.bytes-per-key", used.checked_div(memory.keys).unwrap_or(0));
-    fields.bytes("dataset.bytes", used.saturating_sub(overhead));
-    fields.ratio("dataset.percentage", used.saturating_sub(overhead), used, 100.0);
-    fields.ratio("peak.percentage", used, memory.peak, 100.0);
+    fields.bytes("keys.count", keys as u64);
+    fields.bytes("keys.bytes-per-key", grown.checked_div(keys as u64).unwrap_or(0));
+    fields.bytes("dataset.bytes", memory.dataset());
+    fields.ratio("dataset.percentage", memory.dataset(), grown, 100.0);
+    fields.ratio("peak.percentage", used, peak, 100.0);
     if v5 {
-        // What is accounted for is what the allocator gives: nothing is lost in between.
         fields.bytes("allocator.allocated", used);
-        fields.bytes("allocator.active", used);
-        fields.bytes("allocator.resident", used);
+        fields.bytes("allocator.active", resident);
+        fields.bytes("allocator.resident", resident);
         if v7_4 {
             fields.bytes("allocator.muzzy", 0);
         }
-        for pair in ["allocator-fragmentation", "allocator-rss", "rss-overhead"] {
-            fields.ratio(&format!("{pair}.ratio"), 1, 1, 1.0);
-            fields.bytes(&format!("{pair}.bytes"), 0);
-        }
-    }
-    fields.ratio("fragmentation", 1, 1, 1.0);
-    if v5 {
-        fields.bytes("fragmentation.bytes", 0);
+        fields.excess("allocator-fragmentation", ".ratio", resident, used);
+        fields.excess("allocator-rss", ".ratio", resident, resident);
+        fields.excess("rss-overhead", ".ratio", resident, resident);
+        fields.excess("fragmentation", "", resident, used);
+    } else {
+        fields.ratio("fragmentation", resident, used, 1.0);
     }
     fields.end();
     Ok(())
 }
 
 /// Below this much memory nothing can be said, in bytes.
-const LITTLE: usize = 5 << 20;
+const LITTLE: u64 = 5 << 20;
 /// Buffers of clients that are large, in bytes each.
 const LARGE_BUFFERS: usize = 200 << 10;
 
 fn doctor(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let memory = Memory::of(cx);
+    let memory = View::new(cx);
     let clients = cx.node.clients.len();
-    let report = if memory.used < LITTLE {
+    let report = if memory.used() < LITTLE {
         "There is too little data for a report.\n".to_owned()
-    } else if memory.clients > clients * LARGE_BUFFERS {
+    } else if memory.client_bytes() > clients * LARGE_BUFFERS {
         format!(
             "The buffers of {clients} clients hold {} bytes: some send or receive too much at once, or do not read \
              what they asked for. CLIENT LIST shows which.\n",
-            memory.clients
+            memory.client_bytes()
+        )
+    } else if memory.peak() > memory.used() * 3 / 2 {
+        format!(
+            "{} bytes were in use at the peak, and {} are now: what was given back is used again when it is needed.\n",
+            memory.peak(),
+            memory.used()
         )
     } else {
-        format!("{} keys take {} bytes; nothing about it is unusual.\n", memory.keys, memory.used)
+        format!("Keys take {} bytes; nothing about it is unusual.\n", memory.dataset())
     };
     reply.verbatim("txt", report);
     Ok(())

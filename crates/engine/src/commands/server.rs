@@ -107,7 +107,7 @@ fn time(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
 
 fn lastsave(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     // Nothing has been saved since.
-    reply.integer(cx.node.since_ms.div_euclid(1000));
+    reply.integer(cx.node.started_us.div_euclid(1_000_000));
     Ok(())
 }
 
