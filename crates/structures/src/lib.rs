@@ -4,11 +4,13 @@
 //! crate of the workspace with unsafe code, and only in the files whose subject is a memory layout; each says at
 //! its top which invariants its unsafe blocks rest on.
 
+pub mod bits;
 pub mod block;
 mod draw;
 pub mod entry;
 pub mod glob;
 pub mod hash;
+pub mod hll;
 pub mod intset;
 mod length;
 pub mod list;
