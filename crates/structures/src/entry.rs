@@ -380,16 +380,36 @@ impl Entry {
     pub fn set_text(&mut self, bytes: &[u8]) {
         match Text::of(bytes) {
             Text::Int(value) => self.set_int(value),
-            Text::Str(bytes) if bytes.len() <= INLINE_MAX => {
-                let payload = length::size(bytes.len()) + bytes.len();
-                self.replace_payload(Kind::Inline, payload);
-                // SAFETY: the payload has just been made this long.
-                unsafe {
-                    let place = length::write(self.payload(), bytes.len());
-                    place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-                }
-            }
-            Text::Str(bytes) => self.set_buffer(bytes.to_vec()),
+            Text::Str(bytes) => self.set_verbatim(bytes),
+        }
+    }
+
+    /// Makes the value this string as it is: it is no integer even if it looks like one. Expiry and clock stay.
+    #[inline]
+    pub fn set_verbatim(&mut self, bytes: &[u8]) {
+        if bytes.len() <= INLINE_MAX {
+            self.set_inline(Kind::Inline, bytes);
+        } else {
+            self.set_buffer(bytes.to_vec());
+        }
+    }
+
+    /// Makes the value this string, as one that has been changed in place; expiry and clock stay.
+    pub fn set_raw(&mut self, buffer: Vec<u8>) {
+        if buffer.len() <= INLINE_MAX {
+            self.set_inline(Kind::InlineRaw, &buffer);
+        } else {
+            self.set_buffer(buffer);
+        }
+    }
+
+    #[inline]
+    fn set_inline(&mut self, kind: Kind, bytes: &[u8]) {
+        self.replace_payload(kind, length::size(bytes.len()) + bytes.len());
+        // SAFETY: the payload has just been made this long.
+        unsafe {
+            let place = length::write(self.payload(), bytes.len());
+            place.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
         }
     }
 
@@ -415,10 +435,19 @@ impl Entry {
     /// added is zero. `None` if the value is not a string.
     pub fn text_mut(&mut self, len: usize) -> Option<&mut [u8]> {
         let old = self.text()?;
-        let len = len.max(old.len());
+        let (old_len, len) = (old.len(), len.max(old.len()));
         match self.kind() {
             Kind::Big => {}
-            Kind::InlineRaw if len == old.len() => {}
+            Kind::InlineRaw if len == old_len => {}
+            Kind::InlineRaw if len <= INLINE_MAX && length::size(len) == length::size(old_len) => {
+                let total = self.total();
+                // SAFETY: the block's class is that of the old total; the length takes as many bytes as before, so that
+                // the string stays where it is, and what follows it is inside the resized block.
+                unsafe {
+                    self.0 = block::resize(self.0, total, total + len - old_len);
+                    length::write(self.payload(), len).add(old_len).write_bytes(0, len - old_len);
+                }
+            }
             _ if len > INLINE_MAX => {
                 let mut buffer = Vec::with_capacity(spare(len));
                 old.with_bytes(|bytes| buffer.extend_from_slice(bytes));
@@ -686,9 +715,24 @@ mod tests {
         assert!(entry.heap_bytes() >= 10_000, "room to grow is accounted for");
     }
 
+    #[test]
+    fn a_string_of_digits_need_not_be_an_integer() {
+        let mut entry = Entry::new(b"k", Value::Int(7));
+        entry.set_verbatim(b"12");
+        assert_eq!((entry.kind(), text(&entry)), (Kind::Inline, b"12".to_vec()));
+        entry.set_raw(b"13".to_vec());
+        assert_eq!((entry.kind(), text(&entry)), (Kind::InlineRaw, b"13".to_vec()));
+        entry.set_raw(vec![b'1'; INLINE_MAX + 1]);
+        assert_eq!(entry.kind(), Kind::Big);
+        entry.set_text(b"14");
+        assert_eq!(entry.kind(), Kind::Int);
+    }
+
     #[derive(Clone, Debug)]
     enum Step {
         Set(Vec<u8>),
+        Verbatim(Vec<u8>),
+        Raw(Vec<u8>),
         Int(i64),
         Grow(usize),
         Expire(Option<i64>),
@@ -705,6 +749,8 @@ mod tests {
         ];
         prop_oneof![
             bytes.clone().prop_map(Step::Set),
+            bytes.clone().prop_map(Step::Verbatim),
+            bytes.clone().prop_map(Step::Raw),
             any::<i64>().prop_map(Step::Int),
             (0usize..3000).prop_map(Step::Grow),
             any::<Option<i64>>().prop_map(Step::Expire),
@@ -724,6 +770,14 @@ mod tests {
                 match step {
                     Step::Set(bytes) => {
                         entry.set_text(&bytes);
+                        value = Some(bytes);
+                    }
+                    Step::Verbatim(bytes) => {
+                        entry.set_verbatim(&bytes);
+                        value = Some(bytes);
+                    }
+                    Step::Raw(bytes) => {
+                        entry.set_raw(bytes.clone());
                         value = Some(bytes);
                     }
                     Step::Int(int) => {
