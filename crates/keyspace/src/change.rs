@@ -127,6 +127,26 @@ impl<'a> Spot<'a> {
         }
     }
 
+    /// As [`Spot::set_text`], but what looks like an integer is none.
+    pub fn set_verbatim(&mut self, bytes: &[u8]) {
+        self.overwrite(|entry| entry.set_verbatim(bytes));
+    }
+
+    /// As [`Spot::set_text`], for a string that counts as changed in place.
+    pub fn set_raw(&mut self, buffer: Vec<u8>) {
+        self.overwrite(|entry| entry.set_raw(buffer));
+    }
+
+    fn overwrite(&mut self, set: impl FnOnce(&mut Entry)) {
+        // Whatever is no string goes first, and a string takes its place.
+        if !self.entry().is_some_and(|entry| entry.kind().is_string()) {
+            self.set_text(b"");
+        }
+        if let Some(mut entry) = self.entry_mut() {
+            set(&mut entry);
+        }
+    }
+
     /// The value as a string of at least `len` bytes to be changed in place; what is added is zero.
     ///
     /// # Errors
