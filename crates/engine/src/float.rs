@@ -79,7 +79,7 @@ pub fn parse(bytes: &[u8]) -> Option<f64> {
         b'+' => (1.0, &text[1..]),
         _ => (1.0, text),
     };
-    if unsigned.eq_ignore_ascii_case("inf") || unsigned.eq_ignore_ascii_case("infinity") {
+    if is_infinite(bytes) {
         return Some(sign * f64::INFINITY);
     }
     if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
@@ -92,21 +92,46 @@ pub fn parse(bytes: &[u8]) -> Option<f64> {
     unsigned.parse::<f64>().ok().map(|value| sign * value)
 }
 
-/// Hexadecimal digits, perhaps with a point and a binary exponent.
+/// Hexadecimal digits, perhaps with a point and a binary exponent, as a double.
 fn parse_hex(text: &str) -> Option<f64> {
+    let (mantissa, exponent, cut) = hex_digits(text)?;
+    // Two steps, as a power of two may be too large, or too small, where the product is not.
+    let half = exponent.clamp(-4000, 4000) / 2;
+    let mantissa = (mantissa | u128::from(cut)) as f64;
+    Some(mantissa * 2f64.powi(half) * 2f64.powi(exponent.clamp(-4000, 4000) - half))
+}
+
+/// Hexadecimal digits, perhaps with a point and a binary exponent: the first digits as a number, its binary exponent,
+/// and whether anything is cut off.
+fn hex_digits(text: &str) -> Option<(u128, i32, bool)> {
     let (digits, exponent) = match text.split_once(['p', 'P']) {
-        Some((digits, exponent)) => (digits, exponent.parse::<i32>().ok()?),
+        Some((digits, exponent)) => {
+            (digits, exponent.parse::<i64>().ok()?.clamp(-1_000_000, 1_000_000) as i32)
+        }
         None => (text, 0),
     };
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     if whole.is_empty() && fraction.is_empty() {
         return None;
     }
-    let mut value = 0.0;
+    let (mut mantissa, mut exponent, mut cut) = (0u128, exponent - 4 * fraction.len() as i32, false);
     for digit in whole.chars().chain(fraction.chars()) {
-        value = value * 16.0 + f64::from(digit.to_digit(16)?);
+        let digit = u128::from(digit.to_digit(16)?);
+        // One bit stays free, so that what is cut off can be told by setting the last one.
+        if mantissa < 1 << 123 {
+            mantissa = mantissa << 4 | digit;
+        } else {
+            exponent += 4;
+            cut |= digit != 0;
+        }
     }
-    Some(value * 2f64.powi(exponent - 4 * fraction.len() as i32))
+    Some((mantissa, exponent, cut))
+}
+
+/// Whether text stands for an infinite number, as `strtod` reads it.
+pub fn is_infinite(bytes: &[u8]) -> bool {
+    let unsigned = bytes.strip_prefix(b"-").or_else(|| bytes.strip_prefix(b"+")).unwrap_or(bytes);
+    unsigned.eq_ignore_ascii_case(b"inf") || unsigned.eq_ignore_ascii_case(b"infinity")
 }
 
 /// A number of the x87's extended precision: 64 bits of mantissa, 15 of exponent.
@@ -126,16 +151,21 @@ const MAX_EXPONENT: i32 = 16_383 - 63;
 const MIN_EXPONENT: i32 = -16_382 - 63;
 /// Decimals that are printed.
 const DECIMALS: usize = 17;
-/// Longest text that is read as a number.
+/// From this length on text is not read as a number.
 const MAX_TEXT: usize = 5 * 1024;
+/// Powers of five, and of ten, up to these fit into 64 bits.
+const MAX_FIVES: i32 = 27;
+const MAX_TENS: i32 = 19;
+/// The exponents of the smallest numbers that do not become zero, as they stand in [`Extended`].
+const MIN_DENORMAL_EXPONENT: i32 = -16_446 - 63;
 
 impl Extended {
     /// Zero.
     pub const ZERO: Extended = Extended { negative: false, mantissa: 0, exponent: 0 };
 
-    /// Reads a decimal number, all of the text; neither NaN nor infinite.
+    /// Reads a decimal number, all of the text; neither NaN nor infinite, nor so small that it becomes zero.
     pub fn parse(bytes: &[u8]) -> Option<Extended> {
-        if bytes.len() > MAX_TEXT {
+        if bytes.len() >= MAX_TEXT {
             return None;
         }
         let text = std::str::from_utf8(bytes).ok()?;
@@ -144,9 +174,9 @@ impl Extended {
             b'+' => (false, &text[1..]),
             _ => (false, text),
         };
-        if unsigned.starts_with("0x") || unsigned.starts_with("0X") {
-            // Hexadecimal floats are short enough for a double.
-            return Extended::from_f64(parse(bytes)?);
+        if let Some(hex) = unsigned.strip_prefix("0x").or_else(|| unsigned.strip_prefix("0X")) {
+            let (mantissa, exponent, cut) = hex_digits(hex)?;
+            return Extended::normal(negative, mantissa, exponent, cut).in_range();
         }
         let (digits, exponent) = match unsigned.split_once(['e', 'E']) {
             Some((digits, exponent)) => {
@@ -159,17 +189,22 @@ impl Extended {
         if whole.is_empty() && fraction.is_empty() || !all_digits(whole) || !all_digits(fraction) {
             return None;
         }
+        let power = exponent - fraction.len() as i32;
+        if whole.len() + fraction.len() <= MAX_TENS as usize {
+            let digits = whole.bytes().chain(fraction.bytes());
+            let significant = digits.fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'));
+            if let Some(value) = Extended::from_short(negative, significant, power) {
+                return Some(value);
+            }
+        }
         let significant = format!("{whole}{fraction}");
         let significant = significant.trim_start_matches('0');
         if significant.is_empty() {
             return Some(Extended { negative, ..Extended::ZERO });
         }
-        let power = exponent - fraction.len() as i32;
-        if power + significant.len() as i32 > 4_940 {
+        let magnitude = power + significant.len() as i32;
+        if !(-4_960..=4_940).contains(&magnitude) {
             return None;
-        }
-        if power + (significant.len() as i32) < -4_960 {
-            return Some(Extended { negative, ..Extended::ZERO });
         }
         let numerator = Big::from_decimal(significant);
         let value = if power >= 0 {
@@ -177,7 +212,34 @@ impl Extended {
         } else {
             Extended::from_ratio(negative, numerator, Big::from(1).times_power_of_ten(-power as u32))
         };
-        value.is_finite().then_some(value)
+        value.in_range()
+    }
+
+    /// A number that was read: nothing if it is infinite, or becomes zero without being zero.
+    fn in_range(self) -> Option<Extended> {
+        let smallest = self.exponent == MIN_DENORMAL_EXPONENT && self.mantissa == 1 << 63;
+        let vanishes = self.mantissa != 0 && (self.exponent < MIN_DENORMAL_EXPONENT || smallest);
+        (!vanishes && self.is_finite()).then(|| self.flushed())
+    }
+
+    /// `significant * 10^power` where that can be had from one division or multiplication.
+    fn from_short(negative: bool, significant: u64, power: i32) -> Option<Extended> {
+        if significant == 0 {
+            return Some(Extended { negative, ..Extended::ZERO });
+        }
+        let wide = u128::from(significant);
+        match power {
+            0..=MAX_TENS => Some(Extended::normal(negative, wide * 10u128.pow(power as u32), 0, false)),
+            _ if (-MAX_FIVES..0).contains(&power) => {
+                // Shifted up as far as it goes it has 65 bits more than the divisor at least.
+                let up = wide.leading_zeros();
+                let divisor = 5u128.pow(-power as u32);
+                let (numerator, exponent) = (wide << up, power - up as i32);
+                let exact = numerator.is_multiple_of(divisor);
+                Some(Extended::normal(negative, numerator / divisor, exponent, !exact))
+            }
+            _ => None,
+        }
     }
 
     /// Whether it is below zero, or zero below.
@@ -233,12 +295,43 @@ impl Extended {
                 _ => Extended::normal(high.negative, a - b, exponent, false),
             }
         };
-        sum.is_finite().then_some(sum)
+        sum.is_finite().then(|| sum.flushed())
     }
 
     /// The number with seventeen decimals, and then without trailing zeros.
     pub fn to_text(&self) -> String {
-        // value * 10^17, rounded to the nearest integer, ties to even, as printf does.
+        match self.to_scaled() {
+            Some(scaled) => {
+                let unit = 10u128.pow(DECIMALS as u32);
+                let (whole, fraction) = (scaled / unit, (scaled % unit) as u64);
+                let sign = if self.negative && scaled > 0 { "-" } else { "" };
+                if fraction == 0 {
+                    return format!("{sign}{whole}");
+                }
+                let text = format!("{sign}{whole}.{fraction:0DECIMALS$}");
+                text.trim_end_matches('0').to_owned()
+            }
+            None => self.to_long_text(),
+        }
+    }
+
+    /// The number times 10^17, rounded to the nearest integer, ties to even, as printf does; if it has 128 bits or less.
+    fn to_scaled(&self) -> Option<u128> {
+        let scaled = u128::from(self.mantissa) * 10u128.pow(DECIMALS as u32);
+        match u32::try_from(-self.exponent) {
+            Ok(0) => Some(scaled),
+            Ok(down @ 1..128) => {
+                let (kept, cut) = (scaled >> down, scaled << (128 - down));
+                let half = 1 << 127;
+                Some(kept + u128::from(cut > half || cut == half && kept & 1 == 1))
+            }
+            Ok(_) => Some(0),
+            Err(_) => None,
+        }
+    }
+
+    /// As [`Extended::to_text`], for any number.
+    fn to_long_text(&self) -> String {
         let scaled = Big::from(self.mantissa).times_power_of_ten(DECIMALS as u32);
         let digits = if self.exponent >= 0 {
             scaled.shifted_left(self.exponent as u32)
@@ -269,16 +362,22 @@ impl Extended {
         let mut mantissa = (value >> 64) as u64;
         let rest = value as u64;
         let half = 1 << 63;
-        if exponent < MIN_EXPONENT {
-            // Denormal numbers have fewer bits; too small to be told from zero in seventeen decimals.
-            return Extended { negative, ..Extended::ZERO };
-        }
         if rest > half || rest == half && (cut || mantissa & 1 == 1) {
             let (rounded, carried) = mantissa.overflowing_add(1);
             mantissa = if carried { half } else { rounded };
             exponent += i32::from(carried);
         }
         Extended { negative, mantissa, exponent }
+    }
+
+    /// Zero if it is less than any normal number: denormal ones have fewer bits, but none of their digits is among the
+    /// first seventeen decimals.
+    fn flushed(self) -> Extended {
+        if self.exponent < MIN_EXPONENT {
+            Extended { negative: self.negative, ..Extended::ZERO }
+        } else {
+            self
+        }
     }
 
     /// A ratio, rounded.
@@ -481,6 +580,12 @@ mod tests {
             ("5.", Some(5.0)),
             ("+3e2", Some(300.0)),
             ("0x10", Some(16.0)),
+            ("0x.8p1", Some(1.0)),
+            ("0x1p-1074", Some(5e-324)),
+            ("0x1p9999", Some(f64::INFINITY)),
+            ("0x10000000000000800000000000000000000000000000001", Some(2.4519928653854227e55)),
+            ("0x", None),
+            ("0x1p", None),
             ("-inf", Some(f64::NEG_INFINITY)),
             ("Infinity", Some(f64::INFINITY)),
             ("nan", None),
@@ -509,12 +614,38 @@ mod tests {
             ("0.1", "0.2", "0.3"),
             ("-1.5", "1.5", "0"),
             ("1e17", "0.5", "100000000000000000.5"),
+            ("0x10", "0x1.8p0", "17.5"),
+            ("0xFFFFFFFFFFFFFFFF8", "0", "295147905179352825856"),
         ] {
             let sum = Extended::parse(a.as_bytes()).unwrap().add(&Extended::parse(b.as_bytes()).unwrap());
             assert_eq!(sum.unwrap().to_text(), want, "{a} + {b}");
         }
-        for text in ["abc", "inf", "nan", "", "1e5000", "1 ", ".", "1e"] {
+        for text in ["abc", "inf", "nan", "", "1e5000", "1 ", ".", "1e", "1e-4951", "-1e-5000"] {
             assert_eq!(Extended::parse(text.as_bytes()), None, "{text:?}");
+        }
+        for text in ["0e-9999", "1e-4950", "-0", "0.0"] {
+            assert_eq!(Extended::parse(text.as_bytes()).map(|value| value.mantissa), Some(0), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn short_numbers_take_a_shorter_way_to_the_same_digits() {
+        let mut random = 0x9E37_79B9_7F4A_7C15u64;
+        for _ in 0..20_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let significant = (random >> 8) >> (random % 56);
+            let power = ((random >> 40) % 47) as i32 - MAX_FIVES;
+            let short = Extended::from_short(false, significant, power).unwrap();
+            let digits = Big::from_decimal(&significant.to_string());
+            let long = match significant {
+                0 => Extended::ZERO,
+                _ if power < 0 => {
+                    Extended::from_ratio(false, digits, Big::from(1).times_power_of_ten(-power as u32))
+                }
+                _ => Extended::from_ratio(false, digits.times_power_of_ten(power as u32), Big::from(1)),
+            };
+            assert_eq!(short, long, "{significant}e{power}");
+            assert_eq!(short.to_text(), short.to_long_text(), "{significant}e{power}");
         }
     }
 
