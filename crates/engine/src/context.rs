@@ -16,6 +16,8 @@ use structures::thin::Read;
 
 /// Beyond so many members a command's work is done where no other connection waits for the thread.
 const LONG_WORK: usize = 20_000;
+/// So many bytes of strings are as much work as a member.
+const BYTES_A_MEMBER: usize = 256;
 
 /// Tells long work from short.
 #[derive(Clone, Copy, Debug)]
@@ -263,6 +265,37 @@ impl<'s, 'n> Cx<'s, 'n> {
     pub fn draws(&mut self, key: &[u8]) -> impl FnMut() -> u64 + use<> {
         let key = self.key(key);
         self.locked.shard_mut(&key).draws()
+    }
+
+    /// An integer, as the release reads it.
+    ///
+    /// # Errors
+    /// [`CommandError::NotAnInteger`]
+    #[inline]
+    pub fn integer(&self, bytes: &[u8]) -> Result<i64, CommandError> {
+        crate::parse::integer_of(bytes, self.release())
+    }
+
+    /// As [`Cx::weigh`], for commands that look at every byte of the strings at these keys, a few at a time.
+    ///
+    /// # Errors
+    /// [`CommandError::Offload`], which ends the command here.
+    pub fn weigh_strings<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) -> Result<(), CommandError> {
+        let len = |key| self.peek(key).and_then(|entry| entry.text().map(|text| text.len())).unwrap_or(0);
+        self.weigh(keys.map(len).sum::<usize>() / BYTES_A_MEMBER)
+    }
+
+    /// As [`Cx::weigh`], for commands that make the string at a key grow to a length.
+    ///
+    /// # Errors
+    /// [`CommandError::Offload`], which ends the command here.
+    #[inline]
+    pub fn weigh_growth(&self, key: &[u8], len: u64) -> Result<(), CommandError> {
+        if len / (BYTES_A_MEMBER as u64) < LONG_WORK as u64 {
+            return Ok(());
+        }
+        let old = self.peek(key).and_then(|entry| entry.text().map(|text| text.len())).unwrap_or(0);
+        self.weigh((len as usize).saturating_sub(old) / BYTES_A_MEMBER)
     }
 
     /// Has the command wait, unless it may not: then its time is up at once.

@@ -111,12 +111,12 @@ pub enum CommandError {
     /// An offset before the start of a string.
     #[error("ERR offset is out of range")]
     OffsetOutOfRange,
-    /// A string that would become longer than any may be, up to 6.2.
+    /// A string that would become longer than any may be, up to 5.0.
     #[error("ERR string exceeds maximum allowed size (512MB)")]
     StringTooLong,
-    /// The same from 7.0 on.
+    /// The same from 6.2 on.
     #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
-    StringTooLong7,
+    StringTooLong6,
     /// An expiry that is not after the epoch, or too late to be told, up to 5.0 and again in 6.2.
     #[error("ERR invalid expire time in {0}")]
     InvalidExpire(&'static str),
@@ -125,6 +125,68 @@ pub enum CommandError {
     InvalidExpire7(&'static str),
 
     // Strings, bits and HyperLogLogs.
+    /// A key without a value, up to 6.2.
+    #[error("ERR wrong number of arguments for MSET")]
+    MsetArity,
+    /// Not the position of a bit that a string may have.
+    #[error("ERR bit offset is not an integer or out of range")]
+    BitOffset,
+    /// Neither zero nor one, where a bit is set.
+    #[error("ERR bit is not an integer or out of range")]
+    BitValue,
+    /// Neither zero nor one, where a bit is looked for.
+    #[error("ERR The bit argument must be 1 or 0.")]
+    BitArgument,
+    /// `BITOP NOT` of several strings.
+    #[error("ERR BITOP NOT must be called with a single source key.")]
+    BitopNot,
+    /// Not a type of numbers that a bit field may have.
+    #[error(
+        "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
+    )]
+    BitfieldType,
+    /// Not a way of dealing with numbers that are too large for their field.
+    #[error("ERR Invalid OVERFLOW type specified")]
+    BitfieldOverflow,
+    /// `BITFIELD_RO` that would write.
+    #[error("ERR BITFIELD_RO only supports the GET subcommand")]
+    BitfieldReadOnly,
+    /// `LCS` of something else than strings.
+    #[error("ERR The specified keys must contain string values")]
+    LcsWrongType,
+    /// `LCS` with two options that exclude each other.
+    #[error("ERR If you want both the length and indexes, please just use IDX.")]
+    LcsLenAndIdx,
+    /// `LCS` of strings that are too long together.
+    #[error("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len")]
+    LcsTooLong,
+    /// `STRALGO LCS` with strings from two sources.
+    #[error("ERR Either use STRINGS or KEYS")]
+    LcsStringsOrKeys,
+    /// `STRALGO LCS` without strings.
+    #[error("ERR Please specify two strings: STRINGS or KEYS options are mandatory")]
+    LcsWithoutStrings,
+    /// A string that is not a HyperLogLog.
+    #[error("WRONGTYPE Key is not a valid HyperLogLog string value.")]
+    NotHyperLogLog,
+    /// A HyperLogLog that is damaged.
+    #[error("INVALIDOBJ Corrupted HLL object detected")]
+    CorruptHyperLogLog,
+    /// `PFDEBUG` of no key.
+    #[error("ERR The specified key does not exist")]
+    PfdebugNoKey,
+    /// `PFDEBUG DECODE` of a dense HyperLogLog.
+    #[error("ERR HLL encoding is not sparse")]
+    PfdebugNotSparse,
+    /// `PFDEBUG` of several keys, up to 6.2.
+    #[error("ERR Wrong number of arguments for the '{0}' subcommand")]
+    PfdebugArity(Box<str>),
+    /// Not a subcommand of `PFDEBUG`.
+    #[error("ERR Unknown PFDEBUG subcommand '{0}'")]
+    PfdebugSubcommand(Box<str>),
+    /// `PFSELFTEST` found something wrong.
+    #[error("TESTFAILED HyperLogLog registers are not what they were set to, or estimates are too far off")]
+    PfselftestFailed,
 
     // Lists.
     /// An index that no entry has.
@@ -187,7 +249,7 @@ pub enum CommandError {
     /// An increment that is no finite number, from 6.0 on.
     #[error("ERR value is NaN or Infinity")]
     NotFinite,
-    /// The result of an increment is no finite number, from 5.0 on.
+    /// The result of an increment is no finite number; of a hash's field from 5.0 on.
     #[error("ERR increment would produce NaN or Infinity")]
     WouldNotBeFinite,
     /// An expiry of fields before now, or before the epoch.
@@ -670,6 +732,12 @@ pub(crate) fn printed(bytes: &[u8]) -> Box<str> {
 fn quoted(container: &Command, name: &[u8]) -> (Box<str>, Box<str>) {
     let name: String = name.iter().take(128).map(|&byte| char::from(byte)).collect();
     (name.into(), container.name.to_ascii_uppercase().into())
+}
+
+impl From<structures::hll::Corrupt> for CommandError {
+    fn from(_: structures::hll::Corrupt) -> Self {
+        CommandError::CorruptHyperLogLog
+    }
 }
 
 /// Why a parameter does not take a value.

@@ -1,10 +1,12 @@
 //! The commands, one file a family.
 
+pub mod bitfield;
 pub mod bitmaps;
 pub mod client;
 pub mod command;
 pub mod config;
 pub mod connection;
+pub mod counters;
 pub mod databases;
 pub mod debug;
 pub mod expiry;
@@ -15,6 +17,7 @@ pub mod hyperloglog;
 pub mod info;
 pub mod keys;
 pub mod latency;
+pub mod lcs;
 pub mod list_blocking;
 pub mod lists;
 pub mod memory;
@@ -43,11 +46,13 @@ use structures::packed::Item;
 /// Every command of every release.
 pub fn all() -> impl Iterator<Item = &'static Command> {
     [
+        bitfield::COMMANDS,
         bitmaps::COMMANDS,
         client::COMMANDS,
         command::COMMANDS,
         config::COMMANDS,
         connection::COMMANDS,
+        counters::COMMANDS,
         databases::COMMANDS,
         debug::COMMANDS,
         expiry::COMMANDS,
@@ -58,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         info::COMMANDS,
         keys::COMMANDS,
         latency::COMMANDS,
+        lcs::COMMANDS,
         list_blocking::COMMANDS,
         lists::COMMANDS,
         memory::COMMANDS,
