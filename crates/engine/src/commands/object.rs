@@ -34,6 +34,7 @@ pub static OBJECT: Command = Command {
     ],
     subcommands: &[&ENCODING, &FREQ, &HELP, &IDLETIME, &REFCOUNT],
     refusals: &[
+        (Release::V6_2, Refusal::Quoted),
         (Release::V5_0, Refusal::QuotedLower),
         (Release::V4_0, Refusal::Lists("refcount|encoding|idletime")),
     ],
