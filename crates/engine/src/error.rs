@@ -620,8 +620,8 @@ impl CommandError {
         args: impl Iterator<Item = &'a [u8]>,
     ) -> CommandError {
         let lossless = |bytes: &[u8], most: usize| -> String {
-            // Bytes go out as they came in; a reply is not text.
-            bytes.iter().take(most).map(|&byte| char::from(byte)).collect()
+            // Bytes go out as they came in, up to a zero; a reply is not text.
+            bytes.iter().take(most).take_while(|&&byte| byte != 0).map(|&byte| char::from(byte)).collect()
         };
         let text = match release {
             Release::V3_0 => format!("ERR unknown command '{}'", lossless(name, 128)),
@@ -629,10 +629,10 @@ impl CommandError {
                 let quote = if release >= Release::V7_0 { ('\'', '\'') } else { ('`', '`') };
                 let mut list = String::new();
                 for arg in args {
-                    if list.len() >= 128 {
+                    let room = 128usize.saturating_sub(list.chars().count());
+                    if room == 0 {
                         break;
                     }
-                    let room = 128 - list.len();
                     list.push(quote.0);
                     list.push_str(&lossless(arg, room));
                     list.push(quote.1);
@@ -876,5 +876,28 @@ impl BadValue {
 impl From<keyspace::WrongType> for CommandError {
     fn from(_: keyspace::WrongType) -> Self {
         CommandError::WrongType
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_quoted_ends_at_a_zero_byte_and_is_counted_in_bytes() {
+        let unknown = |release, args: &[&[u8]]| {
+            CommandError::unknown_command(release, b"no\0such", args.iter().copied()).to_wire()
+        };
+        assert_eq!(unknown(Release::V3_0, &[]), b"ERR unknown command 'no'");
+        assert_eq!(
+            unknown(Release::V7_0, &[b"\0\xff", b"a\xffb\0c"]),
+            b"ERR unknown command 'no', with args beginning with: '' 'a\xffb' "
+        );
+        let long = unknown(Release::V7_0, &[&[0xFF; 100], &[0xFF; 100]]);
+        assert_eq!(
+            long.iter().filter(|byte| **byte == 0xFF).count(),
+            125,
+            "three bytes are quotes and a space"
+        );
     }
 }
