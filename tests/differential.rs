@@ -428,7 +428,7 @@ fn run(client: &mut Client, commands: &[Command]) -> Vec<Reply> {
             }
             (_, reply) => comparable(command, reply),
         };
-        if matches!(&*name, "EXEC" | "DISCARD" | "MULTI") {
+        if matches!(&*name, "EXEC" | "DISCARD") {
             queue.clear();
         }
         replies.push(reply);
