@@ -67,6 +67,13 @@ pub enum ProtocolError {
     Quotes,
 }
 
+impl ProtocolError {
+    /// The text as it goes over the wire: characters are bytes, since one of the client's may be quoted.
+    pub fn to_wire(&self) -> Vec<u8> {
+        self.to_string().chars().map(|char| char as u32 as u8).collect()
+    }
+}
+
 /// A request that is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -152,6 +159,7 @@ impl Parser {
                 None => return Ok(None),
                 Some(b'*') => {
                     if let Some(len) = parse_small(bytes, limits, &mut parsed.spans) {
+                        self.searched = 0;
                         let count = (parsed.spans.len() - first) as u32;
                         return Ok(Some(Request { len, first: first as u32, count, is_inline: false }));
                     }
@@ -223,10 +231,10 @@ impl Parser {
                         Some(b'$') => {}
                         // A line that never ends is noticed before what it begins with.
                         Some(&other) => {
-                            if memchr::memchr(b'\r', &bytes[self.position..]).is_none() {
-                                return self.number(bytes, ProtocolError::LengthTooBig).map(|_| false);
-                            }
-                            return Err(ProtocolError::ExpectedLength(other));
+                            return match self.number(bytes, ProtocolError::LengthTooBig)? {
+                                Some(_) => Err(ProtocolError::ExpectedLength(other)),
+                                None => Ok(false),
+                            };
                         }
                     }
                     let Some(length) = self.number(bytes, ProtocolError::LengthTooBig)? else {
@@ -262,30 +270,37 @@ impl Parser {
         too_long: ProtocolError,
     ) -> Result<Option<Option<i64>>, ProtocolError> {
         let line = &bytes[self.position..];
-        let Some(end) = memchr::memchr(b'\r', &line[self.searched..]).map(|end| end + self.searched) else {
-            if line.len() > LINE_MAX {
-                return Err(too_long);
-            }
-            self.searched = line.len();
-            return Ok(None);
-        };
+        let Some(end) = self.line_end(line, b'\r', too_long)? else { return Ok(None) };
         if line.len() < end + 2 {
             self.searched = end;
             return Ok(None);
         }
         self.position += end + 2;
         self.searched = 0;
-        Ok(Some(parse_number(&line[1..end])))
+        Ok(Some(line.get(1..end).and_then(parse_number)))
+    }
+
+    /// Where a line ends: nothing while its end has not come. It never comes after a NUL, as in Redis, which searches
+    /// for it as in a string of C.
+    fn line_end(
+        &mut self,
+        line: &[u8],
+        end: u8,
+        too_long: ProtocolError,
+    ) -> Result<Option<usize>, ProtocolError> {
+        let found = memchr::memchr2(end, 0, &line[self.searched..]).map(|at| at + self.searched);
+        match found {
+            Some(at) if line[at] == end => Ok(Some(at)),
+            _ if line.len() > LINE_MAX => Err(too_long),
+            _ => {
+                self.searched = found.unwrap_or(line.len());
+                Ok(None)
+            }
+        }
     }
 
     fn parse_inline(&mut self, bytes: &[u8], parsed: &mut Parsed) -> Result<Option<Request>, ProtocolError> {
-        let Some(end) = memchr::memchr(b'\n', &bytes[self.searched..]).map(|end| end + self.searched) else {
-            if bytes.len() > LINE_MAX {
-                return Err(ProtocolError::InlineTooBig);
-            }
-            self.searched = bytes.len();
-            return Ok(None);
-        };
+        let Some(end) = self.line_end(bytes, b'\n', ProtocolError::InlineTooBig)? else { return Ok(None) };
         self.searched = 0;
         let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
         let words = inline::split_words(line).ok_or(ProtocolError::Quotes)?;
@@ -369,6 +384,7 @@ mod tests {
             (b"*01\r\n".to_vec(), "invalid multibulk length"),
             (b"*2147483648\r\n".to_vec(), "invalid multibulk length"),
             (b"*1\r\n:1\r\n".to_vec(), "expected '$', got ':'"),
+            (b"*1\r\n\r\n".to_vec(), "expected '$', got '\r'"),
             (b"*1\r\n$-1\r\n".to_vec(), "invalid bulk length"),
             (b"*1\r\n$536870913\r\n".to_vec(), "invalid bulk length"),
             (b"*1\r\n$abc\r\n".to_vec(), "invalid bulk length"),
@@ -381,6 +397,7 @@ mod tests {
             let error = parse_all(&bytes, &Limits::default()).unwrap_err();
             assert_eq!(error.to_string(), want);
         }
+        assert_eq!(ProtocolError::ExpectedLength(0xFF).to_wire(), b"expected '$', got '\xFF'");
         let limits = Limits { unauthenticated: true, ..Limits::default() };
         for (bytes, want) in [
             (&b"*11\r\n"[..], "unauthenticated multibulk length"),
@@ -388,6 +405,43 @@ mod tests {
         ] {
             assert_eq!(parse_all(bytes, &limits).unwrap_err().to_string(), want);
         }
+    }
+
+    #[test]
+    fn a_line_does_not_end_after_a_nul() {
+        for line in [&b"PING\0 x\r\nPING\r\n"[..], b"*\x001\r\n", b"*1\r\n$\0\r\n", b"*1\r\n\0x\r\n"] {
+            let mut parser = Parser::new();
+            let mut bytes = line.to_vec();
+            while bytes.len() <= LINE_MAX {
+                assert_eq!(parser.parse(&bytes, &Limits::default(), &mut Parsed::default()), Ok(None));
+                bytes.extend_from_slice(&[b'\n'; 4096]);
+            }
+            bytes.extend_from_slice(&[b'\n'; 10]);
+            assert!(parser.parse(&bytes, &Limits::default(), &mut Parsed::default()).is_err());
+        }
+    }
+
+    #[test]
+    fn what_should_be_a_length_is_looked_at_when_its_line_has_come() {
+        let mut parser = Parser::new();
+        let parse = |parser: &mut Parser, bytes: &[u8]| {
+            parser.parse(bytes, &Limits::default(), &mut Parsed::default())
+        };
+        assert_eq!(parse(&mut parser, b"*1\r\nx"), Ok(None));
+        assert_eq!(parse(&mut parser, b"*1\r\nx\r"), Ok(None));
+        assert_eq!(parse(&mut parser, b"*1\r\nx\r\n"), Err(ProtocolError::ExpectedLength(b'x')));
+    }
+
+    #[test]
+    fn a_line_that_has_come_in_pieces_leaves_nothing_behind() {
+        let mut parser = Parser::new();
+        let mut parsed = Parsed::default();
+        let limits = Limits::default();
+        assert_eq!(parser.parse(b"*1\r", &limits, &mut parsed), Ok(None));
+        let bytes = b"*1\r\n$4\r\nPING\r\n\nPING\n";
+        let first = parser.parse(bytes, &limits, &mut parsed).unwrap().expect("it is complete");
+        let empty = parser.parse(&bytes[first.len..], &limits, &mut parsed).unwrap().expect("it is complete");
+        assert_eq!((first.len, empty.len), (14, 1));
     }
 
     #[test]
