@@ -24,6 +24,14 @@ struct Inner {
     wakers: Vec<Waker>,
 }
 
+impl Inner {
+    fn end(&mut self, node: &Node) {
+        self.now = None;
+        node.set_gates(Gates::PAUSED, false);
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
 impl Pause {
     /// Begins a pause, or makes one longer and wider.
     pub fn begin(&self, node: &Node, scope: Scope, until_ms: i64) {
@@ -37,18 +45,16 @@ impl Pause {
 
     /// Ends the pause.
     pub fn end(&self, node: &Node) {
-        let mut inner = self.0.lock();
-        inner.now = None;
-        node.set_gates(Gates::PAUSED, false);
-        inner.wakers.drain(..).for_each(Waker::wake);
+        self.0.lock().end(node);
     }
 
     /// Until when a command is held back, in ms since the epoch; nothing if it is not.
     pub fn holds_until(&self, node: &Node, writes: bool, now_ms: i64) -> Option<i64> {
-        let now = self.0.lock().now;
-        let (scope, until_ms) = now?;
+        let mut inner = self.0.lock();
+        let (scope, until_ms) = inner.now?;
         if until_ms <= now_ms {
-            self.end(node);
+            // Under the same lock: another pause may be about to begin.
+            inner.end(node);
             return None;
         }
         (writes || scope == Scope::All).then_some(until_ms)
@@ -60,7 +66,9 @@ impl Pause {
         if inner.now.is_none() {
             return Poll::Ready(());
         }
-        inner.wakers.push(context.waker().clone());
+        if !inner.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+            inner.wakers.push(context.waker().clone());
+        }
         Poll::Pending
     }
 }
