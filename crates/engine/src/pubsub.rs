@@ -7,12 +7,23 @@ use crate::clients::Client;
 use bytes::Bytes;
 use parking_lot::RwLock;
 use resp::{Protocol, Reply};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use structures::glob;
 
 /// Those who listen, by channel.
-type Listeners = HashMap<Box<[u8]>, Vec<Arc<Client>>, foldhash::fast::RandomState>;
+type Channels = HashMap<Box<[u8]>, Listeners, foldhash::fast::RandomState>;
+
+/// Those who listen to a channel.
+#[derive(Debug, Default)]
+struct Listeners {
+    /// Which of all channels it was that somebody began to listen to: matching patterns are gone through in this order.
+    number: u64,
+    clients: Vec<Arc<Client>>,
+}
 
 /// What can be listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +45,9 @@ impl Kind {
 #[derive(Debug, Default)]
 pub struct PubSub {
     /// By kind.
-    listeners: [RwLock<Listeners>; 3],
+    channels: [RwLock<Channels>; 3],
+    /// How many channels somebody has begun to listen to.
+    begun: AtomicU64,
 }
 
 /// A message in both protocols, each written when it is first wanted.
@@ -84,48 +97,54 @@ impl PubSub {
     pub fn publish(&self, channel: &[u8], message: &[u8], mut own: Option<Own<'_>>) -> usize {
         let mut receivers = 0;
         {
-            let channels = self.listeners[Kind::Channel as usize].read();
-            if let Some(listeners) = channels.get(channel) {
-                receivers += listeners.len();
-                Message::new(&[b"message", channel, message]).send(listeners, &mut own);
+            let channels = self.channels[Kind::Channel as usize].read();
+            if let Some(Listeners { clients, .. }) = channels.get(channel) {
+                receivers += clients.len();
+                Message::new(&[b"message", channel, message]).send(clients, &mut own);
             }
         }
-        let patterns = self.listeners[Kind::Pattern as usize].read();
-        for (pattern, listeners) in patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel)) {
-            receivers += listeners.len();
-            Message::new(&[b"pmessage", pattern, channel, message]).send(listeners, &mut own);
+        let patterns = self.channels[Kind::Pattern as usize].read();
+        let matching = patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel));
+        let mut matching: SmallVec<[_; 8]> = matching.collect();
+        matching.sort_unstable_by_key(|(_, listeners)| listeners.number);
+        for (pattern, Listeners { clients, .. }) in matching {
+            receivers += clients.len();
+            Message::new(&[b"pmessage", pattern, channel, message]).send(clients, &mut own);
         }
         receivers
     }
 
     /// Sends a message to all who listen to a shard channel; gives how many they are.
     pub fn publish_in_shard(&self, channel: &[u8], message: &[u8], mut own: Option<Own<'_>>) -> usize {
-        let channels = self.listeners[Kind::Shard as usize].read();
-        let Some(listeners) = channels.get(channel) else { return 0 };
-        Message::new(&[b"smessage", channel, message]).send(listeners, &mut own);
-        listeners.len()
+        let channels = self.channels[Kind::Shard as usize].read();
+        let Some(Listeners { clients, .. }) = channels.get(channel) else { return 0 };
+        Message::new(&[b"smessage", channel, message]).send(clients, &mut own);
+        clients.len()
     }
 
     /// Has a client listen.
     pub fn subscribe(&self, kind: Kind, name: &[u8], client: &Arc<Client>) {
-        self.listeners[kind as usize].write().entry(name.into()).or_default().push(Arc::clone(client));
+        let mut channels = self.channels[kind as usize].write();
+        let begin = || Listeners { number: self.begun.fetch_add(1, Relaxed), clients: Vec::new() };
+        channels.entry(name.into()).or_insert_with(begin).clients.push(Arc::clone(client));
     }
 
     /// Has a client no longer listen.
     pub fn unsubscribe(&self, kind: Kind, name: &[u8], client: &Client) {
-        let mut all = self.listeners[kind as usize].write();
-        if let Some(listeners) = all.get_mut(name) {
-            listeners.retain(|own| own.id != client.id);
-            if listeners.is_empty() {
-                all.remove(name);
+        let mut channels = self.channels[kind as usize].write();
+        if let Some(Listeners { clients, .. }) = channels.get_mut(name) {
+            clients.retain(|own| own.id != client.id);
+            if clients.is_empty() {
+                channels.remove(name);
             }
         }
     }
 
     /// The names that somebody listens to, and that match a pattern if one is given.
     pub fn names(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Box<[u8]>> {
-        let all = self.listeners[kind as usize].read();
-        all.keys()
+        let channels = self.channels[kind as usize].read();
+        channels
+            .keys()
             .filter(|name| pattern.is_none_or(|pattern| glob::matches(pattern, name)))
             .cloned()
             .collect()
@@ -133,11 +152,11 @@ impl PubSub {
 
     /// The number of names that somebody listens to.
     pub fn len(&self, kind: Kind) -> usize {
-        self.listeners[kind as usize].read().len()
+        self.channels[kind as usize].read().len()
     }
 
     /// The number of clients that listen to a name.
     pub fn listeners(&self, kind: Kind, name: &[u8]) -> usize {
-        self.listeners[kind as usize].read().get(name).map_or(0, Vec::len)
+        self.channels[kind as usize].read().get(name).map_or(0, |listeners| listeners.clients.len())
     }
 }
