@@ -215,7 +215,8 @@ fn check(
         return Err(CommandError::Monitoring);
     }
     let queues = state.contains(State::MULTI) && !entry.is(Flags::NOT_QUEUED);
-    if gates.contains(Gates::PAUSED) {
+    // What has been handed to another thread has begun already.
+    if gates.contains(Gates::PAUSED) && !state.contains(State::OFFLOADED) {
         let writes = match &session.multi {
             Some(multi) if !queues => multi.queue.iter().any(|queued| may_write(queued.entry)),
             _ => may_write(entry),
@@ -421,17 +422,18 @@ fn run(
         let args = own.unwrap_or_else(|| args.to_owned());
         blocking::wait(node, session, &mut locked, entry, args, wait)
     });
+    let failed = result.is_err();
+    if let Err(error) = result {
+        reply.truncate(before);
+        write_error(node.stats.worker(worker.id), &error, reply);
+    }
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
-    let took = count(node, worker, entry, result.is_err());
+    let took = count(node, worker, entry, failed);
     // What waits has not finished yet.
     if took >= worker.notable_ticks && waiter.is_none() {
         record(node, &session.client, entry, args, took);
     }
     session.client.gauges.active_ms.store(moment.now_ms, Ordering::Relaxed);
-    if let Err(error) = result {
-        reply.truncate(before);
-        write_error(node.stats.worker(worker.id), &error, reply);
-    }
     if session.protocol != reply.protocol() {
         reply.set_protocol(session.protocol);
     }
