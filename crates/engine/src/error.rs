@@ -601,6 +601,12 @@ pub enum CommandError {
         "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode enabled"
     )]
     CachingWithoutTracking,
+    /// `MONITOR` in a transaction, from 6.2 on.
+    #[error("ERR MONITOR isn't allowed for DENY BLOCKING client")]
+    MonitorInMulti,
+    /// Not a kind of pause.
+    #[error("ERR CLIENT PAUSE mode must be WRITE or ALL")]
+    PauseMode,
     /// Neither of the two ways to unblock a client.
     #[error("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")]
     UnblockReason,

@@ -541,7 +541,7 @@ fn pause(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
             _ if args.len() > 4 || !cx.release().has(v(6, 2, 0)) => return Err(cx.bad_subcommand(args)),
             mode if parse::is_word(mode, "write") => Scope::Writes,
             mode if parse::is_word(mode, "all") => Scope::All,
-            _ => return Err(CommandError::Syntax),
+            _ => return Err(CommandError::PauseMode),
         };
     }
     let timeout_ms = number::parse_i64(args.at(2)).ok_or(CommandError::TimeoutNotAnInteger)?;
@@ -648,12 +648,8 @@ fn getredir(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn caching(_: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
-    let word = args.at(2);
-    if parse::is_word(word, "yes") || parse::is_word(word, "no") {
-        return Err(CommandError::CachingWithoutTracking);
-    }
-    Err(CommandError::Syntax)
+fn caching(_: &mut Cx, _: Args, _: &mut Reply) -> Result<(), CommandError> {
+    Err(CommandError::CachingWithoutTracking)
 }
 
 fn explain(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {

@@ -152,11 +152,21 @@ pub static HOST: Command = Command {
     name: "host:",
     summary: "Ends the connection of a web browser that was made to talk to the wrong port.",
     since: v(3, 2, 0),
-    until: Some(v(7, 0, 0)),
     group: Group::Connection,
     arity: -1,
-    flags: Flags::READONLY.union(Flags::LOADING).union(Flags::STALE),
-    former: &[Former::before(Release::V6_2).without(Flags::READONLY)],
+    flags: Flags::READONLY
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::NO_AUTH)
+        .union(Flags::NOT_QUEUED)
+        .union(Flags::SUBSCRIBED)
+        .union(Flags::HIDDEN),
+    former: &[
+        // It was a command like others.
+        Former::before(Release::V7_0)
+            .without(Flags::NO_AUTH.union(Flags::NOT_QUEUED).union(Flags::SUBSCRIBED).union(Flags::HIDDEN)),
+        Former::before(Release::V6_2).without(Flags::READONLY),
+    ],
     handler: hang_up,
     ..BASE
 };
@@ -316,5 +326,6 @@ fn reset(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
 
 fn hang_up(cx: &mut Cx, _: Args, _: &mut Reply) -> Result<(), CommandError> {
     cx.session.state.insert(State::CLOSING);
+    cx.session.client.kill();
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::clients::Marks;
 use crate::commands::family;
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx};
-use command::{Flags, Former, Group, Release};
+use command::{Flags, Former, Group, Release, v};
 use resp::{Args, Reply};
 
 family!(MONITOR);
@@ -25,6 +25,9 @@ pub static MONITOR: Command = Command {
 };
 
 fn monitor(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if !cx.may_wait && cx.release().has(v(6, 2, 0)) {
+        return Err(CommandError::MonitorInMulti);
+    }
     if !cx.session.state.contains(State::MONITOR) {
         cx.session.state.insert(State::MONITOR);
         cx.session.client.mark(Marks::MONITOR, true);
