@@ -11,11 +11,12 @@ use engine::blocking::{self, Waiter};
 use engine::clients::Marks;
 use engine::execute::prefetch;
 use engine::session::State;
+use engine::settings::OutputLimit;
 use engine::{Client, Node, Session, Step, Worker, execute};
 use resp::{Args, Limits, OwnedArgs, Parsed, Parser, ProtocolError, Reply, Request};
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ use tokio::net::TcpStream;
 
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 64 * 1024;
-/// The largest reply buffer that is kept for reuse, in bytes.
+/// Replies that are sent before further requests are run, in bytes; also the largest reply buffer that is kept for
+/// reuse.
 const REPLY_KEPT: usize = 256 * 1024;
 /// What is read at most from a client whose command waits, in bytes.
 const BLOCKED_INPUT: usize = 1 << 20;
@@ -105,6 +107,15 @@ struct Connection {
     soft_since_ms: Option<i64>,
 }
 
+/// What the time depends on for which input is waited for: when it changes, the time is computed anew.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Terms {
+    /// Seconds after which an idle client is closed.
+    timeout_s: u32,
+    /// See [`Connection::soft_since_ms`].
+    soft_since_ms: Option<i64>,
+}
+
 /// What is to happen next.
 enum Next {
     /// Wait for more input.
@@ -135,7 +146,6 @@ enum Input<'a> {
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
-    let Ok(stream) = TcpStream::from_std(stream) else { return };
     let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
     let node = Arc::clone(&place.node);
     let client = Client::new(node.clients.next_id(), stream.as_raw_fd(), peer, local, place.clock.wall_ms());
@@ -144,9 +154,10 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
     if !node.clients.add(Arc::clone(&client), most) {
         node.stats.rejected_connections.fetch_add(1, Relaxed);
         // As much of it as the socket takes; the client is not waited for.
-        let _ = stream.try_write(b"-ERR max number of clients reached\r\n");
+        let _ = (&stream).write(b"-ERR max number of clients reached\r\n");
         return;
     }
+    let Ok(stream) = TcpStream::from_std(stream) else { return node.clients.remove(client.id) };
     let mut session = Session::new(Arc::clone(&client));
     session.begin(&node);
     with_worker(|worker| node.stats.worker(worker.id).connections.add(1));
@@ -202,25 +213,43 @@ impl Connection {
         }
     }
 
-    /// Waits until there is input, and processes it. A client that is idle for too long is closed.
+    /// Waits until there is input, and processes it. A client that is idle for too long is closed, and so is one for
+    /// which too many replies wait for too long.
     async fn wait_for_input(&mut self) -> Result<Next> {
-        let timeout_s = self.place.node.settings.timeout_s.load(Relaxed);
-        let exempt = State::SUBSCRIBED | State::MONITOR;
-        if timeout_s == 0 || self.session.as_ref().is_some_and(|session| session.state.intersects(exempt)) {
-            return poll_fn(|cx| self.poll_input(cx, timeout_s)).await;
+        let terms = self.terms();
+        let idle_until_ms = self.idle_until_ms(terms.timeout_s);
+        let until_ms = idle_until_ms.min(self.soft_until_ms());
+        if until_ms == i64::MAX {
+            return poll_fn(|cx| self.poll_input(cx, terms)).await;
         }
         let clock = Arc::clone(&self.place.clock);
-        let idle_ms = i64::from(timeout_s) * 1000;
-        let active_ms = self.client.gauges.active_ms.load(Relaxed);
         tokio::select! {
             biased;
-            next = poll_fn(|cx| self.poll_input(cx, timeout_s)) => next,
-            () = clock.sleep_until(active_ms + idle_ms) => Err(ErrorKind::TimedOut.into()),
+            next = poll_fn(|cx| self.poll_input(cx, terms)) => next,
+            () = clock.sleep_until(until_ms) => {
+                self.check_output()?;
+                if clock.wall_ms() < idle_until_ms { Ok(Next::Read) } else { Err(ErrorKind::TimedOut.into()) }
+            }
         }
     }
 
+    /// What the time depends on for which input is waited for.
+    fn terms(&self) -> Terms {
+        let timeout_s = self.place.node.settings.timeout_s.load(Relaxed);
+        Terms { timeout_s, soft_since_ms: self.soft_since_ms }
+    }
+
+    /// When the client has been idle for too long, in ms since the epoch.
+    fn idle_until_ms(&self, timeout_s: u32) -> i64 {
+        let exempt = State::SUBSCRIBED | State::MONITOR;
+        if timeout_s == 0 || self.session.as_ref().is_some_and(|session| session.state.intersects(exempt)) {
+            return i64::MAX;
+        }
+        self.client.gauges.active_ms.load(Relaxed) + i64::from(timeout_s) * 1000
+    }
+
     /// Passes messages on, sends what was kept, and processes input as it comes.
-    fn poll_input(&mut self, cx: &mut Context<'_>, timeout_s: u32) -> Poll<Result<Next>> {
+    fn poll_input(&mut self, cx: &mut Context<'_>, terms: Terms) -> Poll<Result<Next>> {
         self.client.register(cx.waker());
         loop {
             if self.client.is_killed() {
@@ -233,8 +262,7 @@ impl Connection {
                 self.send_kept()?;
                 continue;
             }
-            if self.place.node.settings.timeout_s.load(Relaxed) != timeout_s {
-                // The idle time has been configured anew.
+            if self.terms() != terms {
                 return Poll::Ready(Ok(Next::Read));
             }
             return self.poll_read(cx);
@@ -293,6 +321,9 @@ impl Connection {
     /// Runs the requests in some input; gives how much of it has been dealt with, and what is next. What is left of
     /// shared input is kept.
     fn process(&mut self, shared: &mut Shared, input: Input<'_>) -> (usize, Result<Next>) {
+        if self.client.is_killed() {
+            return (0, Err(killed()));
+        }
         let Some(session) = &mut self.session else { return (0, Ok(Next::Close)) };
         let Shared { worker, input: buffer, output, batch } = shared;
         let bytes = match input {
@@ -331,7 +362,8 @@ impl Connection {
                 let here = batch.requests[number].0;
                 let after = batch.requests.get(number + 1).map_or(parsed, |&(start, _)| start);
                 stopped = match execute(node, worker, session, args, &mut reply) {
-                    Step::Done => continue,
+                    Step::Done if reply.len() < REPLY_KEPT => continue,
+                    Step::Done => Some((after, Next::Process)),
                     Step::Close => Some((after, Next::Close)),
                     Step::Contended(shard) => Some((here, Next::Contended(shard))),
                     Step::Offload => Some((after, Next::Offload(args.to_owned()))),
@@ -347,7 +379,7 @@ impl Connection {
                     break (taken, next);
                 }
                 (None, Some(Next::Broken(error))) => {
-                    reply.error(format!("ERR Protocol error: {error}"));
+                    reply.error([b"ERR Protocol error: ", &error.to_wire()[..]].concat());
                     break (parsed, Next::Close);
                 }
                 (None, Some(next)) => break (parsed, next),
@@ -365,7 +397,8 @@ impl Connection {
         let stats = node.stats.worker(worker.id);
         stats.output_bytes.add(replies.len() as u64);
         stats.writes.add(u64::from(!replies.is_empty()));
-        let sent = self.send(&replies);
+        // Who kills a client, or itself, does not want it to be told.
+        let sent = if self.client.is_killed() { Err(killed()) } else { self.send(&replies) };
         replies.clear();
         if replies.capacity() <= REPLY_KEPT {
             *output = replies;
@@ -396,6 +429,9 @@ impl Connection {
     fn take_mail(&mut self) -> Result<()> {
         for message in self.client.take_mail() {
             self.output.extend_from_slice(&message);
+            if self.output.len() - self.sent >= REPLY_KEPT {
+                self.send_kept()?;
+            }
         }
         self.send_kept()
     }
@@ -414,6 +450,20 @@ impl Connection {
         self.check_output()
     }
 
+    /// What the configuration says of replies that wait.
+    fn output_limit(&self) -> &OutputLimit {
+        let listens = self.client.marks().contains(Marks::PUBSUB);
+        &self.place.node.settings.output_limits[usize::from(listens)]
+    }
+
+    /// When more replies have waited than the configuration allows for a time, and that time is up: in ms since the
+    /// epoch.
+    fn soft_until_ms(&self) -> i64 {
+        self.soft_since_ms.map_or(i64::MAX, |since_ms| {
+            since_ms + self.output_limit().soft_s.load(Relaxed) as i64 * 1000 + 1
+        })
+    }
+
     /// Ends the connection if more replies wait than the configuration allows, or for too long.
     fn check_output(&mut self) -> Result<()> {
         let waiting = self.output.len() - self.sent;
@@ -426,18 +476,12 @@ impl Connection {
             self.output.drain(..self.sent);
             self.sent = 0;
         }
-        let listens = self.client.marks().contains(Marks::PUBSUB);
-        let limit = &self.place.node.settings.output_limits[usize::from(listens)];
+        let limit = self.output_limit();
         let over = |most: u64| most > 0 && waiting as u64 > most;
+        let (too_many, many) = (over(limit.hard_bytes.load(Relaxed)), over(limit.soft_bytes.load(Relaxed)));
         let now_ms = self.place.clock.wall_ms();
-        if over(limit.soft_bytes.load(Relaxed)) {
-            self.soft_since_ms.get_or_insert(now_ms);
-        } else {
-            self.soft_since_ms = None;
-        }
-        let soft_ms = limit.soft_s.load(Relaxed) as i64 * 1000;
-        let too_long = self.soft_since_ms.is_some_and(|since_ms| now_ms - since_ms > soft_ms);
-        if over(limit.hard_bytes.load(Relaxed)) || too_long {
+        self.soft_since_ms = many.then(|| self.soft_since_ms.unwrap_or(now_ms));
+        if too_many || now_ms >= self.soft_until_ms() {
             self.place.node.stats.output_buffer_closes.fetch_add(1, Relaxed);
             return Err(killed());
         }
@@ -500,53 +544,71 @@ impl Connection {
         Ok(Next::Process)
     }
 
-    /// Ready with the reply of a command that has been served; meanwhile messages are passed on, and input is kept.
+    /// Ready with the reply of a command that has been served.
     fn poll_served(&mut self, cx: &mut Context<'_>, waiter: &Waiter) -> Poll<Result<Vec<u8>>> {
         self.client.register(cx.waker());
+        match waiter.take_reply() {
+            Some(reply) => Poll::Ready(Ok(reply)),
+            None => self.poll_ended(cx).map(Err),
+        }
+    }
+
+    /// Ready when the connection ends while a command waits; meanwhile messages are passed on, what was kept is sent,
+    /// and input is kept. The connection is registered to be woken.
+    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
         loop {
-            if let Some(reply) = waiter.take_reply() {
-                return Poll::Ready(Ok(reply));
-            }
             if self.client.is_killed() {
-                return Poll::Ready(Err(killed()));
+                return Poll::Ready(killed());
             }
-            if self.client.has_mail() {
-                self.take_mail()?;
-            }
-            if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
-                self.send_kept()?;
-                continue;
-            }
-            if self.input.len() >= BLOCKED_INPUT {
-                return Poll::Pending;
-            }
-            // That the client has gone is noticed at once.
-            let mut buffer = [0; 4096];
-            let mut buffer = ReadBuf::new(&mut buffer);
-            match Pin::new(&mut self.stream).poll_read(cx, &mut buffer)? {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) if buffer.filled().is_empty() => {
-                    return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
-                }
-                Poll::Ready(()) => self.input.extend_from_slice(buffer.filled()),
+            match self.poll_step(cx) {
+                Ok(Poll::Ready(())) => {}
+                Ok(Poll::Pending) => return Poll::Pending,
+                Err(error) => return Poll::Ready(error),
             }
         }
     }
 
+    /// Does what can be done for a connection while a command waits; pending if that is nothing.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>> {
+        if self.client.has_mail() {
+            self.take_mail()?;
+        }
+        if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
+            self.send_kept()?;
+            return Ok(Poll::Ready(()));
+        }
+        if self.input.len() >= BLOCKED_INPUT {
+            return Ok(Poll::Pending);
+        }
+        // That the client has gone is noticed at once.
+        let mut buffer = [0; 4096];
+        let mut buffer = ReadBuf::new(&mut buffer);
+        if Pin::new(&mut self.stream).poll_read(cx, &mut buffer)?.is_pending() {
+            return Ok(Poll::Pending);
+        }
+        let came = buffer.filled();
+        if came.is_empty() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        with_worker(|worker| self.place.node.stats.worker(worker.id).input_bytes.add(came.len() as u64));
+        self.input.extend_from_slice(came);
+        Ok(Poll::Ready(()))
+    }
+
     /// Waits until a pause is over.
     async fn wait_for_pause(&mut self, until_ms: i64) -> Result<Next> {
-        let clock = Arc::clone(&self.place.clock);
-        let node = &self.place.node;
-        let client = &self.client;
+        let Place { node, clock, .. } = self.place.clone();
         let over = poll_fn(|cx| {
-            client.register(cx.waker());
-            if client.is_killed() { Poll::Ready(()) } else { node.pause.poll_over(cx) }
+            self.client.register(cx.waker());
+            if node.pause.poll_over(cx).is_ready() {
+                return Poll::Ready(Ok(Next::Process));
+            }
+            self.poll_ended(cx).map(Err)
         });
         tokio::select! {
-            () = over => {}
-            () = clock.sleep_until(until_ms) => {}
+            next = over => next,
+            () = clock.sleep_until(until_ms) => Ok(Next::Process),
         }
-        if client.is_killed() { Err(killed()) } else { Ok(Next::Process) }
     }
 }
 
@@ -557,6 +619,6 @@ fn limits(node: &Node, session: &Session) -> Limits {
     Limits {
         bulk_bytes: node.settings.bulk_bytes.load(Relaxed),
         arguments,
-        unauthenticated: session.state.contains(State::UNAUTHENTICATED) && node.release >= Release::V6_2,
+        unauthenticated: session.state.contains(State::UNAUTHENTICATED) && node.release >= Release::V5_0,
     }
 }
