@@ -70,9 +70,11 @@ fn run(cx: &mut Cx, args: Args, reply: &mut Reply, stores: bool) -> Result<(), C
     let key = args.at(1);
     let (kind, mut options) = if cx.release().has(v(6, 2, 0)) {
         let options = Options::parse(args, stores)?;
-        (kind_of(cx, key)?, options)
+        // For a while looking at what is sorted into another key did not count as reading it.
+        let reads = options.store.is_none() || cx.release().has(v(7, 0, 0));
+        (kind_of(cx, key, reads)?, options)
     } else {
-        (kind_of(cx, key)?, Options::parse(args, stores)?)
+        (kind_of(cx, key, true)?, Options::parse(args, stores)?)
     };
     // What is stored is in a definite order, if the elements have none of their own.
     let has_order = match kind {
@@ -97,8 +99,9 @@ fn run(cx: &mut Cx, args: Args, reply: &mut Reply, stores: bool) -> Result<(), C
 }
 
 /// What the key holds, if that can be sorted.
-fn kind_of(cx: &mut Cx, key: &[u8]) -> Result<Option<Kind>, CommandError> {
-    match cx.read(key).map(|entry| entry.kind()) {
+fn kind_of(cx: &mut Cx, key: &[u8], reads: bool) -> Result<Option<Kind>, CommandError> {
+    let entry = if reads { cx.read(key) } else { cx.peek(key) };
+    match entry.map(|entry| entry.kind()) {
         kind @ (None | Some(Kind::List | Kind::Set | Kind::ZSet)) => Ok(kind),
         Some(_) => Err(CommandError::WrongType),
     }
