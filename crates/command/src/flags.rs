@@ -36,7 +36,7 @@ bitflags::bitflags! {
         const ASKING = 1 << 13;
         /// Constant or logarithmic time.
         const FAST = 1 << 14;
-        /// Allowed before the client has logged in.
+        /// Allowed before the client has logged in (listed from 6.2 on).
         const NO_AUTH = 1 << 15;
         /// May be sent to replicas though it does not write (listed up to 6.2).
         const MAY_REPLICATE = 1 << 16;
@@ -105,10 +105,12 @@ impl Flags {
             (Flags::MOVABLEKEYS, "movablekeys"),
             (Flags::ALLOW_BUSY, "allow_busy"),
         ];
-        let only_before_7 = Flags::RANDOM | Flags::SORT_FOR_SCRIPT | Flags::MAY_REPLICATE;
+        let mut untold = Flags::empty();
+        untold.set(Flags::RANDOM | Flags::SORT_FOR_SCRIPT | Flags::MAY_REPLICATE, !before_7);
+        untold.set(Flags::NO_AUTH, release < Release::V6_2);
         order
             .iter()
-            .filter(move |(flag, _)| self.contains(*flag) && (before_7 || !only_before_7.contains(*flag)))
+            .filter(move |(flag, _)| self.contains(*flag) && !untold.contains(*flag))
             .map(|(_, name)| *name)
     }
 }

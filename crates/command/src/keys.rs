@@ -112,15 +112,17 @@ pub enum Find {
     Unknown,
 }
 
-/// What is known of keys of which a specification tells that only the command itself can find them.
+/// What is known of keys beyond what a specification tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Untold {
-    /// Nothing: they may be any.
+    /// Nothing: where only the command itself can find them, they may be any.
     Nothing,
     /// A request has none of them unless one of these words follows its first key.
     Words(&'static [&'static str]),
     /// There is one, after the last of this word that follows the first key.
     After(&'static str),
+    /// This is what the command does with them in a request without any of these words after its first key.
+    Without(&'static [&'static str], Access),
 }
 
 /// Some of the keys of a command.
@@ -134,7 +136,7 @@ pub struct KeySpec {
     pub begin: Begin,
     /// How they are found from there.
     pub find: Find,
-    /// What is known of keys that only the command itself can find.
+    /// What is known beyond that.
     pub untold: Untold,
 }
 

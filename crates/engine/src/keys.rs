@@ -68,17 +68,8 @@ pub fn positions(record: &'static Command, args: Args) -> Positions {
     positions
 }
 
-/// Whether the numbers in a request, that say how many keys there are, make sense.
-pub fn are_sound(record: &'static Command, args: Args) -> bool {
-    let mut positions = Positions::new();
-    record
-        .keys
-        .iter()
-        .filter(|spec| !spec.access.contains(Access::NOT_KEY))
-        .all(|spec| find(spec, args, &mut positions))
-}
-
-fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
+/// Finds the keys of a specification. Whether the numbers that say how many there are make sense.
+pub fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
     let count = args.len() as isize;
     let begin = match spec.begin {
         Begin::Index(index) => isize::from(index),
@@ -141,12 +132,20 @@ fn is_unknown(spec: &KeySpec) -> bool {
 
 /// Whether words in a request say that it has keys that only the command can find.
 fn has_words(record: &'static Command, args: Args) -> bool {
-    record.keys.iter().any(|spec| match spec.untold {
-        Untold::Words(words) => {
-            args.iter_from(2).any(|arg| words.iter().any(|word| parse::is_word(arg, word)))
-        }
-        _ => false,
-    })
+    record.keys.iter().any(|spec| matches!(spec.untold, Untold::Words(words) if has_one_of(words, args)))
+}
+
+/// Whether one of some words follows the first key of a request.
+fn has_one_of(words: &[&str], args: Args) -> bool {
+    args.iter_from(2).any(|arg| words.iter().any(|word| parse::is_word(arg, word)))
+}
+
+/// What a request does with the keys of a specification.
+pub fn access(spec: &KeySpec, args: Args) -> Access {
+    match spec.untold {
+        Untold::Without(words, access) if !has_one_of(words, args) => access,
+        _ => spec.access,
+    }
 }
 
 /// The shards that a request needs.

@@ -11,7 +11,43 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Commands that come with later work, and so do those of their subcommands that `container|sub` names.
-const ABSENT: &[&str] = &[];
+const ABSENT: &[&str] = &[
+    // Access control.
+    "acl",
+    // Cluster.
+    "asking",
+    "cluster",
+    "readonly",
+    "readwrite",
+    // Modules.
+    "module",
+    // Persistence.
+    "bgrewriteaof",
+    "bgsave",
+    "dump",
+    "migrate",
+    "restore",
+    "restore-asking",
+    "save",
+    // Replication.
+    "failover",
+    "psync",
+    "replconf",
+    "replicaof",
+    "slaveof",
+    "sync",
+    "wait",
+    "waitaof",
+    // Scripts and functions.
+    "eval",
+    "eval_ro",
+    "evalsha",
+    "evalsha_ro",
+    "fcall",
+    "fcall_ro",
+    "function",
+    "script",
+];
 
 fn facts(release: Release) -> Vec<Value> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -112,6 +112,7 @@ pub static INFO: Command = Command {
     summary: "Describes the client.",
     since: v(6, 2, 0),
     arity: 2,
+    tips: &["nondeterministic_output"],
     handler: info,
     ..SUBCOMMAND
 };
@@ -124,6 +125,7 @@ pub static LIST: Command = Command {
     since: v(2, 4, 0),
     arity: -2,
     flags: ADMIN,
+    tips: &["nondeterministic_output"],
     handler: list,
     ..SUBCOMMAND
 };

@@ -3,7 +3,7 @@
 //! What is told of a command follows from its record. The arguments of commands are not described (`COMMAND DOCS`).
 
 use crate::commands::{family, help};
-use crate::keys::{are_sound, positions};
+use crate::keys::{Positions, access, find as find_keys};
 use crate::parse::is_word;
 use crate::table::{Entry, find};
 use crate::{BASE, Command, CommandError, Cx, Node};
@@ -365,24 +365,31 @@ fn keys<'a>(cx: &Cx, args: Args<'a>) -> Result<Vec<(&'a [u8], Access)>, CommandE
         },
         _ => entry,
     };
-    let has_keys = entry.record.keys.iter().any(|spec| !spec.access.contains(Access::NOT_KEY));
+    let has_keys = entry.shape.keys.iter().any(|spec| !spec.access.contains(Access::NOT_KEY));
     if !has_keys && release >= Release::V5_0 {
         return Err(CommandError::NoKeyArguments);
     }
     if !entry.shape.allows(request.len()) {
         return Err(CommandError::InvalidNumberOfArguments);
     }
-    if !are_sound(entry.record, request) {
+    let mut keys = Vec::new();
+    // Before 7.0 keys that are counted came first.
+    let counted_first = |spec: &&KeySpec| release < Release::V7_0 && !matches!(spec.find, Find::Count { .. });
+    let mut specs: Vec<&KeySpec> =
+        entry.shape.keys.iter().filter(|spec| !spec.access.contains(Access::NOT_KEY)).collect();
+    specs.sort_by_key(counted_first);
+    for spec in specs {
+        let mut positions = Positions::new();
+        if !find_keys(spec, request, &mut positions) {
+            return Err(CommandError::InvalidArguments);
+        }
+        let access = access(spec, request) - (Access::VARIABLE_FLAGS | Access::INCOMPLETE);
+        keys.extend(positions.iter().map(|(index, _)| (request.at(*index), access)));
+    }
+    if keys.is_empty() && !entry.is(Flags::NO_MANDATORY_KEYS) && release >= Release::V5_0 {
         return Err(CommandError::InvalidArguments);
     }
-    let mut found = positions(entry.record, request);
-    if release < Release::V7_0
-        && let Some(count) = entry.record.keys.iter().position(|spec| matches!(spec.find, Find::Count { .. }))
-    {
-        // Keys that are counted came first.
-        found.rotate_left(count);
-    }
-    Ok(found.into_iter().map(|(index, access)| (request.at(index), access)).collect())
+    Ok(keys)
 }
 
 fn getkeys(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {

@@ -62,6 +62,7 @@ pub static SET: Command = Command {
     since: v(2, 0, 0),
     arity: -4,
     flags: COMMON.union(Flags::KEYSPACE),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     secrets: Secrets::After(&[
         ("masterauth", 1),
         ("masteruser", 1),
