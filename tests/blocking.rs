@@ -1,4 +1,4 @@
-//! Clients that wait for lists, seen from outside.
+//! Clients that wait for lists and streams, seen from outside.
 //!
 //! What release 7.0 does is checked against a real redis-server as well, where there is one. Tests wait for states that
 //! others can see, never for a time.
@@ -558,4 +558,307 @@ fn nothing_is_lost_between_serving_and_giving_up() {
         let left = client.say("LLEN a").integer() + client.say("LLEN b").integer();
         assert_eq!(popped.into_inner() + left as usize, pushed.into_inner(), "release {release}");
     }
+}
+
+/// Entries of one field `f` of a stream, by their ids and values, as `XREAD` gives them in RESP2.
+fn stream(key: &str, entries: &[(&str, &str)]) -> Reply {
+    let entry = |(id, value): &(&str, &str)| Reply::Array(vec![bulk(id), array(&["f", value])]);
+    Reply::Array(vec![bulk(key), Reply::Array(entries.iter().map(entry).collect())])
+}
+
+/// What `XREAD` gives of one stream.
+fn streams(key: &str, entries: &[(&str, &str)]) -> Reply {
+    Reply::Array(vec![stream(key, entries)])
+}
+
+#[test]
+fn one_entry_serves_all_who_read_the_stream() {
+    on(&["5.0", "6.2", "7.0", "7.4"], |server| {
+        let mut writer = server.client();
+        writer.say("XADD s 1-0 f old");
+        let mut clients: Vec<Client> =
+            ["XREAD BLOCK 0 STREAMS s $", "XREAD COUNT 5 BLOCK 0 STREAMS other s 0 1"]
+                .map(|command| server.waiting(command))
+                .into();
+        if server.is("6.2") {
+            let mut client = server.client();
+            client.say("HELLO 3");
+            wait(&mut writer, &mut client, "XREAD BLOCK 0 STREAMS s 1-0");
+            writer.say("XADD s 2-0 f new");
+            let Reply::Array(elements) = streams("s", &[("2-0", "new")]) else { unreachable!() };
+            let [stream] = &elements[..] else { unreachable!() };
+            let [key, entries] = stream.elements() else { unreachable!() };
+            assert_eq!(client.read(), Reply::Map(vec![(key.clone(), entries.clone())]));
+        } else {
+            writer.say("XADD s 2-0 f new");
+        }
+        for client in &mut clients {
+            assert_eq!(client.read(), streams("s", &[("2-0", "new")]));
+        }
+        until(|| waiting(&mut writer) == 0);
+    });
+}
+
+#[test]
+fn what_ids_stand_for_is_decided_when_the_wait_begins() {
+    on(&["5.0", "7.0", "7.4"], |server| {
+        let mut writer = server.client();
+        writer.say("XADD s 5-0 f a");
+        let mut client = server.waiting("XREAD BLOCK 0 STREAMS none s $ $");
+        writer.say("XDEL s 5-0");
+        writer.say("XGROUP CREATE s g 0");
+        assert!(still_waits(&mut client));
+        writer.say("DEL s");
+        writer.say("XADD s 5-0 f again");
+        assert!(still_waits(&mut client), "it is not after what was there");
+        writer.say("SET none text");
+        assert!(still_waits(&mut client));
+        writer.say("XADD s 5-1 f b");
+        assert_eq!(client.read(), streams("s", &[("5-1", "b")]));
+    });
+}
+
+#[test]
+fn the_last_entry_can_be_read_and_waited_for() {
+    on(&["7.4"], |server| {
+        let mut client = server.client();
+        for line in ["XADD s 1-0 f a", "XADD s 2-0 f b", "XADD s 3-0 f c", "XDEL s 3-0"] {
+            client.say(line);
+        }
+        assert_eq!(client.say("XREAD COUNT 10 STREAMS s +"), streams("s", &[("2-0", "b")]));
+        assert_eq!(client.say("XREAD STREAMS none +"), Reply::NilArray);
+        client.say("XTRIM s MAXLEN 0");
+        let mut waiting = server.waiting("XREAD BLOCK 0 STREAMS s +");
+        client.say("XADD s 3-1 f d");
+        assert_eq!(waiting.read(), streams("s", &[("3-1", "d")]));
+        client.say("XGROUP CREATE s g 0");
+        let refused = client.say("XREADGROUP GROUP g c STREAMS s +");
+        assert!(refused.text().starts_with("ERR The + ID is meaningless in the context of XREADGROUP"));
+    });
+    on(&["5.0", "7.0"], |server| {
+        let expected = error("ERR Invalid stream ID specified as stream command argument");
+        assert_eq!(server.client().say("XREAD STREAMS s +"), expected);
+    });
+}
+
+#[test]
+fn of_a_group_one_consumer_gets_an_entry() {
+    on(&["5.0", "6.2", "7.0", "7.4"], |server| {
+        let mut writer = server.client();
+        for line in ["XGROUP CREATE s g $ MKSTREAM", "XGROUP CREATE s h $"] {
+            writer.say(line);
+        }
+        let mut first = server.waiting("XREADGROUP GROUP g a BLOCK 0 STREAMS s >");
+        let mut second = server.waiting("XREADGROUP GROUP g b BLOCK 0 NOACK STREAMS s >");
+        let mut other = server.waiting("XREADGROUP GROUP h a BLOCK 0 STREAMS s >");
+        let consumers = writer.say("XINFO CONSUMERS s g").elements().len();
+        assert_eq!(consumers, if server.is("7.4") { 2 } else { 0 }, "from 7.2 on waiting makes a consumer");
+        writer.say("XADD s 1-0 f x");
+        assert_eq!(first.read(), streams("s", &[("1-0", "x")]));
+        assert_eq!(other.read(), streams("s", &[("1-0", "x")]));
+        assert!(still_waits(&mut second));
+        writer.say("XADD s 2-0 f y");
+        assert_eq!(second.read(), streams("s", &[("2-0", "y")]));
+        let one = Reply::Array(vec![
+            Reply::Integer(1),
+            bulk("1-0"),
+            bulk("1-0"),
+            Reply::Array(vec![array(&["a", "1"])]),
+        ]);
+        assert_eq!(writer.say("XPENDING s g"), one, "who needs not acknowledge has nothing pending");
+    });
+}
+
+#[test]
+fn who_reads_as_a_group_learns_that_the_stream_has_gone() {
+    on(&["5.0", "6.2", "7.0", "7.4"], |server| {
+        let mut writer = server.client();
+        let ends: &[(&str, &[&str], &str)] = &[
+            ("DEL", &["DEL s"], "UNBLOCKED the stream key no longer exists"),
+            ("another type", &["SET s text"], "UNBLOCKED the stream key no longer exists"),
+            ("RENAME", &["RENAME s t"], "UNBLOCKED the stream key no longer exists"),
+            ("expiry", &["PEXPIRE s 1"], "UNBLOCKED the stream key no longer exists"),
+            ("FLUSHALL", &["FLUSHALL"], "UNBLOCKED the stream key no longer exists"),
+            ("SWAPDB", &["SWAPDB 0 1"], "UNBLOCKED the stream key no longer exists"),
+            (
+                "DESTROY",
+                &["XGROUP DESTROY s g"],
+                "NOGROUP the consumer group this client was blocked on no longer exists",
+            ),
+            (
+                "another stream",
+                &["MULTI", "DEL s", "XADD s 9-0 f x", "EXEC"],
+                "NOGROUP the consumer group this client was blocked on no longer exists",
+            ),
+        ];
+        for (what, lines, told) in ends {
+            writer.say("FLUSHALL");
+            writer.say("XGROUP CREATE s g $ MKSTREAM");
+            let mut client = server.waiting("XREADGROUP GROUP g c BLOCK 0 STREAMS s >");
+            for line in *lines {
+                assert!(!writer.say(line).is_error(), "{line}");
+            }
+            let expected = match *told {
+                told if told.starts_with("UNBLOCKED") && !server.is("7.0") => {
+                    // Earlier releases notice when there is a stream again.
+                    assert!(still_waits(&mut client), "{what}");
+                    writer.say("DEL s");
+                    writer.say("XADD s 9-0 f x");
+                    error("NOGROUP the consumer group this client was blocked on no longer exists")
+                }
+                _ if server.is("7.4") && *what == "another type" => wrong_type(),
+                _ if server.is("7.4") => {
+                    error("NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option")
+                }
+                told => error(told),
+            };
+            assert_eq!(client.read(), expected, "{what}");
+        }
+    });
+}
+
+#[test]
+fn of_several_streams_that_become_ready_at_once_the_release_chooses() {
+    on(&["5.0", "7.0", "7.4"], |server| {
+        let mut writer = server.client();
+        let mut client = server.waiting("XREAD BLOCK 0 STREAMS a b 0 0");
+        for line in ["MULTI", "XADD b 1-0 f x", "XADD a 1-0 f y", "EXEC"] {
+            writer.say(line);
+        }
+        let expected = if server.is("7.4") {
+            Reply::Array(vec![stream("a", &[("1-0", "y")]), stream("b", &[("1-0", "x")])])
+        } else {
+            streams("b", &[("1-0", "x")])
+        };
+        assert_eq!(client.read(), expected);
+    });
+}
+
+#[test]
+fn who_has_waited_long_does_not_get_everything_at_once() {
+    on(&["5.0", "7.0", "7.4"], |server| {
+        let mut writer = server.client();
+        let mut client = server.waiting("XREAD BLOCK 0 STREAMS s 0");
+        writer.say("MULTI");
+        (1..=1_001).for_each(|ms| drop(writer.say(&format!("XADD s {ms}-0 f x"))));
+        writer.say("EXEC");
+        let read = client.read();
+        let entries = read.elements()[0].elements()[1].elements().len();
+        assert_eq!(entries, if server.is("7.4") { 1_001 } else { 1_000 });
+    });
+}
+
+#[test]
+fn reading_in_transactions_does_not_wait() {
+    on(&["5.0", "6.2", "7.0", "7.4"], |server| {
+        let mut client = server.client();
+        client.say("XGROUP CREATE s g 0 MKSTREAM");
+        for line in [
+            "MULTI",
+            "XREAD BLOCK 0 STREAMS s $",
+            "XREADGROUP GROUP g c BLOCK 0 STREAMS s >",
+            "XADD s 1-0 f x",
+            "XREAD BLOCK 0 STREAMS s 0",
+            "XREAD BLOCK -1 STREAMS s 0",
+        ] {
+            client.say(line);
+        }
+        let expected = vec![
+            Reply::NilArray,
+            Reply::NilArray,
+            bulk("1-0"),
+            streams("s", &[("1-0", "x")]),
+            error("ERR timeout is negative"),
+        ];
+        assert_eq!(client.say("EXEC"), Reply::Array(expected));
+    });
+}
+
+#[test]
+fn groups_are_not_part_of_what_transactions_watch() {
+    on(&["7.0", "7.4"], |server| {
+        let (mut client, mut other) = (server.client(), server.client());
+        for line in ["XADD s 1-0 f a", "XADD s 2-0 f b", "XGROUP CREATE s g 0"] {
+            client.say(line);
+        }
+        let beside = [
+            "XREADGROUP GROUP g c COUNT 1 STREAMS s >",
+            "XREADGROUP GROUP g c STREAMS s 0",
+            "XCLAIM s g d 0 1-0",
+            "XAUTOCLAIM s g e 0 0",
+            "XACK s g 1-0",
+            "XGROUP CREATE s h 0",
+            "XGROUP SETID s g 0",
+            "XGROUP CREATECONSUMER s g x",
+            "XGROUP DELCONSUMER s g x",
+            "XGROUP DESTROY s h",
+            "XSETID s 7-0",
+        ];
+        for (lines, holds) in [(&beside[..], true), (&["XADD s 8-0 f c"], false), (&["XDEL s 1-0"], false)] {
+            client.say("WATCH s");
+            for line in lines {
+                assert!(!other.say(line).is_error(), "{line}");
+            }
+            client.say("MULTI");
+            let expected = if holds { Reply::Array(Vec::new()) } else { Reply::NilArray };
+            assert_eq!(client.say("EXEC"), expected, "{lines:?}");
+        }
+        client.say("WATCH new");
+        other.say("XGROUP CREATE new g 0 MKSTREAM");
+        client.say("MULTI");
+        assert_eq!(client.say("EXEC"), Reply::NilArray, "a key that is made is a change");
+    });
+}
+
+#[test]
+fn events_of_streams_come_in_order() {
+    on(&["5.0", "6.2", "7.0", "7.4"], |server| {
+        let (mut client, mut listener) = (server.client(), server.client());
+        listener.say("PSUBSCRIBE __keyevent@0__:*");
+        let mut run = |lines: &[&str]| {
+            for line in lines {
+                assert!(!client.say(line).is_error(), "{line}");
+            }
+        };
+        run(&[
+            "XADD s 1-0 f a",
+            "XADD s MAXLEN 1 2-0 f b",
+            "XADD s MAXLEN 9 3-0 f c",
+            "XTRIM s MAXLEN 9",
+            "XDEL s 9-9",
+            "XGROUP CREATE s g 0",
+            "XREADGROUP GROUP g c STREAMS s >",
+            "XCLAIM s g d 0 2-0",
+            "XACK s g 2-0",
+            "XGROUP SETID s g 0",
+            "XGROUP DELCONSUMER s g nobody",
+            "XGROUP DELCONSUMER s g c",
+            "XGROUP DESTROY s g",
+            "XGROUP DESTROY s g",
+            "XSETID s 9-0",
+            "XDEL s 2-0",
+            "XTRIM s MAXLEN 0",
+            "SET end x",
+        ]);
+        let mut events = Vec::new();
+        loop {
+            let message = listener.read();
+            let [_, _, channel, key] = message.elements() else { panic!("{message:?} is not a message") };
+            if key.text() == "end" {
+                break;
+            }
+            events.push(channel.text().replace("__keyevent@0__:", ""));
+        }
+        let implicit: &[&str] =
+            if server.is("7.0") { &["xgroup-createconsumer", "xgroup-createconsumer"] } else { &[] };
+        let in_vain: &[&str] = if server.is("7.0") { &[] } else { &["xgroup-delconsumer"] };
+        let expected = [
+            &["xadd", "xadd", "xtrim", "xadd", "xgroup-create"],
+            implicit,
+            &["xgroup-setid"],
+            in_vain,
+            &["xgroup-delconsumer", "xgroup-destroy", "xsetid", "xdel", "xtrim"],
+        ];
+        assert_eq!(events, expected.concat());
+    });
 }

@@ -257,7 +257,12 @@ fn create_consumer(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Com
 
 fn delete_consumer(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let always_notifies = !cx.release().has(v(7, 0, 0));
+    let scales = cx.scales();
     let mut change = stream_with_group(cx, args)?;
+    if let Err(error) = scales.weigh(change.group(args.at(3)).map_or(0, Group::pending_len)) {
+        change.leave();
+        return Err(error);
+    }
     let pending = change.open(args.at(3)).and_then(|(_, mut group)| group.remove_consumer(args.at(4)));
     if pending.is_some() || always_notifies {
         change.commit_aside(&[Event(Class::STREAM, "xgroup-delconsumer")], 1);

@@ -180,6 +180,7 @@ fn stream(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
         0 => usize::MAX,
         _ => count as usize,
     });
+    scales.weigh(stream.entries().nodes().len())?;
     if let Some(count) = full {
         let pending: usize = stream.groups().map(|group| 2 * group.pending_len().min(count)).sum();
         scales.weigh(stream.entries().len().min(count) + pending)?;

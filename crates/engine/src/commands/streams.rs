@@ -358,12 +358,18 @@ fn xtrim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     let release = cx.release();
     let options = Options::parse(cx, args, false)?;
     options.check(cx, false)?;
+    let scales = cx.scales();
     let Some(mut change) = cx.change_existing::<Stream>(args.at(1))? else {
         reply.integer(0);
         return Ok(());
     };
     let (stream, params) = change.parts();
     let trim = options.trim(release, params);
+    let nodes = trim.map_or(0, |trim| stream.entries().nodes_to_trim(trim.bound));
+    if let Err(error) = scales.weigh(nodes) {
+        change.leave();
+        return Err(error);
+    }
     let trimmed = trim.map_or(0, |trim| stream.entries_mut().trim(&trim));
     if trimmed > 0 {
         change.commit_many(Event(Class::STREAM, "xtrim"), trimmed as u64);

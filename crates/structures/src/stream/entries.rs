@@ -213,6 +213,17 @@ impl Entries {
         before - self.len
     }
 
+    /// About how many nodes are to be looked at when a stream is trimmed.
+    pub fn nodes_to_trim(&self, bound: Bound) -> usize {
+        match bound {
+            Bound::Len(len) => {
+                let excess = (self.len as u64).saturating_sub(len) as usize;
+                (self.nodes.len() as f64 * (excess as f64 / self.len.max(1) as f64)) as usize
+            }
+            Bound::Id(id) => self.nodes.partition_point(|node| node.id < id),
+        }
+    }
+
     fn find_first(&mut self) {
         self.first_id =
             self.range(StreamId::MIN, StreamId::MAX).next().map_or(StreamId::MIN, |entry| entry.id);
