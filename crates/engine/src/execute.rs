@@ -50,6 +50,8 @@ pub struct Worker {
     now_ms: i64,
     /// When the last command ended, in ticks.
     ticks: u64,
+    /// The shard from which a key was evicted last.
+    shard: usize,
     /// Ticks from which on it may have to be recorded that a command took as long.
     notable_ticks: u64,
     /// Whether the durations of all commands are recorded.
@@ -315,15 +317,20 @@ fn evict(node: &Node, worker: &mut Worker, limit: u64) -> Room {
     let moment = Moment::at(worker.now_ms);
     let shards = node.keyspace.shards();
     let (mut barren, mut contended) = (0, None);
-    let mut shard = worker.ticks as usize % shards;
-    while node.used_bytes() as u64 > limit && barren < shards {
+    // Twice around: first only those shards give that have more than their share, so that all stay alike, and what
+    // goes is about the worst of all keys.
+    while node.used_bytes() as u64 > limit && barren < 2 * shards {
+        let share = if barren < shards { node.keyspace.used_bytes() / shards } else { 0 };
+        worker.shard = (worker.shard + 1) % shards;
         let mut set = ShardSet::NONE;
-        set.insert(shard);
-        shard = (shard + 1) % shards;
+        set.insert(worker.shard);
         let evicted = match node.keyspace.lock(set) {
             Ok(mut locked) => {
                 let began = ticks::now();
-                let evicted = locked.iter_mut().any(|shard| shard.evict(&mut worker.effects, moment.now_ms));
+                let effects = &mut worker.effects;
+                let evicted = locked
+                    .iter_mut()
+                    .any(|shard| shard.used_bytes() >= share && shard.evict(effects, moment.now_ms));
                 drop(settle(node, locked, worker, moment, None));
                 record_since(node, latency::Event::EvictionDel, began);
                 evicted
@@ -335,6 +342,7 @@ fn evict(node: &Node, worker: &mut Worker, limit: u64) -> Room {
         };
         barren = if evicted { 0 } else { barren + 1 };
     }
+    count_effects(node.stats.worker(worker.id), &mut worker.effects);
     record_since(node, latency::Event::EvictionCycle, began);
     if node.used_bytes() as u64 <= limit {
         Room::Enough
