@@ -292,6 +292,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_node_has_the_limits_that_it_was_ordered_with() {
+        let nodes = nodes();
+        let ordered = NodeSpec {
+            memory_limit_bytes: 3 << 29,
+            renamed_commands: vec![("keys".to_owned(), "keys001".to_owned())],
+            databases: 256,
+            parameters: vec![("maxmemory-policy".to_owned(), "volatile-lru".to_owned())],
+            ..spec("a", Port::FirstFreeFrom(22_000), Access::Password(Secret::new("First_Pw1")))
+        };
+        let started = nodes.start(ordered).await.unwrap();
+        let mut connection = BufReader::new(TcpStream::connect(started.address).await.unwrap());
+        for (request, answer) in [
+            ("SELECT 255\r\n", "-NOAUTH Authentication required."),
+            ("AUTH First_Pw1\r\n", "+OK"),
+            ("SELECT 255\r\n", "+OK"),
+            ("SELECT 256\r\n", "-ERR DB index is out of range"),
+            ("KEYS *\r\n", "-ERR unknown command `KEYS`, with args beginning with: `*`, "),
+            ("KEYS001 *\r\n", "*0"),
+        ] {
+            ask(&mut connection, request, answer.trim_end()).await.unwrap();
+        }
+        for (name, value) in [("maxmemory", "1610612736"), ("maxmemory-policy", "volatile-lru")] {
+            ask(&mut connection, &format!("CONFIG GET {name}\r\n"), "*2").await.unwrap();
+            for line in [name, value] {
+                ask(&mut connection, "", &format!("${}", line.len())).await.unwrap();
+                ask(&mut connection, "", line).await.unwrap();
+            }
+        }
+        let bad = NodeSpec {
+            parameters: vec![("maxmemory-policy".to_owned(), "none".to_owned())],
+            ..spec("b", Port::FirstFreeFrom(22_000), Access::Open)
+        };
+        let refused = nodes.start(bad).await;
+        assert!(matches!(refused, Err(StartError::BadParameter { name, .. }) if name == "maxmemory-policy"));
+        assert_eq!(nodes.endpoint(&NodeId("b".to_owned())), None);
+    }
+
+    #[tokio::test]
     async fn ports_are_given_once() {
         let nodes = nodes();
         let first = nodes.start(spec("a", Port::FirstFreeFrom(21_000), Access::Open)).await.unwrap();

@@ -241,6 +241,14 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
         (&["--listen", "nowhere"], "--listen takes an address and a port"),
         (&["--colour"], "there is no option --colour"),
         (&["--config-file", "/nothing"], "cannot be read"),
+        (
+            &["redis", "--port", "0", "--config", "maxmemory-policy", "lru"],
+            "maxmemory-policy takes one of volatile-lru, volatile-lfu, ",
+        ),
+        (
+            &["redis", "--port", "0", "--config", "max-memory", "1gb"],
+            "max-memory is no parameter of release 7.4",
+        ),
         (&["memcached"], "Memcached nodes are not there yet"),
     ] {
         let output = run(arguments);
