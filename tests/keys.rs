@@ -124,7 +124,8 @@ fn reads_of_keys_that_are_not_there_are_published() {
         for line in ["EXISTS k", "TOUCH k", "TYPE k", "TTL k", "SORT k", "SSCAN k 0", "COPY k x"] {
             assert_eq!(events(address, &[line]), ["0:keymiss k"], "{line}");
         }
-        for line in ["OBJECT ENCODING k", "DEL k", "RENAME k x", "MOVE k 1", "EXPIRE k 1", "PERSIST k", "KEYS k"]
+        for line in
+            ["OBJECT ENCODING k", "DEL k", "RENAME k x", "MOVE k 1", "EXPIRE k 1", "PERSIST k", "KEYS k"]
         {
             assert_eq!(events(address, &[line]).len(), 0, "{line}");
         }

@@ -717,11 +717,6 @@ impl CommandError {
         CommandError::unknown_subcommand(release, container, name)
     }
 
-    /// A client's bytes, to be quoted in an error: bytes become characters, and these bytes again on the wire.
-    pub(crate) fn quote(bytes: &[u8]) -> Box<str> {
-        bytes.iter().map(|&byte| char::from(byte)).collect::<String>().into()
-    }
-
     /// The error's bytes as they go over the wire: characters are bytes, since clients' bytes may be quoted.
     pub(crate) fn to_wire(&self) -> Vec<u8> {
         self.to_string().chars().map(|char| char as u32 as u8).collect()
@@ -736,8 +731,7 @@ pub(crate) fn printed(bytes: &[u8]) -> Box<str> {
 
 /// The names of a subcommand, as the client wrote it, and of its container, for quoting.
 fn quoted(container: &Command, name: &[u8]) -> (Box<str>, Box<str>) {
-    let name: String = name.iter().take(128).map(|&byte| char::from(byte)).collect();
-    (name.into(), container.name.to_ascii_uppercase().into())
+    (printed(&name[..name.len().min(128)]), container.name.to_ascii_uppercase().into())
 }
 
 impl From<structures::hll::Corrupt> for CommandError {

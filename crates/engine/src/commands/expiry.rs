@@ -4,6 +4,7 @@
 //! deletion, not an expiry.
 
 use crate::commands::family;
+use crate::error::printed;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
@@ -201,7 +202,7 @@ impl Conditions {
                 () if parse::is_word(option, "xx") => own.xx = true,
                 () if parse::is_word(option, "gt") => own.gt = true,
                 () if parse::is_word(option, "lt") => own.lt = true,
-                () => return Err(CommandError::UnsupportedOption(CommandError::quote(option))),
+                () => return Err(CommandError::UnsupportedOption(printed(option))),
             }
         }
         if own.nx && (own.xx || own.gt || own.lt) {
