@@ -42,8 +42,15 @@ fn keys_of_requests_are_found_as_each_release_finds_them() {
         assert_eq!(line(&mut caller(release), &request), answer, "{release} {request}");
     }
     let mut caller = caller(Release::V7_0);
-    let with_access = line(&mut caller, "COMMAND GETKEYSANDFLAGS SINTERSTORE d a");
-    assert_eq!(with_access, "*2 *2 $1 d *2 +RW +update *2 $1 a *2 +RO +access");
+    for (request, answer) in [
+        ("SINTERSTORE d a", "*2 *2 $1 d *2 +RW +update *2 $1 a *2 +RO +access"),
+        ("SET k v EX 1", "*1 *2 $1 k *2 +OW +update"),
+        ("SET k v GET", "*1 *2 $1 k *3 +RW +access +update"),
+        ("BITFIELD k GET u8 0", "*1 *2 $1 k *2 +RO +access"),
+        ("BITFIELD k SET u8 0 1", "*1 *2 $1 k *3 +RW +access +update"),
+    ] {
+        assert_eq!(line(&mut caller, &format!("COMMAND GETKEYSANDFLAGS {request}")), answer, "{request}");
+    }
 }
 
 #[test]

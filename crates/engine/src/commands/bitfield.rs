@@ -8,7 +8,7 @@ use crate::commands::family;
 use crate::commands::strings::EXCHANGES;
 use crate::parse::is_word;
 use crate::{Command, CommandError, Cx};
-use command::{Access, Flags, KeySpec, Release, v};
+use command::{Access, Flags, KeySpec, Release, Untold, v};
 use resp::{Args, Reply};
 use smallvec::SmallVec;
 use structures::{bits, number};
@@ -25,7 +25,8 @@ pub static BITFIELD: Command = Command {
     arity: -2,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(1, EXCHANGES.union(Access::VARIABLE_FLAGS))
-        .noted("This command allows both access and modification of the key")],
+        .noted("This command allows both access and modification of the key")
+        .knowing(Untold::Without(&["set", "incrby"], Access::RO.union(Access::ACCESS)))],
     handler: bitfield,
     ..BITMAP
 };

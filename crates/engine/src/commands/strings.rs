@@ -9,7 +9,7 @@
 use crate::commands::family;
 use crate::parse::is_word;
 use crate::{BASE, Command, CommandError, Cx};
-use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, Version, v};
+use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, Untold, Version, v};
 use keyspace::{Class, Event, Spot};
 use resp::{Args, Reply};
 use std::sync::atomic::Ordering;
@@ -52,7 +52,8 @@ pub static SET: Command = Command {
     arity: -3,
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(1, EXCHANGES.union(Access::VARIABLE_FLAGS))
-        .noted("RW and ACCESS due to the optional `GET` argument")],
+        .noted("RW and ACCESS due to the optional `GET` argument")
+        .knowing(Untold::Without(&["get"], Access::OW.union(Access::UPDATE)))],
     handler: set,
     ..STRING
 };
