@@ -48,6 +48,36 @@ impl<K: Copy> Order<K> {
         Order { root: Node::Leaf(Box::default()), len: 0, heap_bytes: leaf_bytes::<K>() }
     }
 
+    /// The sequence of these keys, which ascend strictly: its nodes are as full as can be.
+    pub fn from_sorted(keys: &[K]) -> Self {
+        if keys.is_empty() {
+            return Order::new();
+        }
+        let leaf = |keys: &[K]| Child {
+            node: Node::Leaf(Box::new(keys.iter().copied().collect())),
+            count: keys.len(),
+            low: keys[0],
+        };
+        let mut level: Vec<Child<K>> = even_chunks(keys, LEAF_KEYS).map(leaf).collect();
+        let mut heap_bytes = level.len() * leaf_bytes::<K>();
+        while level.len() > 1 {
+            let parents = level.len().div_ceil(FAN_OUT);
+            heap_bytes += parents * inner_bytes::<K>();
+            let sizes: Vec<usize> = even_chunks(&level, FAN_OUT).map(<[Child<K>]>::len).collect();
+            let mut children = level.into_iter();
+            level = sizes
+                .into_iter()
+                .map(|size| {
+                    let inner: Box<Inner<K>> = Box::new(children.by_ref().take(size).collect());
+                    let count = inner.iter().map(|child| child.count).sum();
+                    Child { count, low: inner[0].low, node: Node::Inner(inner) }
+                })
+                .collect();
+        }
+        let root = level.pop().expect("there is a key, hence a node");
+        Order { root: root.node, len: keys.len(), heap_bytes }
+    }
+
     /// The number of keys.
     #[inline]
     pub fn len(&self) -> usize {
@@ -383,6 +413,12 @@ impl<K: Copy> Node<K> {
     }
 }
 
+/// Cuts a slice into as few chunks as can be, none longer than `most`, all of about the same length.
+fn even_chunks<T>(all: &[T], most: usize) -> impl Iterator<Item = &[T]> {
+    let chunks = all.len().div_ceil(most);
+    (0..chunks).map(move |chunk| &all[all.len() * chunk / chunks..all.len() * (chunk + 1) / chunks])
+}
+
 /// Where to cut a full node of `len` into which something is to be put at `at`.
 fn split_point(at: usize, len: usize, ends: Ends) -> usize {
     if ends.last && at == len {
@@ -418,6 +454,21 @@ mod tests {
             order.check_invariants(&u128::cmp);
             let each = order.heap_bytes() as f64 / 10_000.0;
             assert!(each < 19.0, "{each} bytes a key of sixteen");
+        }
+    }
+
+    #[test]
+    fn a_sequence_is_built_from_sorted_keys() {
+        for len in [0, 1, 31, 32, 744, 745, 20_000] {
+            let keys: Vec<u64> = (0..len).collect();
+            let mut order = Order::from_sorted(&keys);
+            order.check_invariants(&u64::cmp);
+            assert!(order.iter_from(0).eq(keys.iter()));
+            for key in (0..len).step_by(3) {
+                assert!(order.remove(&key, &u64::cmp));
+                order.insert(key + len, &u64::cmp);
+            }
+            order.check_invariants(&u64::cmp);
         }
     }
 
@@ -471,6 +522,9 @@ mod tests {
             prop_assert_eq!(order.get(rank), keys.get(rank));
             prop_assert!(order.iter_from(rank).eq(keys[rank..].iter()));
             prop_assert!(order.iter_back_from(rank).eq(keys[..rank].iter().rev()));
+            let built = Order::from_sorted(&keys);
+            built.check_invariants(&u32::cmp);
+            prop_assert!(built.iter_from(0).eq(keys.iter()));
             let limit = u32::from(probe) % 3_000;
             prop_assert_eq!(order.count_while(|&key| key < limit), keys.partition_point(|&key| key < limit));
         }

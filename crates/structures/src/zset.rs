@@ -9,12 +9,12 @@
 #![allow(unsafe_code)]
 
 use crate::block;
-use crate::draw::below;
+use crate::draw::{Selection, below};
 use crate::entry::{Kind, Object};
 use crate::member::Scored;
 use crate::order::Order;
 use crate::packed::{self, Item, Packed};
-use crate::table::{Item as _, Place, Table};
+use crate::table::{Item as _, Place, Ref, Table};
 use crate::thin::ThinEnum;
 use std::cmp::Ordering;
 use std::mem::ManuallyDrop;
@@ -164,25 +164,52 @@ impl ZSet {
     /// Gives a member a score, adding it if need be; gives the old score. Scores are not NaN.
     #[inline]
     pub fn set(&mut self, member: &[u8], score: f64, limits: &Limits) -> Option<f64> {
-        debug_assert!(!score.is_nan());
+        let mut own = None;
+        self.update(member, limits, |old| {
+            own = old;
+            Some(score)
+        });
+        own
+    }
+
+    /// Gives a member the score that `new` makes of its old one, of none if it is not there; leaves all as it is if that
+    /// gives none. Scores are not NaN.
+    #[inline]
+    pub fn update(&mut self, member: &[u8], limits: &Limits, new: impl FnOnce(Option<f64>) -> Option<f64>) {
         match self {
-            ZSet::Packed(list) => {
-                let mut old = None;
-                if let Some(at) = list.find(member, list.start(), 2) {
-                    let own = score_of(list.get(list.next(at)));
-                    if own == score {
-                        return Some(own);
+            ZSet::Packed(list) => match list.find(member, list.start(), 2) {
+                Some(at) => {
+                    let old = score_of(list.get(list.next(at)));
+                    if let Some(score) = new(Some(old))
+                        && score != old
+                    {
+                        list.remove(at, 2);
+                        insert_packed(list, member, score, limits);
                     }
-                    list.remove(at, 2);
-                    old = Some(own);
-                } else if list.count() / 2 >= limits.packed_entries || member.len() > limits.packed_value {
-                    self.spread(limits.seed);
-                    return self.set(member, score, limits);
                 }
-                insert_packed(list, member, score, limits);
-                old
+                None => {
+                    let Some(score) = new(None) else { return };
+                    if list.count() / 2 < limits.packed_entries && member.len() <= limits.packed_value {
+                        insert_packed(list, member, score, limits);
+                    } else {
+                        self.spread(limits.seed).insert_new(member, score);
+                    }
+                }
+            },
+            ZSet::Table(members) => members.update(member, new),
+        }
+    }
+
+    /// Adds a member that is not there, and that comes after all others.
+    pub fn push(&mut self, member: &[u8], score: f64, limits: &Limits) {
+        match self {
+            ZSet::Packed(list)
+                if list.count() / 2 < limits.packed_entries && member.len() <= limits.packed_value =>
+            {
+                list.push(member);
+                put_score(list, None, score, limits);
             }
-            ZSet::Table(members) => members.set(member, score),
+            _ => self.spread(limits.seed).insert_new(member, score),
         }
     }
 
@@ -364,6 +391,23 @@ impl ZSet {
         })
     }
 
+    /// Visits `count` different members drawn uniformly, or all where there are not more.
+    pub fn sample(&self, count: usize, draw: &mut dyn FnMut() -> u64, mut visit: impl FnMut(Item<'_>, f64)) {
+        match self {
+            ZSet::Table(members) => {
+                members.table.sample(count, draw, |member| visit(Item::Str(member.bytes()), member.score()))
+            }
+            ZSet::Packed(_) => {
+                let mut selection = Selection::new(count, self.len());
+                self.for_each(|member, score| {
+                    if selection.takes(draw) {
+                        visit(member, score);
+                    }
+                });
+            }
+        }
+    }
+
     /// Visits some members and gives the position from which to go on, zero at the end: see [`Table::scan`]. Small
     /// sets are visited whole.
     pub fn scan(&self, position: u64, mut visit: impl FnMut(Item<'_>, f64)) -> u64 {
@@ -379,14 +423,15 @@ impl ZSet {
     }
 
     /// Makes the set a table.
-    pub fn spread(&mut self, seed: u64) {
+    pub fn spread(&mut self, seed: u64) -> &mut ScoreTable {
         if let ZSet::Packed(_) = self {
-            let mut members =
-                Box::new(ScoreTable { table: Table::new(seed, 0), order: Order::new(), member_bytes: 0 });
-            self.for_each(|member, score| {
-                member.with_bytes(|bytes| members.insert_new(bytes, score));
-            });
-            *self = ZSet::Table(members);
+            let mut members = Gathered::new(seed);
+            self.for_each(|member, score| member.with_bytes(|bytes| members.add(bytes, score)));
+            *self = members.into_zset();
+        }
+        match self {
+            ZSet::Table(members) => members,
+            ZSet::Packed(_) => unreachable!("it has just been made a table"),
         }
     }
 
@@ -432,24 +477,31 @@ impl ScoreTable {
         self.table.find(self.table.hash(member), member)
     }
 
-    fn set(&mut self, member: &[u8], score: f64) -> Option<f64> {
-        let Some(place) = self.find(member) else {
-            self.insert_new(member, score);
-            return None;
+    fn update(&mut self, member: &[u8], new: impl FnOnce(Option<f64>) -> Option<f64>) {
+        let hash = self.table.hash(member);
+        let Some(place) = self.table.find(hash, member) else {
+            if let Some(score) = new(None) {
+                self.insert_hashed(hash, member, score);
+            }
+            return;
         };
         let mut own = self.table.at_mut(place);
         let old = own.score();
-        if old != score {
+        if let Some(score) = new(Some(old))
+            && score != old
+        {
             let key = Key { score: old, member: pointer(&own) };
             self.order.remove(&key, &compare);
             own.set_score(score);
             self.order.insert(Key { score, ..key }, &compare);
         }
-        Some(old)
     }
 
     fn insert_new(&mut self, member: &[u8], score: f64) {
-        let hash = self.table.hash(member);
+        self.insert_hashed(self.table.hash(member), member, score);
+    }
+
+    fn insert_hashed(&mut self, hash: u64, member: &[u8], score: f64) {
         let scored = Scored::new(score, member);
         self.member_bytes += scored.heap_bytes();
         self.order.insert(Key { score, member: pointer(&scored) }, &compare);
@@ -471,12 +523,68 @@ impl Clone for ZSet {
         match self {
             ZSet::Packed(list) => ZSet::Packed(list.clone()),
             ZSet::Table(members) => {
-                let mut copy =
-                    ScoreTable { table: members.table.same_kind(), order: Order::new(), member_bytes: 0 };
-                self.for_each(|member, score| member.with_bytes(|bytes| copy.insert_new(bytes, score)));
-                ZSet::Table(Box::new(copy))
+                let mut copy = Gathered { table: members.table.same_kind(), member_bytes: 0 };
+                self.for_each(|member, score| member.with_bytes(|bytes| copy.add(bytes, score)));
+                copy.into_zset()
             }
         }
+    }
+}
+
+/// Members with scores that are gathered in any order, to become a sorted set: they are sorted once, at the end.
+pub struct Gathered {
+    table: Table<Scored>,
+    member_bytes: usize,
+}
+
+impl Gathered {
+    /// No members; `seed` keys the hash.
+    pub fn new(seed: u64) -> Self {
+        Gathered { table: Table::new(seed, 0), member_bytes: 0 }
+    }
+
+    /// Gives a member the score that `new` makes of its old one, of none if it is not there. Scores are not NaN.
+    #[inline]
+    pub fn update(&mut self, member: &[u8], new: impl FnOnce(Option<f64>) -> f64) {
+        let hash = self.table.hash(member);
+        match self.table.find(hash, member) {
+            Some(place) => {
+                let mut own = self.table.at_mut(place);
+                let score = new(Some(own.score()));
+                own.set_score(score);
+            }
+            None => self.insert(hash, member, new(None)),
+        }
+    }
+
+    /// Adds a member that is not there.
+    #[inline]
+    pub fn add(&mut self, member: &[u8], score: f64) {
+        self.insert(self.table.hash(member), member, score);
+    }
+
+    #[inline]
+    fn insert(&mut self, hash: u64, member: &[u8], score: f64) {
+        debug_assert!(!score.is_nan());
+        let scored = Scored::new(score, member);
+        self.member_bytes += scored.heap_bytes();
+        self.table.insert_new(hash, scored);
+    }
+
+    /// Removes a member, if it is there.
+    pub fn remove(&mut self, member: &[u8]) {
+        if let Some(place) = self.table.find(self.table.hash(member), member) {
+            self.member_bytes -= self.table.remove(place).heap_bytes();
+        }
+    }
+
+    /// The sorted set, as a table however small it is.
+    pub fn into_zset(self) -> ZSet {
+        let key = |member: Ref<'_, Scored>| Key { score: member.score(), member: pointer(&member) };
+        let mut keys: Vec<Key> = self.table.iter().map(key).collect();
+        keys.sort_unstable_by(compare);
+        let Gathered { table, member_bytes } = self;
+        ZSet::Table(Box::new(ScoreTable { table, order: Order::from_sorted(&keys), member_bytes }))
     }
 }
 
@@ -531,7 +639,7 @@ fn put_score(list: &mut Packed, at: Option<usize>, score: f64, limits: &Limits) 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, HashSet};
 
     const LIMITS: Limits = Limits { packed_entries: 20, packed_value: 10, packed_minus_zero: false, seed: 1 };
 
@@ -578,6 +686,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn samples_are_different_members() {
+        let mut state = 1u64;
+        let mut draw = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state.rotate_left(32)
+        };
+        for (len, count) in [(10, 3), (10, 9), (100, 1), (100, 20), (100, 50), (100, 0)] {
+            let mut zset = ZSet::empty();
+            for n in 0..len {
+                zset.set(format!("m{n}").as_bytes(), f64::from(n), &LIMITS);
+            }
+            let mut times = vec![0; len as usize];
+            for _ in 0..300 {
+                let mut drawn = HashSet::new();
+                zset.sample(count, &mut draw, |_, score| assert!(drawn.insert(score as usize)));
+                assert_eq!(drawn.len(), count);
+                drawn.into_iter().for_each(|n| times[n] += 1);
+            }
+            // Each member is in a sample with the same chance; this is far from what is likely otherwise.
+            let mean = 300.0 * count as f64 / f64::from(len);
+            assert!(
+                times.iter().all(|&n| (f64::from(n) - mean).abs() < 6.0 * mean.sqrt() + 1.0),
+                "{times:?}"
+            );
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 200 }))]
         #[test]
@@ -591,7 +727,18 @@ mod tests {
             let mut model: BTreeMap<Vec<u8>, f64> = BTreeMap::new();
             for (kind, member, score) in steps {
                 let (member, score) = (member.into_bytes(), f64::from(score) / 4.0);
-                if kind < 7 {
+                if kind == 6 {
+                    let mut seen = None;
+                    zset.update(&member, &limits, |old| {
+                        seen = old;
+                        old.filter(|&old| old < score).map(|_| score)
+                    });
+                    let old = model.get_mut(&member);
+                    prop_assert_eq!(seen, old.as_deref().copied());
+                    if let Some(old) = old {
+                        *old = old.max(score);
+                    }
+                } else if kind < 7 {
                     prop_assert_eq!(zset.set(&member, score, &limits), model.insert(member, score));
                 } else {
                     prop_assert_eq!(zset.remove(&member), model.remove(&member));
@@ -618,6 +765,25 @@ mod tests {
             got.clear();
             zset.clone().remove_range(from, to, |member, score| got.push((member.to_bytes().into_owned(), score)));
             prop_assert_eq!(&got, &want);
+            let mut pushed = ZSet::empty();
+            zset.for_each(|member, score| member.with_bytes(|bytes| pushed.push(bytes, score, &limits)));
+            pushed.check_invariants();
+            prop_assert_eq!(matches!(pushed, ZSet::Packed(_)), {
+                zset.len() <= packed_entries && !zset.any_from(0, |member, _| member.len() > 10)
+            });
+            let mut gathered = Gathered::new(1);
+            for (member, score) in sorted.iter().rev() {
+                gathered.update(member, |old| old.unwrap_or(7.0) + score);
+                gathered.update(member, |old| old.unwrap_or(0.0) - 7.0);
+            }
+            if let Some((member, _)) = sorted.first() {
+                gathered.remove(member);
+            }
+            let gathered = gathered.into_zset();
+            gathered.check_invariants();
+            got.clear();
+            gathered.for_each(|member, score| got.push((member.to_bytes().into_owned(), score)));
+            prop_assert_eq!(&got, &sorted[sorted.len().min(1)..]);
             let mut copy = zset.clone();
             copy.pack_if_small(&LIMITS);
             copy.check_invariants();
