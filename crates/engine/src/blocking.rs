@@ -198,7 +198,7 @@ pub fn timeout(cx: &Cx, seconds: &[u8]) -> Result<Option<i64>, CommandError> {
     let ms = match number::parse_i64(seconds) {
         Some(seconds) => seconds.checked_mul(1000),
         None => {
-            let ms = float::parse(seconds).ok_or(CommandError::TimeoutNotAFloat)? * 1000.0;
+            let ms = float::parse_any(seconds).ok_or(CommandError::TimeoutNotAFloat)? * 1000.0;
             let ms = if cx.release().has(v(7, 0, 0)) { ms.ceil() } else { ms.trunc() };
             // This is 2^63, the first double that is too large; what is too small is negative all the same.
             (ms < i64::MAX as f64).then_some(ms as i64)
