@@ -269,6 +269,90 @@ pub enum CommandError {
     FieldCount,
 
     // Sorted sets and places.
+    /// Only new members, and only old ones.
+    #[error("ERR XX and NX options at the same time are not compatible")]
+    NxWithXx,
+    /// Options of `ZADD` of which at most one may be given.
+    #[error("ERR GT, LT, and/or NX options at the same time are not compatible")]
+    GtLtNx,
+    /// `ZADD` with `INCR` and several members.
+    #[error("ERR INCR option supports a single increment-element pair")]
+    IncrOfMany,
+    /// Infinity plus minus infinity.
+    #[error("ERR resulting score is not a number (NaN)")]
+    ScoreNotANumber,
+    /// A limit of a range that is no score.
+    #[error("ERR min or max is not a float")]
+    ScoreLimit,
+    /// A limit of a range that is neither of `+`, `-`, `(member` and `[member`.
+    #[error("ERR min or max not valid string range item")]
+    LexLimit,
+    /// A part of a range of ranks.
+    #[error("ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX")]
+    LimitByRank,
+    /// A range of members, whose scores are thought to be the same.
+    #[error("ERR syntax error, WITHSCORES not supported in combination with BYLEX")]
+    WithScoresByLex,
+    /// No sources, up to 5.0.
+    #[error("ERR at least 1 input key is needed for ZUNIONSTORE/ZINTERSTORE")]
+    NoInputKey5,
+    /// The same in 6.2.
+    #[error("ERR at least 1 input key is needed for {0}")]
+    NoInputKey6(Box<str>),
+    /// The same from 7.0 on.
+    #[error("ERR at least 1 input key is needed for '{0}' command")]
+    NoInputKey7(Box<str>),
+    /// A factor of scores that is no number.
+    #[error("ERR weight value is not a float")]
+    Weight,
+    /// A longitude and a latitude that are not both on the map.
+    #[error("ERR invalid longitude,latitude pair {0:.6},{1:.6}")]
+    Coordinates(f64, f64),
+    /// A number of arguments that makes no places, up to 5.0.
+    #[error("ERR syntax error. Try GEOADD key [x1] [y1] [name1] [x2] [y2] [name2] ... ")]
+    GeoAddUsage,
+    /// Not a unit of length, up to 6.2.
+    #[error("ERR unsupported unit provided. please use m, km, ft, mi")]
+    Unit6,
+    /// The same from 7.0 on.
+    #[error("ERR unsupported unit provided. please use M, KM, FT, MI")]
+    Unit7,
+    /// A radius that is no number.
+    #[error("ERR need numeric radius")]
+    Radius,
+    /// A radius below zero.
+    #[error("ERR radius cannot be negative")]
+    RadiusNegative,
+    /// A width that is no number.
+    #[error("ERR need numeric width")]
+    Width,
+    /// A height that is no number.
+    #[error("ERR need numeric height")]
+    Height,
+    /// A width or height below zero.
+    #[error("ERR height or width cannot be negative")]
+    BoxNegative,
+    /// A member to search around that is not there.
+    #[error("ERR could not decode requested zset member")]
+    NoSuchPlace,
+    /// A number of results to give that is zero or less.
+    #[error("ERR COUNT must be > 0")]
+    PlaceCount,
+    /// More than members is wanted, but only members are stored, up to 5.0.
+    #[error("ERR STORE option in GEORADIUS is not compatible with WITHDIST, WITHHASH and WITHCOORDS options")]
+    StoreWith5,
+    /// The same from 6.2 on.
+    #[error("ERR {0} is not compatible with WITHDIST, WITHHASH and WITHCOORD options")]
+    StoreWith6(&'static str),
+    /// No place to search around.
+    #[error("ERR exactly one of FROMMEMBER or FROMLONLAT can be specified for {0}")]
+    SearchFrom(Box<str>),
+    /// Nothing that says how far to search.
+    #[error("ERR exactly one of BYRADIUS and BYBOX can be specified for {0}")]
+    SearchBy(Box<str>),
+    /// Any results, but not how many.
+    #[error("ERR the ANY argument requires COUNT argument")]
+    AnyWithoutCount,
 
     // Streams.
     /// Not an id of an entry.

@@ -37,6 +37,9 @@ pub mod stream_reads;
 pub mod streams;
 pub mod strings;
 pub mod transactions;
+pub mod zset_algebra;
+pub mod zset_pops;
+pub mod zset_ranges;
 pub mod zsets;
 
 use crate::Command;
@@ -83,6 +86,9 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         streams::COMMANDS,
         strings::COMMANDS,
         transactions::COMMANDS,
+        zset_algebra::COMMANDS,
+        zset_pops::COMMANDS,
+        zset_ranges::COMMANDS,
         zsets::COMMANDS,
     ]
     .into_iter()
