@@ -71,6 +71,14 @@ pub fn positions(record: &'static Command, args: Args) -> Positions {
 /// Finds the keys of a specification. Whether the numbers that say how many there are make sense.
 pub fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
     let count = args.len() as isize;
+    if let (Begin::Keyword(word, from @ 0..), Find::Range { last: 0, .. }) = (spec.begin, spec.find) {
+        // The last option of a name is the one that counts, and what looks like one may be another's argument: all are
+        // taken, since a command may only touch its keys.
+        let is_word = |index: &usize| args.at(*index).eq_ignore_ascii_case(word.as_bytes());
+        let options = (from as usize..args.len().saturating_sub(1)).filter(is_word);
+        positions.extend(options.map(|index| (index + 1, spec.access)));
+        return true;
+    }
     let begin = match spec.begin {
         Begin::Index(index) => isize::from(index),
         Begin::Keyword(word, from) => {
@@ -198,6 +206,22 @@ mod tests {
             let args = OwnedArgs::new(request.split(' ').map(str::as_bytes));
             let found: Vec<_> = positions(entry.record, args.as_args()).iter().map(|(at, _)| *at).collect();
             assert_eq!((&found[..], has_words(entry.record, args.as_args())), (keys, all), "{request}");
+        }
+    }
+
+    #[test]
+    fn every_option_with_a_key_is_one() {
+        let entry = find(Table::of(Release::V7_0).names(), b"georadius").expect("there is such a command");
+        for (request, keys) in [
+            ("georadius k 0 0 1 m", &[1][..]),
+            ("georadius k 0 0 1 m asc Store a", &[1, 8]),
+            ("georadius k 0 0 1 m store", &[1]),
+            ("georadius k 0 0 1 m store a storedist b store c", &[1, 7, 11, 9]),
+            ("georadius k 0 0 1 m store storedist storedist a", &[1, 7, 8, 9]),
+        ] {
+            let args = OwnedArgs::new(request.split(' ').map(str::as_bytes));
+            let found: Vec<_> = positions(entry.record, args.as_args()).iter().map(|(at, _)| *at).collect();
+            assert_eq!(found, keys, "{request}");
         }
     }
 }

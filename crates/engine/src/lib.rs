@@ -16,6 +16,7 @@ pub mod digest;
 pub mod error;
 pub mod execute;
 pub mod float;
+pub mod geohash;
 pub mod histogram;
 pub mod host;
 pub mod keys;

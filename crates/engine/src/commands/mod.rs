@@ -11,6 +11,7 @@ pub mod databases;
 pub mod debug;
 pub mod expiry;
 pub mod geo;
+pub mod geo_search;
 pub mod hash_expiry;
 pub mod hashes;
 pub mod hyperloglog;
@@ -60,6 +61,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         debug::COMMANDS,
         expiry::COMMANDS,
         geo::COMMANDS,
+        geo_search::COMMANDS,
         hash_expiry::COMMANDS,
         hashes::COMMANDS,
         hyperloglog::COMMANDS,
