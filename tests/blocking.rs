@@ -1,4 +1,4 @@
-//! Clients that wait for lists and streams, seen from outside.
+//! Clients that wait for lists, sorted sets and streams, seen from outside.
 //!
 //! What release 7.0 does is checked against a real redis-server as well, where there is one. Tests wait for states that
 //! others can see, never for a time.
@@ -860,5 +860,84 @@ fn events_of_streams_come_in_order() {
             &["xgroup-delconsumer", "xgroup-destroy", "xsetid", "xdel", "xtrim"],
         ];
         assert_eq!(events, expected.concat());
+    });
+}
+
+/// The releases that have commands that wait for sorted sets.
+const WITH_ZSETS: [&str; 4] = ["5.0", "6.2", "7.0", "7.4"];
+
+#[test]
+fn one_zadd_of_many_members_serves_many_clients_in_their_order() {
+    on(&WITH_ZSETS, |server| {
+        let mut adder = server.client();
+        let mut clients: Vec<Client> = ["BZPOPMIN z 0", "BZPOPMAX other z 0", "BZPOPMIN z 0"]
+            .map(|command| server.waiting(command))
+            .into();
+        assert_eq!(adder.say("ZADD z 1 a 2 b 3 c 4 d"), Reply::Integer(4));
+        let replies: Vec<Reply> = clients.iter_mut().map(Client::read).collect();
+        assert_eq!(replies, [array(&["z", "a", "1"]), array(&["z", "d", "4"]), array(&["z", "b", "2"])]);
+        assert_eq!(adder.say("ZRANGE z 0 -1"), array(&["c"]));
+        until(|| waiting(&mut adder) == 0);
+    });
+}
+
+#[test]
+fn whatever_makes_a_sorted_set_serves_those_who_wait_for_it() {
+    on(&WITH_ZSETS, |server| {
+        let mut maker = server.client();
+        let ways = [
+            "ZINCRBY z 5 m",
+            "ZUNIONSTORE z 1 source",
+            "ZINTERSTORE z 2 source source WEIGHTS 1 0",
+            "GEORADIUS places 0 0 1 km STOREDIST z",
+            "RENAME source z",
+            "MULTI|ZADD z 1 a 5 m|ZREM z a|EXEC",
+            "MULTI|SADD z x|DEL z|ZADD z 5 m|EXEC",
+            "ZRANGESTORE z source 0 0",
+            "COPY source z",
+            "GEOSEARCHSTORE z places FROMLONLAT 0 0 BYRADIUS 1 km STOREDIST",
+        ];
+        let is_new =
+            |way: &str| ["ZRANGESTORE", "COPY", "GEOSEARCHSTORE"].iter().any(|name| way.starts_with(name));
+        for way in ways.into_iter().filter(|way| server.is("6.2") || !is_new(way)) {
+            for line in ["DEL z source places", "ZADD source 5 m", "GEOADD places 0 0 m"] {
+                maker.say(line);
+            }
+            let mut client = server.waiting("BZPOPMAX none z 0");
+            way.split('|').for_each(|line| drop(maker.say(line)));
+            let reply = client.read();
+            let [key, member, _] = reply.elements() else { panic!("{way}: {reply:?}") };
+            assert_eq!((key, member), (&bulk("z"), &bulk("m")), "{way}");
+            assert_eq!(maker.say("EXISTS z"), Reply::Integer(0), "{way}");
+        }
+    });
+}
+
+#[test]
+fn a_key_of_another_type_serves_nobody_who_waits_for_a_sorted_set() {
+    on(&WITH_ZSETS, |server| {
+        let mut maker = server.client();
+        let mut client = server.waiting("BZPOPMIN z 0");
+        for line in ["RPUSH z a", "DEL z", "MULTI", "ZADD z 1 a", "ZPOPMIN z", "EXEC"] {
+            maker.say(line);
+        }
+        assert!(still_waits(&mut client));
+        maker.say("ZADD z 1.5 b");
+        assert_eq!(client.read(), array(&["z", "b", "1.5"]));
+    });
+}
+
+#[test]
+fn bzmpop_takes_as_many_as_there_are() {
+    on(&["7.0", "7.4"], |server| {
+        let mut adder = server.client();
+        let mut client = server.waiting("BZMPOP 0 2 none z MAX COUNT 2");
+        let mut other = server.waiting("BZMPOP 0 1 z MIN COUNT 9");
+        adder.say("ZADD z 1 a 2 b 3 c");
+        let pairs = |pairs: &[[&str; 2]]| Reply::Array(pairs.iter().map(|pair| array(pair)).collect());
+        assert_eq!(client.read(), Reply::Array(vec![bulk("z"), pairs(&[["c", "3"], ["b", "2"]])]));
+        assert_eq!(other.read(), Reply::Array(vec![bulk("z"), pairs(&[["a", "1"]])]));
+        assert_eq!(client.say("BZMPOP 0.01 1 z MIN"), Reply::NilArray);
+        assert_eq!(adder.say("EXISTS z"), Reply::Integer(0));
     });
 }

@@ -118,3 +118,62 @@ fn fields_that_expire() {
         ],
     );
 }
+
+#[test]
+fn sorted_sets() {
+    check_with_real_server(&[
+        ("ZADD z 1 a 2 b", &["new z", "zadd z"]),
+        ("ZADD z 1 a", &[]),
+        ("ZADD z XX 5 c", &[]),
+        ("ZADD none XX 5 c", &[]),
+        ("ZADD z INCR 1 a", &["zincr z"]),
+        ("ZINCRBY z 0 a", &[]),
+        ("ZINCRBY z 2 c", &["zincr z"]),
+        ("ZREM z x", &[]),
+        ("ZREM z a x", &["zrem z"]),
+        ("ZREMRANGEBYRANK z 5 6", &[]),
+        ("ZREMRANGEBYRANK z 0 0", &["zremrangebyrank z"]),
+        ("ZREMRANGEBYSCORE z -inf inf", &["zremrangebyscore z", "del z"]),
+        ("ZADD z 0 a 0 b 0 c 0 d 0 e", &["new z", "zadd z"]),
+        ("ZREMRANGEBYLEX z [a [a", &["zremrangebylex z"]),
+        ("ZRANGESTORE d z 0 1", &["new d", "zrangestore d"]),
+        ("ZRANGESTORE d z 0 1", &["zrangestore d"]),
+        ("ZRANGESTORE d z 7 8", &["del d"]),
+        ("ZRANGESTORE d none 0 1", &["keymiss none"]),
+        ("ZPOPMIN z 0", &[]),
+        ("ZPOPMIN z", &["zpopmin z"]),
+        ("BZPOPMAX z 0", &["zpopmax z"]),
+        ("ZMPOP 2 none z MAX COUNT 9", &["zpopmax z", "del z"]),
+        ("ZSCORE z a", &["keymiss z"]),
+        ("ZADD a 1 x 2 y", &["new a", "zadd a"]),
+        ("SADD s x", &["new s", "sadd s"]),
+        ("ZUNIONSTORE d 2 a s", &["new d", "zunionstore d"]),
+        ("ZINTERSTORE d 2 a s", &["zinterstore d"]),
+        ("ZDIFFSTORE d 2 a s", &["zdiffstore d"]),
+        ("ZDIFFSTORE d 2 a a", &["del d"]),
+        ("ZINTERSTORE d 2 a none", &["keymiss none"]),
+        ("ZUNION 2 none a", &["keymiss none"]),
+    ]);
+}
+
+#[test]
+fn places() {
+    check_with_real_server(&[
+        ("GEOADD g 13 38 a 15 37 b", &["new g", "zadd g"]),
+        ("GEOADD g 13 38 a", &[]),
+        ("GEORADIUS g 15 37 200 km STORE d", &["new d", "georadiusstore d"]),
+        ("GEORADIUSBYMEMBER g a 200 km STOREDIST d", &["georadiusstore d"]),
+        ("GEORADIUS g 0 0 1 km STORE d", &["del d"]),
+        ("GEOSEARCHSTORE d g FROMMEMBER a BYBOX 9 9 km", &["new d", "geosearchstore d"]),
+        ("GEOSEARCHSTORE d none FROMMEMBER a BYBOX 9 9 km", &["keymiss none", "del d"]),
+    ]);
+    // What is stored was published as if it were a list, once.
+    let store = "GEORADIUS g 15 37 200 km STORE d";
+    for (release, classes, events) in
+        [("5.0", "KEl", &["georadiusstore d"][..]), ("5.0", "KEz", &[]), ("6.2", "KEl", &[])]
+    {
+        let program = Program::redis(release, &[]);
+        Client::connect(program.address()).say("GEOADD g 15 37 a");
+        check(program.address(), classes, &[(store, events)]);
+    }
+}
