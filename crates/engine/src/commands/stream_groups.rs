@@ -259,7 +259,8 @@ fn delete_consumer(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Com
     let always_notifies = !cx.release().has(v(7, 0, 0));
     let scales = cx.scales();
     let mut change = stream_with_group(cx, args)?;
-    if let Err(error) = scales.weigh(change.group(args.at(3)).map_or(0, Group::pending_len)) {
+    let pending = change.group(args.at(3)).map_or(0, |group| group.pending_len_of(args.at(4)));
+    if let Err(error) = scales.weigh(pending) {
         change.leave();
         return Err(error);
     }

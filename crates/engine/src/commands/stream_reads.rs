@@ -202,8 +202,7 @@ fn xread(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     for (key, arg) in reading.streams() {
         let stream = cx.read_object::<Stream>(key)?;
         let entries = stream.as_ref().map(|stream| stream.entries());
-        most += entries.map_or(0, Entries::len).min(reading.count.unwrap_or(usize::MAX));
-        ids.push(match arg {
+        let after = match arg {
             b"$" => entries.map_or(StreamId::MIN, Entries::last_id),
             b"+" if release.has(v(7, 4, 0)) => match entries.and_then(Entries::last) {
                 Some(last) => last.id.previous().unwrap_or(StreamId::MIN),
@@ -211,7 +210,10 @@ fn xread(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
             },
             b">" => return Err(CommandError::IdWithoutGroup),
             _ => id(arg, 0)?,
-        });
+        };
+        let len = entries.map_or(0, |entries| entries.about(after, StreamId::MAX));
+        most += len.min(reading.count.unwrap_or(usize::MAX));
+        ids.push(after);
     }
     scales.weigh(most)?;
     let place = reply.defer();
@@ -293,7 +295,7 @@ enum From {
 
 fn xreadgroup(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let reading = Reading::parse(cx, args, true)?;
-    let Some((group, _)) = reading.group else { return Err(CommandError::MissingGroup) };
+    let Some((group, consumer)) = reading.group else { return Err(CommandError::MissingGroup) };
     let (scales, release) = (cx.scales(), cx.release());
     let mut starts = SmallVec::<[From; 8]>::new();
     let mut most = 0;
@@ -304,8 +306,8 @@ fn xreadgroup(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
         let (start, len) = match arg {
             b"$" => return Err(CommandError::IdWithGroup('$')),
             b"+" if release.has(v(7, 4, 0)) => return Err(CommandError::IdWithGroup('+')),
-            b">" => (From::New, entries.len()),
-            _ => (From::History(id(arg, 0)?), found.pending_len()),
+            b">" => (From::New, entries.about(found.last_id(), StreamId::MAX)),
+            _ => (From::History(id(arg, 0)?), found.pending_len_of(consumer)),
         };
         starts.push(start);
         most += len.min(reading.count.unwrap_or(usize::MAX));

@@ -324,7 +324,7 @@ fn range(cx: &mut Cx, args: Args, reply: &mut Reply, direction: Direction) -> Re
         return Ok(());
     }
     let entries = stream.entries();
-    scales.weigh(entries.len().min(count.unwrap_or(usize::MAX)))?;
+    scales.weigh(entries.about(from, to).min(count.unwrap_or(usize::MAX)))?;
     match direction {
         Direction::Forward => write_entries(reply, entries.range(from, to), count),
         Direction::Backward => write_entries(reply, entries.range_back(from, to), count),

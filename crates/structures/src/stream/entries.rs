@@ -213,15 +213,25 @@ impl Entries {
         before - self.len
     }
 
-    /// About how many nodes are to be looked at when a stream is trimmed.
+    /// About how many nodes go when the stream is trimmed.
     pub fn nodes_to_trim(&self, bound: Bound) -> usize {
         match bound {
-            Bound::Len(len) => {
-                let excess = (self.len as u64).saturating_sub(len) as usize;
-                (self.nodes.len() as f64 * (excess as f64 / self.len.max(1) as f64)) as usize
-            }
+            Bound::Len(len) => (self.len as u64).saturating_sub(len) as usize / self.node_len(),
             Bound::Id(id) => self.nodes.partition_point(|node| node.id < id),
         }
+    }
+
+    /// About how many entries lie from one id to another, without counting them.
+    pub fn about(&self, from: StreamId, to: StreamId) -> usize {
+        match self.node_of(to) {
+            Some(last) => (last + 1).saturating_sub(self.node_of(from).unwrap_or(0)) * self.node_len(),
+            None => 0,
+        }
+    }
+
+    /// How many entries a node holds on average.
+    fn node_len(&self) -> usize {
+        (self.len / self.nodes.len().max(1)).max(1)
     }
 
     fn find_first(&mut self) {

@@ -202,6 +202,11 @@ impl Group {
         self.pending.len()
     }
 
+    /// The number of entries that are pending for the consumer of a name.
+    pub fn pending_len_of(&self, name: &[u8]) -> usize {
+        self.consumer(name).map_or(0, |consumer| self.consumer_at(consumer).pending_len())
+    }
+
     /// The first and the last entry that are pending.
     pub fn pending_ends(&self) -> Option<(StreamId, StreamId)> {
         let first = self.pending.iter().next()?;

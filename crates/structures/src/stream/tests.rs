@@ -94,6 +94,21 @@ fn approximate_trimming_takes_whole_nodes_only() {
 }
 
 #[test]
+fn work_is_estimated_by_nodes() {
+    let mut stream = Stream::empty();
+    assert_eq!((stream.entries().about(ALL.0, ALL.1), stream.entries().nodes_to_trim(Bound::Len(0))), (0, 0));
+    (1..=1_000).for_each(|ms| append(&mut stream, id(ms, 0), &pairs("a 1"), LIMITS));
+    let entries = stream.entries();
+    assert_eq!(entries.about(ALL.0, ALL.1), 1_000);
+    assert_eq!(entries.about(id(1_000, 0), ALL.1), 100);
+    assert_eq!(entries.about(id(150, 0), id(250, 0)), 200);
+    assert_eq!(entries.about(id(250, 0), id(150, 0)), 0);
+    assert_eq!(entries.nodes_to_trim(Bound::Len(400)), 6);
+    assert_eq!(entries.nodes_to_trim(Bound::Len(2_000)), 0);
+    assert_eq!(entries.nodes_to_trim(Bound::Id(id(150, 0))), 2);
+}
+
+#[test]
 fn the_radix_tree_of_a_real_server_is_counted() {
     let count = |ids: &[StreamId]| {
         let mut stream = Stream::empty();
