@@ -19,6 +19,7 @@ pub mod member;
 pub mod number;
 pub mod order;
 pub mod packed;
+mod seams;
 pub mod set;
 pub mod set_algebra;
 pub mod stream;

@@ -4,17 +4,21 @@
 //! stand beside their pointers, so that finding an index does not touch the nodes passed over.
 //!
 //! What `OBJECT ENCODING` says is another matter: it follows the limits of the release (see [`Limit`]), and is
-//! remembered in [`Chain::wide`], since a list that has shrunk again may still be reported as before.
+//! remembered in [`Chain::wide`], since a list that has shrunk again may still be reported as before. When it is no
+//! longer, depends on nodes that Redis would have (see [`crate::seams`]).
 //!
-//! Invariants: no node is empty; `len`, `entry_bytes` and `heap_bytes` are the sums over the nodes.
+//! Invariants: no node is empty; `len`, `entry_bytes` and `heap_bytes` are the sums over the nodes; a list that is not
+//! wide has no seams.
 
 #![allow(unsafe_code)]
 
 use crate::block;
 use crate::entry::{Kind, Object};
 use crate::packed::{self, Item, Packed};
+use crate::seams::{Seams, Size};
 use crate::thin::ThinEnum;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// Largest node of a chain, in bytes, unless a single entry is larger.
@@ -88,6 +92,8 @@ pub struct Chain {
     heap_bytes: usize,
     /// Whether the list has outgrown what its release reports as small.
     wide: bool,
+    /// The nodes that Redis would have, if the list is wide and its release has nodes.
+    seams: Option<Box<Seams>>,
 }
 
 struct Node {
@@ -140,6 +146,7 @@ impl Object for List {
                 block::class(size_of::<Chain>())
                     + block::class(chain.nodes.capacity() * size_of::<Node>())
                     + chain.heap_bytes
+                    + chain.seams.as_ref().map_or(0, |seams| seams.heap_bytes())
             }
         }
     }
@@ -163,9 +170,18 @@ impl List {
     /// Takes note that the list has grown, the longest new entry by `longest` bytes: beyond `limit` it counts as wide.
     #[inline]
     pub fn widen(&mut self, limit: Limit, longest: usize) {
-        if !self.is_wide() && !self.fits(limit, longest) {
-            self.chain().wide = true;
+        if self.is_wide() || self.fits(limit, longest) {
+            return;
         }
+        let mut seams = Seams::new(limit, 0, 0);
+        if limit.has_nodes() {
+            self.iter().for_each(|item| {
+                seams.push(Side::Right, Size { text: item.len(), packed: Packed::item_bytes(item) });
+            });
+        }
+        let chain = self.chain();
+        chain.wide = true;
+        chain.seams = limit.has_nodes().then(|| Box::new(seams));
     }
 
     /// Does something that may add entries, and takes note of the list's size: it counts as wide from then on if it
@@ -186,23 +202,29 @@ impl List {
             List::Chain(chain) => (chain.entry_bytes, chain.len),
         };
         if !List::fits_in(limit, entry_bytes + growth.bytes, len + growth.entries, growth.longest) {
-            self.chain().wide = true;
+            let chain = self.chain();
+            chain.wide = true;
+            chain.seams = Some(Box::new(Seams::new(limit, len, entry_bytes)));
         }
         add(self)
     }
 
-    /// Takes note that the list has shrunk: at half the limit it counts as small again.
+    /// Takes note that the list has shrunk: at half the limit, and if Redis would have but one node left, it counts as
+    /// small again. The releases that limit the length of values never go back.
     pub fn narrow(&mut self, limit: Limit) {
-        let half = match limit {
-            Limit::Bytes(bytes) => Limit::Bytes(bytes / 2),
-            Limit::Entries(entries) => Limit::Entries(entries / 2),
-            // The releases with this limit never go back.
-            Limit::EntriesAndValue { .. } => return,
-        };
         if let List::Chain(chain) = self
-            && chain.wide
+            && chain.seams.as_ref().is_some_and(|seams| seams.is_half(limit))
         {
-            chain.wide = !List::fits_in(half, chain.entry_bytes, chain.len, 0);
+            chain.wide = false;
+            chain.seams = None;
+        }
+    }
+
+    /// The number of nodes that Redis would have.
+    pub fn redis_nodes(&self) -> usize {
+        match self {
+            List::Packed(_) => 1,
+            List::Chain(chain) => chain.seams.as_ref().map_or(1, |seams| seams.len()),
         }
     }
 
@@ -244,7 +266,11 @@ impl List {
             List::Chain(chain) => {
                 let last = chain.nodes.len().checked_sub(1)?;
                 let index = if side == Side::Left { 0 } else { last };
+                let before = chain.entry_bytes;
                 let taken = chain.change(index, |list| pop_packed(list, side, take));
+                if let Some(seams) = &mut chain.seams {
+                    seams.pop(side, before - chain.entry_bytes);
+                }
                 chain.tidy(index);
                 taken
             }
@@ -279,28 +305,23 @@ impl List {
             self.chain();
         }
         let List::Chain(chain) = self else { unreachable!("it has just been made a chain") };
-        let Some((node, offset)) = chain.locate(index) else { return false };
-        chain.change(node, |list| list.replace(list.seek(offset), bytes));
-        chain.split_if_large(node);
-        true
+        chain.set(index, bytes)
     }
 
-    /// Puts an entry before the one number `index`, or at the tail.
-    pub fn insert(&mut self, index: usize, bytes: &[u8]) {
+    /// Puts an entry beside the one number `index`, towards one end; at the tail if there is no such entry.
+    pub fn insert(&mut self, index: usize, side: Side, bytes: &[u8]) {
         if index >= self.len() {
             return self.push(Side::Right, bytes);
         }
         if let List::Packed(list) = self {
             if list.total() + bytes.len() + 10 <= NODE_BYTES {
-                list.insert(list.seek(index), bytes);
+                list.insert(list.seek(index + usize::from(side == Side::Right)), bytes);
                 return;
             }
             self.chain();
         }
         let List::Chain(chain) = self else { unreachable!("it has just been made a chain") };
-        let Some((node, offset)) = chain.locate(index) else { return };
-        chain.change(node, |list| list.insert(list.seek(offset), bytes));
-        chain.split_if_large(node);
+        chain.insert(index, side, bytes);
     }
 
     /// Removes entries `from..to`.
@@ -323,6 +344,7 @@ impl List {
             List::Packed(list) => remove_equal_packed(list, side, most, bytes),
             List::Chain(chain) => {
                 let mut removed = 0;
+                chain.forget_seams_of_equal(side, most, bytes);
                 let count = chain.nodes.len();
                 for step in 0..count {
                     // Emptied nodes are dropped afterwards, so numbers stay.
@@ -400,8 +422,14 @@ impl List {
     fn chain(&mut self) -> &mut Chain {
         if let List::Packed(list) = self {
             let list = std::mem::take(list);
-            let mut chain =
-                Chain { nodes: VecDeque::new(), len: 0, entry_bytes: 0, heap_bytes: 0, wide: false };
+            let mut chain = Chain {
+                nodes: VecDeque::new(),
+                len: 0,
+                entry_bytes: 0,
+                heap_bytes: 0,
+                wide: false,
+                seams: None,
+            };
             if !list.is_empty() {
                 chain.insert_node(0, list);
             }
@@ -430,6 +458,10 @@ impl List {
                     heap_bytes += node.list.heap_bytes();
                 }
                 assert_eq!((len, entry_bytes, heap_bytes), (chain.len, chain.entry_bytes, chain.heap_bytes));
+                if let Some(seams) = &chain.seams {
+                    assert!(chain.wide, "a small list with seams");
+                    seams.check_invariants(len);
+                }
             }
         }
     }
@@ -449,6 +481,7 @@ impl Clone for List {
                 entry_bytes: chain.entry_bytes,
                 heap_bytes: chain.heap_bytes,
                 wide: chain.wide,
+                seams: chain.seams.clone(),
             })),
         }
     }
@@ -487,8 +520,24 @@ fn remove_equal_packed(list: &mut Packed, side: Side, most: usize, bytes: &[u8])
     removed
 }
 
+impl Limit {
+    /// Whether the releases with this limit keep long lists in nodes.
+    fn has_nodes(self) -> bool {
+        !matches!(self, Limit::EntriesAndValue { .. })
+    }
+}
+
 impl Chain {
     fn push(&mut self, side: Side, bytes: &[u8]) {
+        let before = self.entry_bytes;
+        self.push_unseen(side, bytes);
+        if let Some(seams) = &mut self.seams {
+            seams.push(side, Size { text: bytes.len(), packed: self.entry_bytes - before });
+        }
+    }
+
+    #[inline]
+    fn push_unseen(&mut self, side: Side, bytes: &[u8]) {
         let end = match side {
             Side::Left => 0,
             Side::Right => self.nodes.len().saturating_sub(1),
@@ -522,6 +571,64 @@ impl Chain {
         self.len = self.len - node.count as usize + count as usize;
         node.count = count;
         result
+    }
+
+    fn set(&mut self, index: usize, bytes: &[u8]) -> bool {
+        let Some((node, offset)) = self.locate(index) else { return false };
+        let list = &self.nodes[node].list;
+        let at = list.seek(offset);
+        let old_bytes = list.next(at) - at;
+        if let Some(mut seams) = self.seams.take() {
+            let size = Size { text: bytes.len(), packed: Packed::entry_bytes(bytes) };
+            seams.set(index, old_bytes, size, |range| self.bytes_of(range));
+            self.seams = Some(seams);
+        }
+        self.change(node, |list| list.replace(at, bytes));
+        self.split_if_large(node);
+        true
+    }
+
+    fn insert(&mut self, index: usize, side: Side, bytes: &[u8]) {
+        let Some((node, offset)) = self.locate(index) else { return };
+        if let Some(mut seams) = self.seams.take() {
+            let size = Size { text: bytes.len(), packed: Packed::entry_bytes(bytes) };
+            seams.insert(index, side, size, |range| self.bytes_of(range));
+            self.seams = Some(seams);
+        }
+        let offset = offset + usize::from(side == Side::Right);
+        self.change(node, |list| list.insert(list.seek(offset), bytes));
+        self.split_if_large(node);
+    }
+
+    /// What the entries `range` take, in bytes.
+    fn bytes_of(&self, range: Range<usize>) -> usize {
+        let Some((mut node, mut offset)) = self.locate(range.start) else { return 0 };
+        let mut left = range.len();
+        let mut bytes = 0;
+        while left > 0 {
+            let Node { list, count } = &self.nodes[node];
+            let here = left.min(*count as usize - offset);
+            bytes += list.seek(offset + here) - list.seek(offset);
+            (node, offset, left) = (node + 1, 0, left - here);
+        }
+        bytes
+    }
+
+    /// Tells the seams which entries are about to be removed by [`List::remove_equal`].
+    fn forget_seams_of_equal(&mut self, side: Side, most: usize, bytes: &[u8]) {
+        let Some(mut seams) = self.seams.take() else { return };
+        let wanted = Item::of(bytes);
+        let entries = self.nodes.iter().flat_map(|node| node.list.iter()).enumerate();
+        let equal = entries.filter(|(_, item)| *item == wanted).map(|(index, _)| index);
+        let mut indices: Vec<usize> =
+            equal.take(if side == Side::Left { most } else { usize::MAX }).collect();
+        indices.drain(..indices.len().saturating_sub(most));
+        let packed_bytes = Packed::entry_bytes(bytes);
+        // From the tail on, so that what is still to come keeps its number.
+        for index in indices.into_iter().rev() {
+            seams.remove(index..index + 1, |_| packed_bytes);
+        }
+        self.seams = Some(seams);
     }
 
     fn insert_node(&mut self, at: usize, list: Packed) {
@@ -611,6 +718,10 @@ impl Chain {
 
     fn remove_range(&mut self, from: usize, to: usize) {
         let Some((mut node, offset)) = self.locate(from) else { return };
+        if let Some(mut seams) = self.seams.take() {
+            seams.remove(from..to, |range| self.bytes_of(range));
+            self.seams = Some(seams);
+        }
         let mut rest = to - from;
         let mut offset = offset;
         while rest > 0 && node < self.nodes.len() {
@@ -696,7 +807,7 @@ mod tests {
         Push(bool, Vec<u8>),
         PushMany(bool, usize),
         Pop(bool),
-        Insert(usize, Vec<u8>),
+        Insert(usize, bool, Vec<u8>),
         Set(usize, Vec<u8>),
         RemoveRange(usize, usize),
         RemoveEqual(bool, usize, Vec<u8>),
@@ -715,7 +826,7 @@ mod tests {
             4 => (any::<bool>(), entry()).prop_map(|(left, entry)| Step::Push(left, entry)),
             2 => (any::<bool>(), 0usize..400).prop_map(|(left, many)| Step::PushMany(left, many)),
             2 => any::<bool>().prop_map(Step::Pop),
-            2 => (any::<usize>(), entry()).prop_map(|(at, entry)| Step::Insert(at, entry)),
+            2 => (any::<usize>(), any::<bool>(), entry()).prop_map(|(at, left, entry)| Step::Insert(at, left, entry)),
             2 => (any::<usize>(), entry()).prop_map(|(at, entry)| Step::Set(at, entry)),
             1 => (any::<usize>(), 0usize..300).prop_map(|(at, many)| Step::RemoveRange(at, many)),
             1 => (any::<bool>(), 1usize..50, entry()).prop_map(|(left, most, entry)| Step::RemoveEqual(left, most, entry)),
@@ -729,8 +840,11 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 150 }))]
         #[test]
-        fn behaves_as_a_deque(steps in prop::collection::vec(step(), 1..80), probe: usize) {
+        fn behaves_as_a_deque(steps in prop::collection::vec(step(), 1..80), probe: usize, wide: bool) {
             let mut list = List::empty();
+            if wide {
+                list.grow(Limit::Entries(0), Growth { entries: 1, ..Growth::default() }, |_| ());
+            }
             let mut model: VecDeque<Vec<u8>> = VecDeque::new();
             for step in steps {
                 match step {
@@ -749,10 +863,10 @@ mod tests {
                         let popped = list.pop(side(left), |item| item.to_bytes().into_owned());
                         prop_assert_eq!(popped, if left { model.pop_front() } else { model.pop_back() });
                     }
-                    Step::Insert(at, entry) => {
+                    Step::Insert(at, left, entry) => {
                         let at = at % (model.len() + 1);
-                        list.insert(at, &entry);
-                        model.insert(at, entry);
+                        list.insert(at, side(left), &entry);
+                        model.insert((at + usize::from(!left)).min(model.len()), entry);
                     }
                     Step::Set(at, entry) => {
                         let at = at % (model.len() + 1);
@@ -854,6 +968,9 @@ mod tests {
         list.narrow(Limit::Entries(4));
         assert!(list.is_wide(), "four entries are not half of four");
         list.remove_range(0, 2);
+        list.narrow(Limit::Entries(4));
+        assert!(list.is_wide(), "two entries in two nodes");
+        list.pop(Side::Left, |_| ());
         list.narrow(Limit::Entries(4));
         assert!(!list.is_wide());
     }

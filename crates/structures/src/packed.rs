@@ -361,7 +361,12 @@ impl Packed {
 
     /// What an entry for these bytes adds to the total, in bytes.
     pub fn entry_bytes(bytes: &[u8]) -> usize {
-        Encoded::new(Item::of(bytes)).total()
+        Packed::item_bytes(Item::of(bytes))
+    }
+
+    /// What an entry for this item adds to the total, in bytes.
+    pub(crate) fn item_bytes(item: Item<'_>) -> usize {
+        Encoded::new(item).total()
     }
 
     /// Replaces `old` bytes at `at` by `new` uninitialised ones (to be written by the caller), keeping the total.

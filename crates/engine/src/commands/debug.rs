@@ -191,13 +191,13 @@ fn object(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
     if encoding(&entry, release) == "quicklist"
         && let Some(list) = entry.object::<List>()
     {
-        let nodes = list.nodes().count();
+        let nodes = list.redis_nodes();
         let _ = write!(
             text,
             " ql_nodes:{nodes} ql_avg_node:{:.2} ql_{}_max:-2 ql_compressed:0 ql_uncompressed_size:{}",
             list.len() as f64 / nodes as f64,
             if release >= Release::V7_0 { "listpack" } else { "ziplist" },
-            list.nodes().map(Packed::total).sum::<usize>()
+            list.nodes().map(|node| node.total() - 7).sum::<usize>() + 7 * nodes
         );
     }
     reply.status(text);

@@ -369,7 +369,7 @@ fn linsert(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     let (entries, params) = list.parts();
     let inserted = entries.grow(params.list, Growth::of(once(value)), |entries| {
         let index = entries.iter().position(|item| item == pivot)?;
-        entries.insert(index + usize::from(after), value);
+        entries.insert(index, if after { Side::Right } else { Side::Left }, value);
         Some(entries.len())
     });
     match inserted {
