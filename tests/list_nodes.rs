@@ -16,7 +16,7 @@ fn command(rng: &mut Rng) -> Vec<String> {
     };
     let index = |rng: &mut Rng| (rng.below(24) as i64 - 12).to_string();
     let word = |rng: &mut Rng, words: &[&str]| (*rng.pick(words)).to_owned();
-    let line = match rng.below(10) {
+    match rng.below(10) {
         0..=2 => vec![word(rng, &["LPUSH", "RPUSH"]), "k".to_owned(), value(rng), value(rng)],
         3 => vec![word(rng, &["LPOP", "RPOP"]), "k".to_owned(), rng.below(4).to_string()],
         4 => vec![word(rng, &["LPOP", "RPOP"]), "k".to_owned()],
@@ -28,8 +28,7 @@ fn command(rng: &mut Rng) -> Vec<String> {
         8 => vec!["LSET".to_owned(), "k".to_owned(), index(rng), value(rng)],
         _ if rng.one_in(3) => vec!["LTRIM".to_owned(), "k".to_owned(), index(rng), index(rng)],
         _ => vec!["RPOPLPUSH".to_owned(), "k".to_owned(), "k".to_owned()],
-    };
-    line
+    }
 }
 
 /// The number of nodes of the list `k`, if it is there.
