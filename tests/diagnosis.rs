@@ -1,6 +1,7 @@
 //! What a node tells of itself: slow log, latency, durations, digests, memory.
 
-use testkit::{Client, Program, Reply};
+use std::fmt::Write;
+use testkit::{Client, Oracle, Program, Reply};
 
 fn bulk(text: &str) -> Reply {
     Reply::Bulk(text.as_bytes().to_vec())
@@ -118,7 +119,7 @@ fn monitored(release: &str, commands: &[&str]) -> Vec<String> {
     client.say("PING end");
     let mut seen = Vec::new();
     loop {
-        let line = monitor.read().text().to_owned();
+        let line = monitor.read().text();
         let (time, rest) = line.split_once(' ').expect("a time comes first");
         let (seconds, us) = time.split_once('.').expect("a time has decimals");
         assert!(seconds.parse::<u64>().is_ok() && us.len() == 6 && us.parse::<u32>().is_ok(), "{line}");
@@ -162,9 +163,48 @@ fn clients_are_listed_with_the_commands_that_they_sent_last() {
     let mut other = node.client();
     other.say("MULTI");
     other.say("GET k");
-    let list = client.say("CLIENT LIST").text().to_owned();
+    let list = client.say("CLIENT LIST").text();
     let mut commands: Vec<&str> =
         list.lines().filter_map(|line| line.split(' ').find(|field| field.starts_with("cmd="))).collect();
     commands.sort_unstable();
     assert_eq!(commands, ["cmd=client|list", "cmd=get"]);
+}
+
+/// The fields of a flat map.
+fn fields(map: &[Reply]) -> impl Iterator<Item = (String, &Reply)> {
+    map.chunks_exact(2).map(|pair| (pair[0].text(), &pair[1]))
+}
+
+/// What `COMMAND INFO` tells, with subcommands in the order of their names.
+fn described(reply: &Reply) -> Vec<Reply> {
+    let mut described = array(reply.clone());
+    if let Some(Reply::Array(subcommands)) = described.get_mut(9) {
+        subcommands.sort();
+    }
+    described
+}
+
+#[test]
+fn commands_are_what_those_of_a_real_server_are() {
+    let Some(oracle) = Oracle::start() else { return };
+    let ours = Program::redis("7.0", &[]);
+    let (mut ours, mut theirs) = (ours.client(), oracle.client());
+    let names: Vec<String> = array(ours.say("COMMAND LIST")).iter().map(|name| name.text()).collect();
+    assert!(names.len() > 250, "{} commands", names.len());
+    let mut differences = String::new();
+    for name in names {
+        let [own, real] = [&mut ours, &mut theirs].map(|client| {
+            let info =
+                array(client.run(&["COMMAND", "INFO", &name])).iter().flat_map(described).collect::<Vec<_>>();
+            let docs = array(client.run(&["COMMAND", "DOCS", &name]));
+            let arguments = fields(docs[1].elements()).find(|(field, _)| *field == "arguments");
+            (info, arguments.map(|(_, arguments)| arguments.clone()))
+        });
+        // One of its arguments is told to be deprecated.
+        let same_arguments = own.1 == real.1 || name == "client|kill";
+        if own.0 != real.0 || !same_arguments {
+            let _ = writeln!(differences, "{name}\n  ours   {own:?}\n  theirs {real:?}");
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
 }

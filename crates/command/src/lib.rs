@@ -13,6 +13,7 @@ mod former;
 mod keys;
 mod release;
 mod secrets;
+pub mod syntax;
 
 pub use category::Category;
 pub use flags::Flags;
@@ -40,6 +41,8 @@ pub struct Command<H: 'static> {
     pub group: Group,
     /// Number of arguments, the name (and subcommand) included; negative for "at least".
     pub arity: i8,
+    /// Its arguments, as a line of [`syntax`].
+    pub syntax: &'static str,
     /// Its traits.
     pub flags: Flags,
     /// Access categories beside those that follow from the flags.
@@ -148,6 +151,7 @@ impl<H: Copy> Command<H> {
             deprecated: None,
             group: Group::Generic,
             arity: 0,
+            syntax: "",
             flags: Flags::empty(),
             categories: Category::empty(),
             keys: &[],

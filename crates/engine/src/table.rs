@@ -161,6 +161,8 @@ mod tests {
                 assert!(!entry.record.summary.is_empty(), "{name} has no summary");
                 assert!(entry.record.summary.ends_with('.'), "{name}: a summary is a sentence");
                 assert_eq!(entry.record.name, entry.record.name.to_ascii_lowercase());
+                let arguments = command::syntax::parse(entry.record.syntax);
+                assert!(arguments.is_ok(), "{name}: {arguments:?}");
             }
             assert!(find(table.names(), b"GeT").is_some_and(|entry| entry.record.name == "get"));
             assert!(find(table.names(), &[b'x'; 500]).is_none());

@@ -86,9 +86,13 @@ fn commands_are_described_with_what_each_release_tells() {
         assert_eq!(line(&mut caller(release), "COMMAND INFO llen nosuch"), format!("*2 {described} $-1"));
     }
     let docs = line(&mut caller(Release::V7_0), "COMMAND DOCS llen nosuch object|freq");
-    assert!(docs.starts_with("*4 $4 llen *8 $7 summary "), "{docs}");
+    assert!(docs.starts_with("*4 $4 llen *10 $7 summary "), "{docs}");
     assert!(docs.contains(" $5 since $5 1.0.0 $5 group $4 list $10 complexity $4 O(1)"), "{docs}");
     assert!(docs.contains(" $11 object|freq "), "{docs}");
+    let key = "$9 arguments *1 *6 $4 name $3 key $4 type $3 key $14 key_spec_index :0";
+    assert!(docs.contains(key), "{docs}");
+    let since_7_2 = |release| line(&mut caller(release), "COMMAND DOCS zrank").contains("WITHSCORE");
+    assert_eq!([Release::V7_0, Release::V7_4].map(since_7_2), [false, true]);
     let deprecated = line(&mut caller(Release::V7_0), "COMMAND DOCS rpoplpush");
     assert!(
         deprecated.contains(" $9 doc_flags *1 +deprecated $16 deprecated_since $5 6.2.0 $11 replaced_by ")

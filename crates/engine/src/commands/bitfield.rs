@@ -23,6 +23,9 @@ pub static BITFIELD: Command = Command {
     complexity: "O(1) for each operation.",
     since: v(3, 2, 0),
     arity: -2,
+    syntax: "key operation=[GET (encoding offset:int) | write=([OVERFLOW (WRAP | SAT | FAIL)] \
+             write_operation=(SET (encoding offset:int value:int) | INCRBY (encoding offset:int \
+             increment:int)))]...",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(1, EXCHANGES.union(Access::VARIABLE_FLAGS))
         .noted("This command allows both access and modification of the key")
@@ -38,6 +41,7 @@ pub static BITFIELD_RO: Command = Command {
     complexity: "O(1) for each operation.",
     since: v(6, 0, 0),
     arity: -2,
+    syntax: "key [GET (encoding offset:int)]...",
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
     handler: bitfield_ro,

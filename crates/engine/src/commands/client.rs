@@ -92,6 +92,7 @@ pub static SETNAME: Command = Command {
     summary: "Names the client.",
     since: v(2, 6, 9),
     arity: 3,
+    syntax: "connection-name",
     handler: setname,
     ..SUBCOMMAND
 };
@@ -102,6 +103,7 @@ pub static SETINFO: Command = Command {
     summary: "Says which library the client uses.",
     since: v(7, 2, 0),
     arity: 4,
+    syntax: "attr=(LIB-NAME libname | LIB-VER libver)",
     handler: setinfo,
     ..SUBCOMMAND
 };
@@ -124,6 +126,7 @@ pub static LIST: Command = Command {
     complexity: "O(N) for N clients.",
     since: v(2, 4, 0),
     arity: -2,
+    syntax: "[TYPE (NORMAL | MASTER | REPLICA | PUBSUB)]@5.0.0 id=[ID (client-id:int...)]@6.2.0",
     flags: ADMIN,
     tips: &["nondeterministic_output"],
     handler: list,
@@ -137,6 +140,10 @@ pub static KILL: Command = Command {
     complexity: "O(N) for N clients.",
     since: v(2, 4, 0),
     arity: -3,
+    syntax: "filter=(ip:port=address | new-format=([ID client-id:int]@2.8.12 | \
+             normal_master_slave_pubsub=[TYPE (NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | \
+             PUBSUB)]@2.8.12 | [USER username] | [ADDR ip:port=address] | [LADDR ip:port=address]@6.2.0 | [SKIPME \
+             yes/no] | [MAXAGE maxage:int]@7.4.0)...)",
     flags: ADMIN,
     handler: kill,
     ..SUBCOMMAND
@@ -148,6 +155,7 @@ pub static PAUSE: Command = Command {
     summary: "Serves no commands, or none that write, for a while.",
     since: v(2, 9, 50),
     arity: -3,
+    syntax: "timeout:int mode=[WRITE | ALL]@6.2.0",
     flags: ADMIN,
     handler: pause,
     ..SUBCOMMAND
@@ -172,6 +180,7 @@ pub static UNBLOCK: Command = Command {
     complexity: "O(log N) for N clients.",
     since: v(5, 0, 0),
     arity: -3,
+    syntax: "client-id:int [TIMEOUT | ERROR]",
     flags: ADMIN,
     handler: unblock,
     ..SUBCOMMAND
@@ -183,6 +192,7 @@ pub static REPLY: Command = Command {
     summary: "Says whether the client wants replies.",
     since: v(3, 2, 0),
     arity: 3,
+    syntax: "(ON | OFF | SKIP)",
     handler: reply_mode,
     ..SUBCOMMAND
 };
@@ -193,6 +203,7 @@ pub static NO_EVICT: Command = Command {
     summary: "Says whether the client may be closed to save memory.",
     since: v(7, 0, 0),
     arity: 3,
+    syntax: "enabled=(ON | OFF)",
     flags: ADMIN,
     handler: no_evict,
     ..SUBCOMMAND
@@ -204,6 +215,7 @@ pub static NO_TOUCH: Command = Command {
     summary: "Says whether the client's reads count as using keys.",
     since: v(7, 2, 0),
     arity: 3,
+    syntax: "enabled=(ON | OFF)",
     handler: no_touch,
     ..SUBCOMMAND
 };
@@ -214,6 +226,8 @@ pub static TRACKING: Command = Command {
     summary: "Asks to be told when keys that were read change.",
     since: v(6, 0, 0),
     arity: -3,
+    syntax: "status=(ON | OFF) [REDIRECT client-id:int] [PREFIX prefix]... [BCAST] [OPTIN] [OPTOUT] \
+             [NOLOOP]",
     handler: tracking,
     ..SUBCOMMAND
 };
@@ -244,6 +258,7 @@ pub static CACHING: Command = Command {
     summary: "Says whether the next command's keys are tracked.",
     since: v(6, 0, 0),
     arity: 3,
+    syntax: "mode=(YES | NO)",
     handler: caching,
     ..SUBCOMMAND
 };

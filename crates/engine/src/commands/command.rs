@@ -1,12 +1,13 @@
 //! `COMMAND`: what commands there are, and what they are like.
 //!
-//! What is told of a command follows from its record. The arguments of commands are not described (`COMMAND DOCS`).
+//! What is told of a command follows from its record. Deliberately not there: its history (`COMMAND DOCS`).
 
 use crate::commands::{family, help};
 use crate::keys::{Positions, access, find as find_keys};
 use crate::parse::is_word;
 use crate::table::{Entry, find};
 use crate::{BASE, Command, CommandError, Cx, Node};
+use command::syntax::{self, Argument};
 use command::{Access, Begin, Category, Find, Flags, Former, Group, KeySpec, Refusal, Release, v};
 use resp::{Args, Reply};
 use structures::glob;
@@ -62,6 +63,7 @@ pub static INFO: Command = Command {
     summary: "Describes commands.",
     complexity: "O(N) for N commands.",
     arity: -2,
+    syntax: "[command-name...]",
     tips: UNORDERED,
     handler: info,
     ..SUBCOMMAND
@@ -74,6 +76,7 @@ pub static DOCS: Command = Command {
     complexity: "O(N) for N commands.",
     since: v(7, 0, 0),
     arity: -2,
+    syntax: "[command-name...]",
     tips: UNORDERED,
     handler: docs,
     ..SUBCOMMAND
@@ -86,6 +89,7 @@ pub static LIST: Command = Command {
     complexity: "O(N) for N commands.",
     since: v(7, 0, 0),
     arity: -2,
+    syntax: "filterby=[FILTERBY (MODULE module-name | ACLCAT category | PATTERN pattern:pattern)]",
     tips: UNORDERED,
     handler: list,
     ..SUBCOMMAND
@@ -276,8 +280,13 @@ fn docs(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 fn document(release: Release, name: &[u8], entry: &Entry, reply: &mut Reply) {
     let record = entry.record;
     let deprecated = record.deprecated.filter(|(version, _)| release.has(*version));
+    let arguments = known(release, syntax::parse(record.syntax).unwrap_or_default());
     reply.bulk(name);
-    reply.map(4 + if deprecated.is_some() { 3 } else { 0 } + usize::from(!entry.subcommands.is_empty()));
+    reply.map(
+        4 + if deprecated.is_some() { 3 } else { 0 }
+            + usize::from(!arguments.is_empty())
+            + usize::from(!entry.subcommands.is_empty()),
+    );
     for (name, value) in [
         ("summary", record.summary),
         ("since", &record.since.to_string()),
@@ -295,10 +304,75 @@ fn document(release: Release, name: &[u8], entry: &Entry, reply: &mut Reply) {
         reply.bulk("replaced_by");
         reply.bulk(instead);
     }
+    if !arguments.is_empty() {
+        reply.bulk("arguments");
+        reply.array(arguments.len());
+        arguments.iter().for_each(|argument| document_argument(release, argument, reply));
+    }
     if !entry.subcommands.is_empty() {
         reply.bulk("subcommands");
         reply.map(entry.subcommands.len());
         entry.subcommands.iter().for_each(|sub| document(release, sub.full_name.as_bytes(), sub, reply));
+    }
+}
+
+/// The arguments that a release knows.
+fn known(release: Release, arguments: Vec<Argument>) -> Vec<Argument> {
+    let mut arguments = arguments;
+    arguments.retain(|argument| argument.since.is_none_or(|since| release.has(since)));
+    for argument in &mut arguments {
+        argument.arguments = known(release, std::mem::take(&mut argument.arguments));
+    }
+    arguments
+}
+
+/// Writes what `COMMAND DOCS` tells of an argument.
+fn document_argument(release: Release, argument: &Argument, reply: &mut Reply) {
+    let Argument { name, kind, token, key_spec, since, arguments, .. } = argument;
+    let shown = (release.has(v(7, 2, 0)) && !kind.is_container()).then_some(name);
+    let flags = [
+        (argument.optional, "optional"),
+        (argument.multiple, "multiple"),
+        (argument.multiple_token, "multiple_token"),
+    ];
+    let flags = flags.iter().filter(|(set, _)| *set).map(|(_, name)| name);
+    let told = [
+        shown.is_some(),
+        key_spec.is_some(),
+        token.is_some(),
+        since.is_some(),
+        flags.clone().next().is_some(),
+        kind.is_container(),
+    ];
+    reply.map(2 + told.iter().filter(|told| **told).count());
+    reply.bulk("name");
+    reply.bulk(name);
+    reply.bulk("type");
+    reply.bulk(kind.name());
+    if let Some(shown) = shown {
+        reply.bulk("display_text");
+        reply.bulk(shown);
+    }
+    if let Some(spec) = key_spec {
+        reply.bulk("key_spec_index");
+        reply.integer(i64::from(*spec));
+    }
+    if let Some(token) = token {
+        reply.bulk("token");
+        reply.bulk(token);
+    }
+    if let Some(since) = since {
+        reply.bulk("since");
+        reply.bulk(since.to_string());
+    }
+    if flags.clone().next().is_some() {
+        reply.bulk("flags");
+        statuses(flags, reply);
+    }
+    if kind.is_container() {
+        reply.bulk("arguments");
+        reply.array(arguments.len());
+        arguments.iter().for_each(|argument| document_argument(release, argument, reply));
     }
 }
 

@@ -49,6 +49,7 @@ pub static GET: Command = Command {
     complexity: "O(N*M) for N patterns and M parameters.",
     since: v(2, 0, 0),
     arity: -3,
+    syntax: "(parameter)...",
     former: &[Former::before(Release::V7_0).arity(3)],
     handler: get,
     ..SUBCOMMAND
@@ -61,6 +62,7 @@ pub static SET: Command = Command {
     complexity: "O(N) for N parameters.",
     since: v(2, 0, 0),
     arity: -4,
+    syntax: "(parameter value)...",
     flags: COMMON.union(Flags::KEYSPACE),
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     secrets: Secrets::After(&[

@@ -15,6 +15,7 @@ pub static PING: Command = Command {
     summary: "Answers, to show that the connection is alive.",
     group: Group::Connection,
     arity: -1,
+    syntax: "[message]",
     flags: Flags::FAST.union(Flags::SUBSCRIBED),
     categories: Category::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
@@ -32,6 +33,7 @@ pub static ECHO: Command = Command {
     summary: "Gives its argument back.",
     group: Group::Connection,
     arity: 2,
+    syntax: "message",
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::CONNECTION,
     former: &[
@@ -48,6 +50,7 @@ pub static SELECT: Command = Command {
     summary: "Chooses the database that further commands work on.",
     group: Group::Connection,
     arity: 2,
+    syntax: "index:int",
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
     categories: Category::CONNECTION,
     former: &[
@@ -66,6 +69,7 @@ pub static AUTH: Command = Command {
     complexity: "O(N) for N passwords of the user.",
     group: Group::Connection,
     arity: -2,
+    syntax: "[username]@6.0.0 password",
     flags: Flags::NOSCRIPT
         .union(Flags::LOADING)
         .union(Flags::STALE)
@@ -91,6 +95,7 @@ pub static HELLO: Command = Command {
     since: v(6, 0, 0),
     group: Group::Connection,
     arity: -1,
+    syntax: "arguments=[protover:int [AUTH (username password)] [SETNAME clientname]]",
     flags: Flags::NOSCRIPT
         .union(Flags::LOADING)
         .union(Flags::STALE)

@@ -20,6 +20,7 @@ pub static INCR: Command = Command {
     name: "incr",
     summary: "Adds one to the integer at a key, which is zero if there is none.",
     arity: 2,
+    syntax: "key",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::at(1, EXCHANGES)],
     handler: incr,
@@ -39,6 +40,7 @@ pub static INCRBY: Command = Command {
     name: "incrby",
     summary: "Adds to the integer at a key, which is zero if there is none.",
     arity: 3,
+    syntax: "key increment:int",
     handler: incrby,
     ..INCR
 };
@@ -47,6 +49,7 @@ pub static INCRBY: Command = Command {
 pub static DECRBY: Command = Command {
     name: "decrby",
     summary: "Takes from the integer at a key, which is zero if there is none.",
+    syntax: "key decrement:int",
     handler: decrby,
     ..INCRBY
 };
@@ -55,6 +58,7 @@ pub static DECRBY: Command = Command {
 pub static INCRBYFLOAT: Command = Command {
     name: "incrbyfloat",
     summary: "Adds to the floating-point number at a key, which is zero if there is none.",
+    syntax: "key increment:double",
     since: v(2, 6, 0),
     handler: incrbyfloat,
     ..INCRBY

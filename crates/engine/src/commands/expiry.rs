@@ -18,6 +18,7 @@ pub static EXPIRE: Command = Command {
     summary: "Has a key expire after some seconds.",
     group: Group::Generic,
     arity: -3,
+    syntax: "key seconds:int condition=[NX | XX | GT | LT]@7.0.0",
     flags: Flags::WRITE.union(Flags::FAST),
     categories: Category::KEYSPACE,
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
@@ -31,6 +32,7 @@ pub static EXPIRE: Command = Command {
 pub static PEXPIRE: Command = Command {
     name: "pexpire",
     summary: "Has a key expire after some milliseconds.",
+    syntax: "key milliseconds:int condition=[NX | XX | GT | LT]@7.0.0",
     since: v(2, 6, 0),
     handler: pexpire,
     ..EXPIRE
@@ -40,6 +42,7 @@ pub static PEXPIRE: Command = Command {
 pub static EXPIREAT: Command = Command {
     name: "expireat",
     summary: "Has a key expire at a time in seconds since the epoch.",
+    syntax: "key unix-time-seconds:time condition=[NX | XX | GT | LT]@7.0.0",
     since: v(1, 2, 0),
     handler: expireat,
     ..EXPIRE
@@ -49,6 +52,7 @@ pub static EXPIREAT: Command = Command {
 pub static PEXPIREAT: Command = Command {
     name: "pexpireat",
     summary: "Has a key expire at a time in milliseconds since the epoch.",
+    syntax: "key unix-time-milliseconds:time condition=[NX | XX | GT | LT]@7.0.0",
     since: v(2, 6, 0),
     handler: pexpireat,
     ..EXPIRE
@@ -60,6 +64,7 @@ pub static TTL: Command = Command {
     summary: "Tells in how many seconds a key expires.",
     group: Group::Generic,
     arity: 2,
+    syntax: "key",
     flags: Flags::READONLY.union(Flags::RANDOM).union(Flags::FAST),
     categories: Category::KEYSPACE,
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
@@ -105,6 +110,7 @@ pub static PERSIST: Command = Command {
     since: v(2, 2, 0),
     group: Group::Generic,
     arity: 2,
+    syntax: "key",
     flags: Flags::WRITE.union(Flags::FAST),
     categories: Category::KEYSPACE,
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],

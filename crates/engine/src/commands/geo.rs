@@ -27,6 +27,7 @@ pub static GEOADD: Command = Command {
     since: v(3, 2, 0),
     group: Group::Geo,
     arity: -5,
+    syntax: "key condition=[NX | XX]@6.2.0 change=[CH]@6.2.0 (longitude:double latitude:double member)...",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     categories: Category::GEO,
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
@@ -39,6 +40,7 @@ pub static GEODIST: Command = Command {
     name: "geodist",
     summary: "Gives the distance between two members.",
     arity: -4,
+    syntax: "key member1 member2 unit=[M | KM | FT | MI]",
     handler: geodist,
     ..LOOK
 };
@@ -49,6 +51,7 @@ pub static GEOPOS: Command = Command {
     summary: "Gives the places of members.",
     complexity: "O(1) for each member.",
     arity: -2,
+    syntax: "key member...",
     handler: geopos,
     ..LOOK
 };
@@ -59,6 +62,7 @@ pub static GEOHASH: Command = Command {
     summary: "Gives the places of members as strings that are alike where the places are near.",
     complexity: "O(1) for each member.",
     arity: -2,
+    syntax: "key member...",
     handler: geohash,
     ..LOOK
 };

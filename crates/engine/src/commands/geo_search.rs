@@ -49,6 +49,9 @@ pub static GEORADIUS: Command = Command {
     summary: "Searches around a place; gives or stores the members found.",
     deprecated: Some((v(6, 2, 0), "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS`")),
     arity: -6,
+    syntax: "key longitude:double latitude:double radius:double unit=(M | KM | FT | MI) [WITHCOORD] \
+             [WITHDIST] [WITHHASH] count=[COUNT count:int [ANY]@6.2.0] order=[ASC | DESC] [STORE key] \
+             [STOREDIST key]",
     keys: &[
         KeySpec::at(1, Access::RO.union(Access::ACCESS)),
         KeySpec::after("STORE", 6, STORES),
@@ -65,6 +68,8 @@ pub static GEORADIUS_RO: Command = Command {
     summary: "Searches around a place; gives the members found.",
     deprecated: Some((v(6, 2, 0), "`GEOSEARCH` with `BYRADIUS`")),
     arity: -6,
+    syntax: "key longitude:double latitude:double radius:double unit=(M | KM | FT | MI) [WITHCOORD] \
+             [WITHDIST] [WITHHASH] count=[COUNT count:int [ANY]@6.2.0] order=[ASC | DESC]",
     handler: |cx, args, reply| search(cx, args, reply, Form::Radius { stores: false }),
     ..RADIUS_RO
 };
@@ -76,6 +81,8 @@ pub static GEORADIUSBYMEMBER: Command = Command {
     summary: "Searches around a member; gives or stores the members found.",
     deprecated: Some((v(6, 2, 0), "`GEOSEARCH` and `GEOSEARCHSTORE` with `BYRADIUS` and `FROMMEMBER`")),
     arity: -5,
+    syntax: "key member radius:double unit=(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] \
+             count=[COUNT count:int [ANY]] order=[ASC | DESC] [STORE key] [STOREDIST key]",
     keys: &[
         KeySpec::at(1, Access::RO.union(Access::ACCESS)),
         KeySpec::after("STORE", 5, STORES),
@@ -92,6 +99,8 @@ pub static GEORADIUSBYMEMBER_RO: Command = Command {
     summary: "Searches around a member; gives the members found.",
     deprecated: Some((v(6, 2, 0), "`GEOSEARCH` with `BYRADIUS` and `FROMMEMBER`")),
     arity: -5,
+    syntax: "key member radius:double unit=(M | KM | FT | MI) [WITHCOORD] [WITHDIST] [WITHHASH] \
+             count=[COUNT count:int [ANY]] order=[ASC | DESC]",
     handler: |cx, args, reply| search(cx, args, reply, Form::RadiusByMember { stores: false }),
     ..RADIUS_RO
 };
@@ -103,6 +112,10 @@ pub static GEOSEARCH: Command = Command {
     summary: "Searches a circle or a box; gives the members found.",
     since: v(6, 2, 0),
     arity: -7,
+    syntax: "key from=(FROMMEMBER member | FROMLONLAT (longitude:double latitude:double)) \
+             by=(circle=(BYRADIUS radius:double unit=(M | KM | FT | MI)) | box=(BYBOX width:double \
+             height:double unit=(M | KM | FT | MI))) order=[ASC | DESC] count=[COUNT count:int [ANY]] \
+             [WITHCOORD] [WITHDIST] [WITHHASH]",
     handler: |cx, args, reply| search(cx, args, reply, Form::Search),
     ..SEARCH
 };
@@ -114,6 +127,10 @@ pub static GEOSEARCHSTORE: Command = Command {
     summary: "Searches a circle or a box; stores the members found.",
     since: v(6, 2, 0),
     arity: -8,
+    syntax: "destination:key source:key from=(FROMMEMBER member | FROMLONLAT (longitude:double \
+             latitude:double)) by=(circle=(BYRADIUS radius:double unit=(M | KM | FT | MI)) | \
+             box=(BYBOX width:double height:double unit=(M | KM | FT | MI))) order=[ASC | DESC] \
+             count=[COUNT count:int [ANY]] [STOREDIST]",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(1, STORES), KeySpec::at(2, Access::RO.union(Access::ACCESS))],
     range: Range::new(1, 2, 1),

@@ -51,6 +51,7 @@ const TELLS: Command = Command {
 pub static HEXPIRE: Command = Command {
     name: "hexpire",
     summary: "Has fields of a hash expire after some seconds.",
+    syntax: "key seconds:int condition=[NX | XX | GT | LT] fields=FIELDS (numfields:int field...)",
     handler: hexpire,
     ..SETS
 };
@@ -59,6 +60,7 @@ pub static HEXPIRE: Command = Command {
 pub static HPEXPIRE: Command = Command {
     name: "hpexpire",
     summary: "Has fields of a hash expire after some milliseconds.",
+    syntax: "key milliseconds:int condition=[NX | XX | GT | LT] fields=FIELDS (numfields:int field...)",
     handler: hpexpire,
     ..SETS
 };
@@ -67,6 +69,8 @@ pub static HPEXPIRE: Command = Command {
 pub static HEXPIREAT: Command = Command {
     name: "hexpireat",
     summary: "Has fields of a hash expire at a time in seconds since the epoch.",
+    syntax: "key unix-time-seconds:time condition=[NX | XX | GT | LT] fields=FIELDS (numfields:int \
+             field...)",
     handler: hexpireat,
     ..SETS
 };
@@ -75,6 +79,8 @@ pub static HEXPIREAT: Command = Command {
 pub static HPEXPIREAT: Command = Command {
     name: "hpexpireat",
     summary: "Has fields of a hash expire at a time in milliseconds since the epoch.",
+    syntax: "key unix-time-milliseconds:time condition=[NX | XX | GT | LT] fields=FIELDS \
+             (numfields:int field...)",
     handler: hpexpireat,
     ..SETS
 };
@@ -84,6 +90,7 @@ pub static HPEXPIREAT: Command = Command {
 pub static HTTL: Command = Command {
     name: "httl",
     summary: "Tells in how many seconds fields of a hash expire.",
+    syntax: "key fields=FIELDS (numfields:int field...)",
     handler: httl,
     ..TELLS
 };
@@ -92,6 +99,7 @@ pub static HTTL: Command = Command {
 pub static HPTTL: Command = Command {
     name: "hpttl",
     summary: "Tells in how many milliseconds fields of a hash expire.",
+    syntax: "key fields=FIELDS (numfields:int field...)",
     handler: hpttl,
     ..TELLS
 };
@@ -101,6 +109,7 @@ pub static HPTTL: Command = Command {
 pub static HEXPIRETIME: Command = Command {
     name: "hexpiretime",
     summary: "Tells when fields of a hash expire, in seconds since the epoch.",
+    syntax: "key fields=FIELDS (numfields:int field...)",
     handler: hexpiretime,
     ..TELLS
 };
@@ -109,6 +118,7 @@ pub static HEXPIRETIME: Command = Command {
 pub static HPEXPIRETIME: Command = Command {
     name: "hpexpiretime",
     summary: "Tells when fields of a hash expire, in milliseconds since the epoch.",
+    syntax: "key fields=FIELDS (numfields:int field...)",
     handler: hpexpiretime,
     ..TELLS
 };
@@ -118,6 +128,7 @@ pub static HPERSIST: Command = Command {
     name: "hpersist",
     summary: "Has fields of a hash no longer expire.",
     arity: -5,
+    syntax: "key fields=FIELDS (numfields:int field...)",
     flags: Flags::WRITE.union(Flags::FAST),
     handler: hpersist,
     ..SETS

@@ -33,6 +33,7 @@ pub static PFADD: Command = Command {
     summary: "Adds elements to a HyperLogLog, which is created if there is none.",
     complexity: "O(1) for each element.",
     arity: -2,
+    syntax: "key [element...]",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::INSERT))],
     handler: pfadd,
@@ -45,6 +46,7 @@ pub static PFCOUNT: Command = Command {
     summary: "Estimates how many different elements HyperLogLogs have seen.",
     complexity: "O(1) for one key, with the last estimate kept; O(N) for N keys.",
     arity: -2,
+    syntax: "key...",
     flags: Flags::READONLY.union(Flags::MAY_REPLICATE),
     keys: &[KeySpec::range(1, -1, 1, Access::RW.union(Access::ACCESS))
         .noted("RW because it may change the internal representation of the key, and propagate to replicas")],
@@ -60,6 +62,7 @@ pub static PFMERGE: Command = Command {
     summary: "Adds to a HyperLogLog all elements that others have seen.",
     complexity: "O(N) for N keys.",
     arity: -2,
+    syntax: "destkey:key sourcekey:key...",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::at(1, Access::RW.union(Access::ACCESS).union(Access::INSERT)),
@@ -77,6 +80,7 @@ pub static PFDEBUG: Command = Command {
     summary: "Shows what a HyperLogLog is made of.",
     complexity: "O(1), for all registers.",
     arity: 3,
+    syntax: "subcommand key",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::ADMIN),
     keys: &[KeySpec::at(2, Access::RW.union(Access::ACCESS))],
     range: Range::new(2, 2, 1),

@@ -30,6 +30,7 @@ pub static INFO: Command = Command {
     summary: "Tells of the server: its memory, clients, statistics.",
     group: Group::Server,
     arity: -1,
+    syntax: "[section...]",
     // All shards are held to count their keys.
     flags: Flags::LOADING.union(Flags::STALE).union(Flags::KEYSPACE),
     categories: Category::DANGEROUS,

@@ -51,6 +51,7 @@ pub static GRAPH: Command = Command {
     name: "graph",
     summary: "Draws how long an event took.",
     arity: 3,
+    syntax: "event",
     handler: graph,
     ..SUBCOMMAND
 };
@@ -60,6 +61,7 @@ pub static HISTORY: Command = Command {
     name: "history",
     summary: "Gives the samples of an event.",
     arity: 3,
+    syntax: "event",
     handler: history,
     ..SUBCOMMAND
 };
@@ -79,6 +81,7 @@ pub static RESET: Command = Command {
     name: "reset",
     summary: "Forgets the samples of some events, or of all.",
     arity: -2,
+    syntax: "[event...]",
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     handler: reset,
     ..SUBCOMMAND
@@ -91,6 +94,7 @@ pub static HISTOGRAM: Command = Command {
     complexity: "O(N) for N commands.",
     since: v(7, 0, 0),
     arity: -2,
+    syntax: "[command...]",
     handler: histogram,
     ..SUBCOMMAND
 };

@@ -24,6 +24,7 @@ pub static LCS: Command = Command {
     complexity: "O(N*M) for strings of N and M bytes.",
     since: v(7, 0, 0),
     arity: -3,
+    syntax: "key1:key key2:key0 [LEN] [IDX] [MINMATCHLEN len:int] [WITHMATCHLEN]",
     flags: Flags::READONLY,
     keys: &[KeySpec::range(1, 1, 1, Access::RO.union(Access::ACCESS))],
     range: Range::new(1, 2, 1),
@@ -37,6 +38,7 @@ pub static STRALGO: Command = Command {
     since: v(6, 0, 0),
     until: Some(v(7, 0, 0)),
     arity: -2,
+    syntax: "",
     flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
     keys: &[KeySpec {
         find: Find::Range { last: 1, step: 1, limit: 0 },

@@ -39,6 +39,7 @@ const POP: Command = Command {
 pub static BLPOP: Command = Command {
     name: "blpop",
     summary: "Takes the element at the head of the first of some lists that is there; waits if there is none.",
+    syntax: "key... timeout:double",
     former: &[FORMER, FORMER_6],
     handler: |cx, args, reply| pop(cx, args, reply, Side::Left, serve_blpop),
     ..POP
@@ -48,6 +49,7 @@ pub static BLPOP: Command = Command {
 pub static BRPOP: Command = Command {
     name: "brpop",
     summary: "Takes the element at the tail of the first of some lists that is there; waits if there is none.",
+    syntax: "key... timeout:double",
     former: &[FORMER, FORMER_6, Former::before(Release::V4_0).range(1, 1, 1)],
     handler: |cx, args, reply| pop(cx, args, reply, Side::Right, serve_brpop),
     ..POP
@@ -60,6 +62,7 @@ pub static BRPOPLPUSH: Command = Command {
     since: v(2, 2, 0),
     deprecated: Some((v(6, 2, 0), "`BLMOVE` with `RIGHT` and `LEFT`")),
     arity: 4,
+    syntax: "source:key destination:key timeout:double",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::BLOCKING),
     keys: FROM_TO,
     range: Range::new(1, 2, 1),
@@ -74,6 +77,7 @@ pub static BLMOVE: Command = Command {
     summary: "Moves the element at one end of a list to an end of another, or of the same; waits for it.",
     since: v(6, 2, 0),
     arity: 6,
+    syntax: "source:key destination:key wherefrom=(LEFT | RIGHT) whereto=(LEFT | RIGHT) timeout:double",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::BLOCKING),
     keys: FROM_TO,
     range: Range::new(1, 2, 1),
@@ -89,6 +93,7 @@ pub static BLMPOP: Command = Command {
     complexity: "O(K+N) for K keys and N elements.",
     since: v(7, 0, 0),
     arity: -5,
+    syntax: "timeout:double numkeys:int key... where=(LEFT | RIGHT) [COUNT count:int]",
     flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
     keys: &[KeySpec::counted(2, TAKES)],
     handler: blmpop,

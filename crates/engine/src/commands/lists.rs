@@ -58,6 +58,7 @@ pub(super) const FROM_TO: &[KeySpec] =
 pub static LPUSH: Command = Command {
     name: "lpush",
     summary: "Puts elements before the head of a list, one after the other; makes the list if there is none.",
+    syntax: "key element...",
     handler: |cx, args, reply| push(cx, args, reply, Side::Left, false),
     ..PUSH
 };
@@ -66,6 +67,7 @@ pub static LPUSH: Command = Command {
 pub static RPUSH: Command = Command {
     name: "rpush",
     summary: "Puts elements after the tail of a list, one after the other; makes the list if there is none.",
+    syntax: "key element...",
     handler: |cx, args, reply| push(cx, args, reply, Side::Right, false),
     ..PUSH
 };
@@ -74,6 +76,7 @@ pub static RPUSH: Command = Command {
 pub static LPUSHX: Command = Command {
     name: "lpushx",
     summary: "Puts elements before the head of a list, if there is one.",
+    syntax: "key element...",
     handler: |cx, args, reply| push(cx, args, reply, Side::Left, true),
     ..PUSHX
 };
@@ -82,6 +85,7 @@ pub static LPUSHX: Command = Command {
 pub static RPUSHX: Command = Command {
     name: "rpushx",
     summary: "Puts elements after the tail of a list, if there is one.",
+    syntax: "key element...",
     handler: |cx, args, reply| push(cx, args, reply, Side::Right, true),
     ..PUSHX
 };
@@ -90,6 +94,7 @@ pub static RPUSHX: Command = Command {
 pub static LPOP: Command = Command {
     name: "lpop",
     summary: "Takes elements from the head of a list.",
+    syntax: "key [count:int]@6.2.0",
     handler: |cx, args, reply| pop(cx, args, reply, Side::Left),
     ..POP
 };
@@ -98,6 +103,7 @@ pub static LPOP: Command = Command {
 pub static RPOP: Command = Command {
     name: "rpop",
     summary: "Takes elements from the tail of a list.",
+    syntax: "key [count:int]@6.2.0",
     handler: |cx, args, reply| pop(cx, args, reply, Side::Right),
     ..POP
 };
@@ -107,6 +113,7 @@ pub static LLEN: Command = Command {
     name: "llen",
     summary: "Gives the length of a list.",
     arity: 2,
+    syntax: "key",
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RO)],
     handler: llen,
@@ -119,6 +126,7 @@ pub static LRANGE: Command = Command {
     summary: "Gives the elements of a list from one index to another.",
     complexity: "O(S+N) for N elements, S from the nearer end.",
     arity: 4,
+    syntax: "key start:int stop:int",
     flags: Flags::READONLY,
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
     handler: lrange,
@@ -131,6 +139,7 @@ pub static LINDEX: Command = Command {
     summary: "Gives the element of a list at an index.",
     complexity: "O(N) for an element N from the nearer end.",
     arity: 3,
+    syntax: "key index:int",
     flags: Flags::READONLY,
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
     handler: lindex,
@@ -143,6 +152,7 @@ pub static LSET: Command = Command {
     summary: "Puts another element in the place of one in a list.",
     complexity: "O(N) for an element N from the nearer end.",
     arity: 4,
+    syntax: "key index:int element",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
     handler: lset,
@@ -157,6 +167,7 @@ pub static LINSERT: Command = Command {
     complexity: "O(N) for a pivot N from the head.",
     since: v(2, 2, 0),
     arity: 5,
+    syntax: "key where=(BEFORE | AFTER) pivot element",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(1, Access::RW.union(Access::INSERT))],
     handler: linsert,
@@ -169,6 +180,7 @@ pub static LREM: Command = Command {
     summary: "Removes elements that are equal to a given one, from the head, from the tail, or all.",
     complexity: "O(N) for a list of N elements.",
     arity: 4,
+    syntax: "key count:int element",
     flags: Flags::WRITE,
     keys: &[KeySpec::at(1, Access::RW.union(Access::DELETE))],
     handler: lrem,
@@ -181,6 +193,7 @@ pub static LTRIM: Command = Command {
     summary: "Removes all elements of a list but those from one index to another.",
     complexity: "O(N) for N elements that are removed.",
     arity: 4,
+    syntax: "key start:int stop:int",
     flags: Flags::WRITE,
     keys: &[KeySpec::at(1, Access::RW.union(Access::DELETE))],
     handler: ltrim,
@@ -195,6 +208,7 @@ pub static LPOS: Command = Command {
     complexity: "O(N) for N elements that are looked at.",
     since: v(6, 0, 6),
     arity: -3,
+    syntax: "key element [RANK rank:int] [COUNT num-matches:int] [MAXLEN len:int]",
     flags: Flags::READONLY,
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
     handler: lpos,
@@ -208,6 +222,7 @@ pub static RPOPLPUSH: Command = Command {
     since: v(1, 2, 0),
     deprecated: Some((v(6, 2, 0), "`LMOVE` with `RIGHT` and `LEFT`")),
     arity: 3,
+    syntax: "source:key destination:key",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: FROM_TO,
     range: Range::new(1, 2, 1),
@@ -221,6 +236,7 @@ pub static LMOVE: Command = Command {
     summary: "Moves the element at one end of a list to an end of another, or of the same.",
     since: v(6, 2, 0),
     arity: 5,
+    syntax: "source:key destination:key wherefrom=(LEFT | RIGHT) whereto=(LEFT | RIGHT)",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: FROM_TO,
     range: Range::new(1, 2, 1),
@@ -235,6 +251,7 @@ pub static LMPOP: Command = Command {
     complexity: "O(K+N) for K keys and N elements.",
     since: v(7, 0, 0),
     arity: -4,
+    syntax: "numkeys:int key... where=(LEFT | RIGHT) [COUNT count:int]",
     flags: Flags::WRITE.union(Flags::MOVABLEKEYS),
     keys: &[KeySpec::counted(1, TAKES)],
     range: Range::NONE,

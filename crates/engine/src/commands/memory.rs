@@ -42,6 +42,7 @@ pub static USAGE: Command = Command {
     name: "usage",
     summary: "Tells how much memory a key takes, with its value.",
     arity: -3,
+    syntax: "key [SAMPLES count:int]",
     flags: Flags::READONLY,
     keys: &[KeySpec::at(2, Access::RO)],
     range: Range::new(2, 2, 1),

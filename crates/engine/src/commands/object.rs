@@ -55,13 +55,19 @@ const SUBCOMMAND: Command = Command {
 };
 
 /// `OBJECT ENCODING key`: how the value is stored, or nil.
-pub static ENCODING: Command =
-    Command { name: "encoding", summary: "Tells how a value is stored.", handler: encoding_of, ..SUBCOMMAND };
+pub static ENCODING: Command = Command {
+    name: "encoding",
+    summary: "Tells how a value is stored.",
+    syntax: "key",
+    handler: encoding_of,
+    ..SUBCOMMAND
+};
 
 /// `OBJECT FREQ key`: the logarithmic counter of accesses, or nil.
 pub static FREQ: Command = Command {
     name: "freq",
     summary: "Tells how often a key is used, on a logarithmic scale.",
+    syntax: "key",
     since: v(4, 0, 0),
     handler: freq,
     ..SUBCOMMAND
@@ -71,6 +77,7 @@ pub static FREQ: Command = Command {
 pub static IDLETIME: Command = Command {
     name: "idletime",
     summary: "Tells for how long a key has not been used.",
+    syntax: "key",
     handler: idletime,
     ..SUBCOMMAND
 };
@@ -79,6 +86,7 @@ pub static IDLETIME: Command = Command {
 pub static REFCOUNT: Command = Command {
     name: "refcount",
     summary: "Tells how many references to a value there are.",
+    syntax: "key",
     handler: refcount,
     ..SUBCOMMAND
 };

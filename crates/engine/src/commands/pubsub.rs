@@ -35,6 +35,7 @@ pub static PUBLISH: Command = Command {
     since: v(2, 0, 0),
     group: Group::PubSub,
     arity: 3,
+    syntax: "channel message",
     flags: ASKS.union(Flags::FAST).union(Flags::MAY_REPLICATE),
     former: &[
         Former::before(Release::V6_2).without(Flags::MAY_REPLICATE),
@@ -52,6 +53,7 @@ pub static SPUBLISH: Command = Command {
     since: v(7, 0, 0),
     group: Group::PubSub,
     arity: 3,
+    syntax: "shardchannel message",
     flags: ASKS.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::NOT_KEY)],
     range: Range::ONE,
@@ -68,6 +70,7 @@ pub static SUBSCRIBE: Command = Command {
     since: v(2, 0, 0),
     group: Group::PubSub,
     arity: -2,
+    syntax: "channel...",
     flags: LISTENS,
     former: READONLY_BEFORE_4,
     handler: subscribe,
@@ -78,6 +81,7 @@ pub static SUBSCRIBE: Command = Command {
 pub static PSUBSCRIBE: Command = Command {
     name: "psubscribe",
     summary: "Listens to all channels whose names match patterns.",
+    syntax: "(pattern:pattern)...",
     complexity: "O(N) for N patterns.",
     handler: psubscribe,
     ..SUBSCRIBE
@@ -87,6 +91,7 @@ pub static PSUBSCRIBE: Command = Command {
 pub static SSUBSCRIBE: Command = Command {
     name: "ssubscribe",
     summary: "Listens to shard channels.",
+    syntax: "shardchannel...",
     complexity: "O(N) for N shard channels.",
     since: v(7, 0, 0),
     keys: &[KeySpec::range(1, -1, 1, Access::NOT_KEY)],
@@ -102,6 +107,7 @@ pub static UNSUBSCRIBE: Command = Command {
     summary: "No longer listens to channels.",
     complexity: "O(N) for N channels.",
     arity: -1,
+    syntax: "[channel...]",
     handler: unsubscribe,
     ..SUBSCRIBE
 };
@@ -112,6 +118,7 @@ pub static PUNSUBSCRIBE: Command = Command {
     summary: "No longer listens to patterns.",
     complexity: "O(N) for N patterns.",
     arity: -1,
+    syntax: "[pattern:pattern...]",
     handler: punsubscribe,
     ..SUBSCRIBE
 };
@@ -123,6 +130,7 @@ pub static SUNSUBSCRIBE: Command = Command {
     complexity: "O(N) for N shard channels.",
     since: v(7, 0, 0),
     arity: -1,
+    syntax: "[shardchannel...]",
     keys: &[KeySpec::range(1, -1, 1, Access::NOT_KEY)],
     range: Range::ALL,
     former: &[],
@@ -153,6 +161,7 @@ pub static CHANNELS: Command = Command {
     since: v(2, 8, 0),
     group: Group::PubSub,
     arity: -2,
+    syntax: "[pattern:pattern]",
     flags: ASKS,
     handler: channels,
     ..BASE
@@ -162,6 +171,7 @@ pub static CHANNELS: Command = Command {
 pub static NUMSUB: Command = Command {
     name: "numsub",
     summary: "Counts the clients that listen to channels.",
+    syntax: "[channel...]",
     complexity: "O(N) for N channels.",
     handler: numsub,
     ..CHANNELS
@@ -173,6 +183,7 @@ pub static NUMPAT: Command = Command {
     summary: "Counts the patterns that somebody listens to.",
     complexity: "O(1)",
     arity: 2,
+    syntax: "",
     handler: numpat,
     ..CHANNELS
 };
@@ -191,6 +202,7 @@ pub static SHARDCHANNELS: Command = Command {
 pub static SHARDNUMSUB: Command = Command {
     name: "shardnumsub",
     summary: "Counts the clients that listen to shard channels.",
+    syntax: "[shardchannel...]",
     complexity: "O(N) for N shard channels.",
     since: v(7, 0, 0),
     handler: shardnumsub,

@@ -28,6 +28,7 @@ pub static SCAN: Command = Command {
     since: v(2, 8, 0),
     group: Group::Generic,
     arity: -2,
+    syntax: "cursor:int [MATCH pattern:pattern] [COUNT count:int] [TYPE type]@6.0.0",
     flags: Flags::READONLY.union(Flags::RANDOM).union(Flags::KEYSPACE),
     categories: Category::KEYSPACE,
     tips: &["nondeterministic_output", "request_policy:special", "response_policy:special"],
@@ -52,6 +53,7 @@ const MEMBERS: Command = Command {
 pub static SSCAN: Command = Command {
     name: "sscan",
     summary: "Iterates over the members of a set.",
+    syntax: "key cursor:int [MATCH pattern:pattern] [COUNT count:int]",
     group: Group::Set,
     categories: Category::SET,
     handler: sscan,
@@ -62,6 +64,7 @@ pub static SSCAN: Command = Command {
 pub static HSCAN: Command = Command {
     name: "hscan",
     summary: "Iterates over the fields of a hash.",
+    syntax: "key cursor:int [MATCH pattern:pattern] [COUNT count:int] [NOVALUES]@7.4.0",
     group: Group::Hash,
     categories: Category::HASH,
     handler: hscan,
@@ -72,6 +75,7 @@ pub static HSCAN: Command = Command {
 pub static ZSCAN: Command = Command {
     name: "zscan",
     summary: "Iterates over the members of a sorted set.",
+    syntax: "key cursor:int [MATCH pattern:pattern] [COUNT count:int]",
     group: Group::SortedSet,
     categories: Category::SORTEDSET,
     handler: zscan,

@@ -69,6 +69,7 @@ pub static SHUTDOWN: Command = Command {
     complexity: "O(N) for N keys if they are saved, O(1) otherwise.",
     group: Group::Server,
     arity: -1,
+    syntax: "[NOSAVE | SAVE] [NOW]@7.0.0 [FORCE]@7.0.0 [ABORT]@7.0.0",
     flags: Flags::ADMIN
         .union(Flags::NOSCRIPT)
         .union(Flags::LOADING)
@@ -91,6 +92,7 @@ pub static LOLWUT: Command = Command {
     since: v(5, 0, 0),
     group: Group::Server,
     arity: -1,
+    syntax: "[VERSION version:int]",
     flags: Flags::READONLY.union(Flags::FAST),
     former: &[Former::before(Release::V6_2).without(Flags::FAST)],
     handler: lolwut,

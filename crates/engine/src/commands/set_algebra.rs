@@ -44,6 +44,7 @@ const STORES: Command = Command {
 pub static SINTER: Command = Command {
     name: "sinter",
     summary: "Gives the members that several sets have in common.",
+    syntax: "key...",
     complexity: "O(N*M) for M sets of which the smallest has N members.",
     handler: sinter,
     ..READS
@@ -57,6 +58,7 @@ pub static SINTERCARD: Command = Command {
     since: v(7, 0, 0),
     group: Group::Set,
     arity: -3,
+    syntax: "numkeys:int key... [LIMIT limit:int]",
     flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
     categories: Category::SET,
     keys: &[KeySpec::counted(1, Access::RO.union(Access::ACCESS))],
@@ -68,6 +70,7 @@ pub static SINTERCARD: Command = Command {
 pub static SINTERSTORE: Command = Command {
     name: "sinterstore",
     summary: "Stores the members that several sets have in common.",
+    syntax: "destination:key key...",
     complexity: "O(N*M) for M sets of which the smallest has N members.",
     former: &[Former::before(Release::V7_4).keys(&[
         KeySpec::at(1, Access::RW.union(Access::UPDATE)),
@@ -81,6 +84,7 @@ pub static SINTERSTORE: Command = Command {
 pub static SUNION: Command = Command {
     name: "sunion",
     summary: "Gives the members of several sets.",
+    syntax: "key...",
     complexity: "O(N) for N members of all sets together.",
     handler: sunion,
     ..READS
@@ -90,6 +94,7 @@ pub static SUNION: Command = Command {
 pub static SUNIONSTORE: Command = Command {
     name: "sunionstore",
     summary: "Stores the members of several sets.",
+    syntax: "destination:key key...",
     complexity: "O(N) for N members of all sets together.",
     handler: sunionstore,
     ..STORES
@@ -99,6 +104,7 @@ pub static SUNIONSTORE: Command = Command {
 pub static SDIFF: Command = Command {
     name: "sdiff",
     summary: "Gives the members of a set that others do not have.",
+    syntax: "key...",
     complexity: "O(N) for N members of all sets together.",
     handler: sdiff,
     ..READS
@@ -108,6 +114,7 @@ pub static SDIFF: Command = Command {
 pub static SDIFFSTORE: Command = Command {
     name: "sdiffstore",
     summary: "Stores the members of a set that others do not have.",
+    syntax: "destination:key key...",
     complexity: "O(N) for N members of all sets together.",
     handler: sdiffstore,
     ..STORES

@@ -40,6 +40,7 @@ pub static GET: Command = Command {
     summary: "Gives the newest commands that took long.",
     complexity: "O(N) for N entries given.",
     arity: -2,
+    syntax: "[count:int]",
     tips: &["request_policy:all_nodes", "nondeterministic_output"],
     handler: get,
     ..SUBCOMMAND

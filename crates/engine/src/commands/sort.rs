@@ -38,6 +38,8 @@ pub static SORT: Command = Command {
     complexity: "O(N+M*log(M)) for N elements of which M are given; O(N) if nothing is sorted.",
     group: Group::Generic,
     arity: -2,
+    syntax: "key [BY pattern:pattern1] [LIMIT (offset:int count:int)] [GET pattern:pattern1]... \
+             order=[ASC | DESC] sorting=[ALPHA] [STORE destination:key2]",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::MOVABLEKEYS),
     categories: Category::SET.union(Category::SORTEDSET).union(Category::LIST).union(Category::DANGEROUS),
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS)), FOUND, STORED],
@@ -51,6 +53,8 @@ pub static SORT: Command = Command {
 pub static SORT_RO: Command = Command {
     name: "sort_ro",
     summary: "Sorts the elements of a list, set or sorted set.",
+    syntax: "key [BY pattern:pattern1] [LIMIT (offset:int count:int)] [GET pattern:pattern1]... \
+             order=[ASC | DESC] sorting=[ALPHA]",
     since: v(7, 0, 0),
     flags: Flags::READONLY.union(Flags::MOVABLEKEYS),
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS)), FOUND],

@@ -22,6 +22,8 @@ pub static XCLAIM: Command = Command {
     summary: "Takes over entries that another consumer has yet to acknowledge.",
     complexity: "O(log(N)) for each entry, where N are pending.",
     arity: -6,
+    syntax: "key group consumer min-idle-time id... [IDLE ms:int] [TIME unix-time-milliseconds:time] \
+             [RETRYCOUNT count:int] [FORCE] [JUSTID] [LASTID id]",
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
     tips: NONDETERMINISTIC,
@@ -35,6 +37,7 @@ pub static XCLAIM: Command = Command {
 pub static XAUTOCLAIM: Command = Command {
     name: "xautoclaim",
     summary: "Takes over entries that have not been acknowledged for long, whoever was given them.",
+    syntax: "key group consumer min-idle-time start [COUNT count:int] [JUSTID]",
     complexity: "O(N) for N entries that are asked for.",
     since: v(6, 2, 0),
     keys: &[KeySpec::at(1, Access::RW.union(Access::DELETE))],

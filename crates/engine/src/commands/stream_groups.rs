@@ -44,6 +44,7 @@ static CREATE: Command = Command {
     name: "create",
     summary: "Makes a group that is given the entries after an id.",
     arity: -5,
+    syntax: "key groupname id=(id | new_id=$) [MKSTREAM] [ENTRIESREAD entries_read:int]",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(2, Access::RW.union(Access::INSERT))],
     handler: create,
@@ -56,6 +57,7 @@ static CREATE_CONSUMER_COMMAND: Command = Command {
     summary: "Makes a consumer of a group.",
     since: v(6, 2, 0),
     arity: 5,
+    syntax: "key groupname consumername",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[KeySpec::at(2, Access::RW.union(Access::INSERT))],
     handler: create_consumer,
@@ -68,6 +70,7 @@ static DEL_CONSUMER: Command = Command {
     summary: "Removes a consumer of a group.",
     complexity: "O(N) for N entries that it had yet to acknowledge.",
     arity: 5,
+    syntax: "key groupname consumername",
     keys: &[KeySpec::at(2, Access::RW.union(Access::DELETE))],
     handler: delete_consumer,
     ..GROUP
@@ -79,6 +82,7 @@ static DESTROY: Command = Command {
     summary: "Removes a group.",
     complexity: "O(N) for N entries that were yet to be acknowledged.",
     arity: 4,
+    syntax: "key groupname",
     keys: &[KeySpec::at(2, Access::RW.union(Access::DELETE))],
     handler: destroy,
     ..GROUP
@@ -89,6 +93,7 @@ static SET_ID: Command = Command {
     name: "setid",
     summary: "Has a group go on after another id.",
     arity: -5,
+    syntax: "key groupname id=(id | new_id=$) [ENTRIESREAD entries_read:int]",
     keys: &[KeySpec::at(2, Access::RW.union(Access::UPDATE))],
     handler: set_id,
     ..GROUP
@@ -111,6 +116,7 @@ pub static XACK: Command = Command {
     summary: "Takes note that entries have been dealt with.",
     complexity: "O(1) for each entry.",
     arity: -4,
+    syntax: "key group id...",
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
     former: &[
@@ -129,6 +135,7 @@ pub static XPENDING: Command = Command {
     summary: "Tells which entries have yet to be acknowledged.",
     complexity: "O(N) for N entries that are looked at.",
     arity: -3,
+    syntax: "key group filters=[[IDLE min-idle-time:int]@6.2.0 start end count:int [consumer]]",
     flags: Flags::READONLY,
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
     tips: super::streams::NONDETERMINISTIC,

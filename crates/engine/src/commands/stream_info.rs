@@ -45,6 +45,7 @@ static CONSUMERS: Command = Command {
     summary: "Tells about the consumers of a group.",
     complexity: "O(N) for N consumers.",
     arity: 4,
+    syntax: "key groupname",
     tips: super::streams::NONDETERMINISTIC,
     handler: consumers,
     ..INFO
@@ -56,6 +57,7 @@ static GROUPS: Command = Command {
     summary: "Tells about the groups of a stream.",
     complexity: "O(N) for N groups.",
     arity: 3,
+    syntax: "key",
     handler: groups,
     ..INFO
 };
@@ -66,6 +68,7 @@ static STREAM_COMMAND: Command = Command {
     summary: "Tells about a stream, and all that belongs to it if asked for.",
     complexity: "O(N) for N nodes of the stream, and for all that is shown.",
     arity: -3,
+    syntax: "key full=[FULL ([COUNT count:int])]",
     former: &[Former::before(Release::V6_2).arity(3)],
     handler: stream,
     ..INFO

@@ -46,6 +46,7 @@ pub static XREAD: Command = Command {
     summary: "Gives the entries of streams after some ids, and waits for them if there are none.",
     complexity: "O(N) for N entries that are given.",
     arity: -4,
+    syntax: "[COUNT count:int] [BLOCK milliseconds:int] streams=STREAMS (key... id...)",
     flags: Flags::READONLY.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
     keys: &[streams_from(1)],
     range: Range::NONE,
@@ -61,6 +62,8 @@ pub static XREADGROUP: Command = Command {
     summary: "Gives a consumer entries that no other one of its group gets, and waits for them if there are none.",
     complexity: "O(N) for N entries that are given.",
     arity: -7,
+    syntax: "GROUP (group consumer) [COUNT count:int] [BLOCK milliseconds:int] [NOACK] \
+             streams=STREAMS (key... id...)",
     flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
     keys: &[streams_from(4)],
     range: Range::NONE,

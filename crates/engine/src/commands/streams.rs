@@ -37,6 +37,9 @@ pub static XADD: Command = Command {
     summary: "Adds an entry to a stream.",
     complexity: "O(1), and O(N) for N entries that are trimmed.",
     arity: -5,
+    syntax: "key [NOMKSTREAM]@6.2.0 trim=[strategy=(MAXLEN | MINID@6.2.0) operator=[equal== | \
+             approximately=~] threshold [LIMIT count:int]@6.2.0] id_or_auto=(auto_id=* | id) (field \
+             value)...",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))
         .noted("UPDATE instead of INSERT because of the optional trimming feature")],
@@ -51,6 +54,7 @@ pub static XLEN: Command = Command {
     name: "xlen",
     summary: "Counts the entries of a stream.",
     arity: 2,
+    syntax: "key",
     flags: Flags::READONLY.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RO)],
     handler: xlen,
@@ -63,6 +67,7 @@ pub static XRANGE: Command = Command {
     summary: "Gives the entries of a stream whose ids lie in an interval.",
     complexity: "O(log(N)+M) for N entries of which M are given.",
     arity: -4,
+    syntax: "key start end [COUNT count:int]",
     flags: Flags::READONLY,
     keys: &[KeySpec::at(1, Access::RO.union(Access::ACCESS))],
     handler: |cx, args, reply| range(cx, args, reply, Direction::Forward),
@@ -73,6 +78,7 @@ pub static XRANGE: Command = Command {
 pub static XREVRANGE: Command = Command {
     name: "xrevrange",
     summary: "Gives the entries of a stream whose ids lie in an interval, backwards.",
+    syntax: "key end start [COUNT count:int]",
     handler: |cx, args, reply| range(cx, args, reply, Direction::Backward),
     ..XRANGE
 };
@@ -83,6 +89,7 @@ pub static XDEL: Command = Command {
     summary: "Deletes entries of a stream.",
     complexity: "O(1) for each entry.",
     arity: -3,
+    syntax: "key id...",
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::DELETE))],
     handler: xdel,
@@ -95,6 +102,8 @@ pub static XTRIM: Command = Command {
     summary: "Removes entries from the beginning of a stream.",
     complexity: "O(N) for N entries that go.",
     arity: -4,
+    syntax: "key trim=(strategy=(MAXLEN | MINID@6.2.0) operator=[equal== | approximately=~] threshold \
+             [LIMIT count:int]@6.2.0)",
     flags: Flags::WRITE,
     keys: &[KeySpec::at(1, Access::RW.union(Access::DELETE))],
     tips: NONDETERMINISTIC,
@@ -111,6 +120,7 @@ pub static XSETID: Command = Command {
     name: "xsetid",
     summary: "Says which id a stream has given last.",
     arity: -3,
+    syntax: "key last-id [ENTRIESADDED entries_added:int]@7.0.0 [MAXDELETEDID max_deleted_entry_id]@7.0.0",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
     former: &[Former::before(Release::V7_0).arity(3)],

@@ -83,6 +83,7 @@ pub static WATCH: Command = Command {
     since: v(2, 2, 0),
     group: Group::Transactions,
     arity: -2,
+    syntax: "key...",
     flags: COMMON.union(Flags::NOT_QUEUED),
     categories: Category::TRANSACTION,
     keys: &[KeySpec::range(1, -1, 1, Access::RO)],

@@ -51,6 +51,8 @@ const DIFF_WORK: &str =
 pub static ZUNION: Command = Command {
     name: "zunion",
     summary: "Gives the members of any of some sets.",
+    syntax: "numkeys:int key... [WEIGHTS weight:int...] aggregate=[AGGREGATE (SUM | MIN | MAX)] \
+             [WITHSCORES]",
     complexity: UNION_WORK,
     handler: |cx, args, reply| give(cx, args, reply, Operation::Union),
     ..GIVE
@@ -60,6 +62,8 @@ pub static ZUNION: Command = Command {
 pub static ZINTER: Command = Command {
     name: "zinter",
     summary: "Gives the members that some sets have in common.",
+    syntax: "numkeys:int key... [WEIGHTS weight:int...] aggregate=[AGGREGATE (SUM | MIN | MAX)] \
+             [WITHSCORES]",
     complexity: INTER_WORK,
     handler: |cx, args, reply| give(cx, args, reply, Operation::Inter),
     ..GIVE
@@ -69,6 +73,7 @@ pub static ZINTER: Command = Command {
 pub static ZDIFF: Command = Command {
     name: "zdiff",
     summary: "Gives the members of the first of some sets that are in no other.",
+    syntax: "numkeys:int key... [WITHSCORES]",
     complexity: DIFF_WORK,
     handler: |cx, args, reply| give(cx, args, reply, Operation::Diff),
     ..GIVE
@@ -78,6 +83,8 @@ pub static ZDIFF: Command = Command {
 pub static ZUNIONSTORE: Command = Command {
     name: "zunionstore",
     summary: "Stores the members of any of some sets.",
+    syntax: "destination:key numkeys:int key... [WEIGHTS weight:int...] aggregate=[AGGREGATE (SUM | \
+             MIN | MAX)]",
     complexity: UNION_WORK,
     handler: |cx, args, reply| store_result(cx, args, reply, Operation::Union, "zunionstore"),
     ..STORE
@@ -87,6 +94,8 @@ pub static ZUNIONSTORE: Command = Command {
 pub static ZINTERSTORE: Command = Command {
     name: "zinterstore",
     summary: "Stores the members that some sets have in common.",
+    syntax: "destination:key numkeys:int key... [WEIGHTS weight:int...] aggregate=[AGGREGATE (SUM | \
+             MIN | MAX)]",
     complexity: INTER_WORK,
     handler: |cx, args, reply| store_result(cx, args, reply, Operation::Inter, "zinterstore"),
     ..STORE
@@ -96,6 +105,7 @@ pub static ZINTERSTORE: Command = Command {
 pub static ZDIFFSTORE: Command = Command {
     name: "zdiffstore",
     summary: "Stores the members of the first of some sets that are in no other.",
+    syntax: "destination:key numkeys:int key...",
     complexity: DIFF_WORK,
     since: v(6, 2, 0),
     handler: |cx, args, reply| store_result(cx, args, reply, Operation::Diff, "zdiffstore"),
@@ -106,6 +116,7 @@ pub static ZDIFFSTORE: Command = Command {
 pub static ZINTERCARD: Command = Command {
     name: "zintercard",
     summary: "Counts the members that some sets have in common.",
+    syntax: "numkeys:int key... [LIMIT limit:int]",
     complexity: "O(NK) for N members of the smallest of K sets.",
     since: v(7, 0, 0),
     handler: zintercard,

@@ -59,6 +59,7 @@ const MANY: Command = Command {
 pub static ZPOPMIN: Command = Command {
     name: "zpopmin",
     summary: "Takes the members with the lowest scores.",
+    syntax: "key [count:int]",
     handler: |cx, args, reply| pop(cx, args, reply, End::Min),
     ..POP
 };
@@ -67,6 +68,7 @@ pub static ZPOPMIN: Command = Command {
 pub static ZPOPMAX: Command = Command {
     name: "zpopmax",
     summary: "Takes the members with the highest scores.",
+    syntax: "key [count:int]",
     handler: |cx, args, reply| pop(cx, args, reply, End::Max),
     ..POP
 };
@@ -75,6 +77,7 @@ pub static ZPOPMAX: Command = Command {
 pub static BZPOPMIN: Command = Command {
     name: "bzpopmin",
     summary: "Takes the member with the lowest score from the first of some sets that is there; waits if there is none.",
+    syntax: "key... timeout:double",
     handler: |cx, args, reply| bzpop(cx, args, reply, End::Min, serve_bzpopmin),
     ..WAIT
 };
@@ -83,6 +86,7 @@ pub static BZPOPMIN: Command = Command {
 pub static BZPOPMAX: Command = Command {
     name: "bzpopmax",
     summary: "Takes the member with the highest score from the first of some sets that is there; waits if there is none.",
+    syntax: "key... timeout:double",
     handler: |cx, args, reply| bzpop(cx, args, reply, End::Max, serve_bzpopmax),
     ..WAIT
 };
@@ -92,6 +96,7 @@ pub static ZMPOP: Command = Command {
     name: "zmpop",
     summary: "Takes members from an end of the first of some sets that is there.",
     arity: -4,
+    syntax: "numkeys:int key... where=(MIN | MAX) [COUNT count:int]",
     flags: Flags::WRITE.union(Flags::MOVABLEKEYS),
     keys: &[KeySpec::counted(1, TAKES)],
     handler: zmpop,
@@ -103,6 +108,7 @@ pub static BZMPOP: Command = Command {
     name: "bzmpop",
     summary: "Takes members from an end of the first of some sets that is there; waits if there is none.",
     arity: -5,
+    syntax: "timeout:double numkeys:int key... where=(MIN | MAX) [COUNT count:int]",
     flags: Flags::WRITE.union(Flags::BLOCKING).union(Flags::MOVABLEKEYS),
     keys: &[KeySpec::counted(2, TAKES)],
     handler: bzmpop,

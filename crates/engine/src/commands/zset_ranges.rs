@@ -53,6 +53,8 @@ const REMOVE: Command = Command {
 pub static ZRANGE: Command = Command {
     name: "zrange",
     summary: "Gives the members of a range of ranks, of scores, or of members.",
+    syntax: "key start stop sortby=[BYSCORE | BYLEX]@6.2.0 [REV]@6.2.0 [LIMIT (offset:int \
+             count:int)]@6.2.0 [WITHSCORES]",
     since: v(1, 2, 0),
     handler: |cx, args, reply| range(cx, args, reply, Form::ANY),
     ..RANGE
@@ -62,6 +64,7 @@ pub static ZRANGE: Command = Command {
 pub static ZREVRANGE: Command = Command {
     name: "zrevrange",
     summary: "Gives the members of a range of ranks, the greatest score first.",
+    syntax: "key start:int stop:int [WITHSCORES]",
     since: v(1, 2, 0),
     deprecated: Some((v(6, 2, 0), "`ZRANGE` with `REV`")),
     handler: |cx, args, reply| range(cx, args, reply, Form { by: Some(By::Rank), back: Some(true) }),
@@ -72,6 +75,7 @@ pub static ZREVRANGE: Command = Command {
 pub static ZRANGEBYSCORE: Command = Command {
     name: "zrangebyscore",
     summary: "Gives the members whose scores are in a range.",
+    syntax: "key min:double max:double [WITHSCORES]@2.0.0 [LIMIT (offset:int count:int)]",
     since: v(1, 0, 5),
     deprecated: Some((v(6, 2, 0), "`ZRANGE` with `BYSCORE`")),
     handler: |cx, args, reply| range(cx, args, reply, Form { by: Some(By::Score), back: Some(false) }),
@@ -82,6 +86,7 @@ pub static ZRANGEBYSCORE: Command = Command {
 pub static ZREVRANGEBYSCORE: Command = Command {
     name: "zrevrangebyscore",
     summary: "Gives the members whose scores are in a range, the greatest score first.",
+    syntax: "key max:double min:double [WITHSCORES] [LIMIT (offset:int count:int)]",
     since: v(2, 2, 0),
     deprecated: Some((v(6, 2, 0), "`ZRANGE` with `REV` and `BYSCORE`")),
     handler: |cx, args, reply| range(cx, args, reply, Form { by: Some(By::Score), back: Some(true) }),
@@ -92,6 +97,7 @@ pub static ZREVRANGEBYSCORE: Command = Command {
 pub static ZRANGEBYLEX: Command = Command {
     name: "zrangebylex",
     summary: "Gives the members that are themselves in a range, where all scores are the same.",
+    syntax: "key min max [LIMIT (offset:int count:int)]",
     since: v(2, 8, 9),
     deprecated: Some((v(6, 2, 0), "`ZRANGE` with `BYLEX`")),
     handler: |cx, args, reply| range(cx, args, reply, Form { by: Some(By::Lex), back: Some(false) }),
@@ -102,6 +108,7 @@ pub static ZRANGEBYLEX: Command = Command {
 pub static ZREVRANGEBYLEX: Command = Command {
     name: "zrevrangebylex",
     summary: "Gives the members that are themselves in a range, the last first, where all scores are the same.",
+    syntax: "key max min [LIMIT (offset:int count:int)]",
     since: v(2, 8, 9),
     deprecated: Some((v(6, 2, 0), "`ZRANGE` with `REV` and `BYLEX`")),
     handler: |cx, args, reply| range(cx, args, reply, Form { by: Some(By::Lex), back: Some(true) }),
@@ -114,6 +121,7 @@ pub static ZRANGESTORE: Command = Command {
     summary: "Stores the members of a range of ranks, of scores, or of members, with their scores.",
     since: v(6, 2, 0),
     arity: -5,
+    syntax: "dst:key src:key min max sortby=[BYSCORE | BYLEX] [REV] [LIMIT (offset:int count:int)]",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     keys: &[
         KeySpec::at(1, Access::OW.union(Access::UPDATE)),
@@ -128,6 +136,7 @@ pub static ZRANGESTORE: Command = Command {
 pub static ZCOUNT: Command = Command {
     name: "zcount",
     summary: "Counts the members whose scores are in a range.",
+    syntax: "key min:double max:double",
     since: v(2, 0, 0),
     handler: |cx, args, reply| count(cx, args, reply, By::Score),
     ..COUNT
@@ -137,6 +146,7 @@ pub static ZCOUNT: Command = Command {
 pub static ZLEXCOUNT: Command = Command {
     name: "zlexcount",
     summary: "Counts the members that are themselves in a range, where all scores are the same.",
+    syntax: "key min max",
     since: v(2, 8, 9),
     handler: |cx, args, reply| count(cx, args, reply, By::Lex),
     ..COUNT
@@ -146,6 +156,7 @@ pub static ZLEXCOUNT: Command = Command {
 pub static ZREMRANGEBYRANK: Command = Command {
     name: "zremrangebyrank",
     summary: "Removes the members of a range of ranks.",
+    syntax: "key start:int stop:int",
     since: v(2, 0, 0),
     handler: |cx, args, reply| remove(cx, args, reply, By::Rank, "zremrangebyrank"),
     ..REMOVE
@@ -155,6 +166,7 @@ pub static ZREMRANGEBYRANK: Command = Command {
 pub static ZREMRANGEBYSCORE: Command = Command {
     name: "zremrangebyscore",
     summary: "Removes the members whose scores are in a range.",
+    syntax: "key min:double max:double",
     since: v(1, 2, 0),
     handler: |cx, args, reply| remove(cx, args, reply, By::Score, "zremrangebyscore"),
     ..REMOVE
@@ -164,6 +176,7 @@ pub static ZREMRANGEBYSCORE: Command = Command {
 pub static ZREMRANGEBYLEX: Command = Command {
     name: "zremrangebylex",
     summary: "Removes the members that are themselves in a range, where all scores are the same.",
+    syntax: "key min max",
     since: v(2, 8, 9),
     handler: |cx, args, reply| remove(cx, args, reply, By::Lex, "zremrangebylex"),
     ..REMOVE

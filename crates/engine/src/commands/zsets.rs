@@ -45,6 +45,8 @@ pub static ZADD: Command = Command {
     complexity: "O(log N) for each member, of N.",
     since: v(1, 2, 0),
     arity: -4,
+    syntax: "key condition=[NX | XX]@3.0.2 comparison=[GT | LT]@6.2.0 change=[CH]@3.0.2 \
+             increment=[INCR]@3.0.2 (score:double member)...",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::UPDATE))],
     handler: |cx, args, reply| zadd(cx, args, reply, Options::empty()),
@@ -58,6 +60,7 @@ pub static ZINCRBY: Command = Command {
     complexity: "O(log N) for N members.",
     since: v(1, 2, 0),
     arity: 4,
+    syntax: "key increment:int member",
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::ACCESS).union(Access::UPDATE))],
     handler: |cx, args, reply| zadd(cx, args, reply, Options::INCR),
@@ -71,6 +74,7 @@ pub static ZREM: Command = Command {
     complexity: "O(log N) for each member, of N.",
     since: v(1, 2, 0),
     arity: -3,
+    syntax: "key member...",
     flags: Flags::WRITE.union(Flags::FAST),
     keys: &[KeySpec::at(1, Access::RW.union(Access::DELETE))],
     handler: zrem,
@@ -83,6 +87,7 @@ pub static ZSCORE: Command = Command {
     summary: "Gives the score of a member.",
     since: v(1, 2, 0),
     arity: 3,
+    syntax: "key member",
     handler: zscore,
     ..LOOK
 };
@@ -94,6 +99,7 @@ pub static ZMSCORE: Command = Command {
     complexity: "O(1) for each member.",
     since: v(6, 2, 0),
     arity: -3,
+    syntax: "key member...",
     handler: zmscore,
     ..LOOK
 };
@@ -104,6 +110,7 @@ pub static ZCARD: Command = Command {
     summary: "Gives the number of members.",
     since: v(1, 2, 0),
     arity: 2,
+    syntax: "key",
     keys: &[KeySpec::at(1, Access::RO)],
     handler: zcard,
     ..LOOK
@@ -113,6 +120,7 @@ pub static ZCARD: Command = Command {
 pub static ZRANK: Command = Command {
     name: "zrank",
     summary: "Gives the rank of a member in ascending order, from zero.",
+    syntax: "key member [WITHSCORE]@7.2.0",
     handler: |cx, args, reply| rank(cx, args, reply, false),
     ..RANK
 };
@@ -121,6 +129,7 @@ pub static ZRANK: Command = Command {
 pub static ZREVRANK: Command = Command {
     name: "zrevrank",
     summary: "Gives the rank of a member in descending order, from zero.",
+    syntax: "key member [WITHSCORE]@7.2.0",
     handler: |cx, args, reply| rank(cx, args, reply, true),
     ..RANK
 };
@@ -133,6 +142,7 @@ pub static ZRANDMEMBER: Command = Command {
     complexity: "O(N log M) for N drawn of M members.",
     since: v(6, 2, 0),
     arity: -2,
+    syntax: "key options=[count:int [WITHSCORES]]",
     tips: &["nondeterministic_output"],
     former: &[Former::before(Release::V7_0).with(Flags::RANDOM)],
     handler: zrandmember,
