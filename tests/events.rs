@@ -1,5 +1,6 @@
 //! Keyspace events: which commands publish, in which order. Checked against a real redis-server too, where there is one.
 
+use std::fmt::Write;
 use std::net::SocketAddr;
 use testkit::{Client, Oracle, Program, Reply};
 
@@ -176,4 +177,110 @@ fn places() {
         Client::connect(program.address()).say("GEOADD g 15 37 a");
         check(program.address(), classes, &[(store, events)]);
     }
+}
+
+/// What a listener to everything hears of a command: channels and messages.
+fn heard([client, publisher, listener]: &mut [Client; 3], command: &str) -> Vec<String> {
+    let words: Vec<&str> = command.split(' ').map(|word| if word == "''" { "" } else { word }).collect();
+    client.run(&words);
+    publisher.say("PUBLISH __keyspace@0__: end");
+    let mut heard = Vec::new();
+    loop {
+        let message = listener.read();
+        let [_, _, channel, text] = message.elements() else { panic!("{message:?}") };
+        if channel.text() == "__keyspace@0__:" {
+            return heard;
+        }
+        heard.push(format!("{} {}", channel.text(), text.text()));
+    }
+}
+
+/// Commands of all families, from an empty keyspace on.
+const COMMANDS: &str = "
+    # Strings.
+    SET s x; SET s y; SET s z XX; SET s z NX; SET s z GET; SET s 1 EX 100; SET s 1 KEEPTTL; SET s 1 EXAT 99999999999
+    SET s 1 PXAT 1; GET s; SET s 1 EX 100; SETNX s 2; SETNX n 2; SETEX e 100 v; PSETEX e 100000 v; GETSET s 5; GETSET t 6
+    GETDEL t; GETDEL none; GETEX s; GETEX s EX 100; GETEX s PERSIST; GETEX s PERSIST; GETEX s EXAT 1; APPEND a x
+    APPEND a y; STRLEN none; SETRANGE r 3 x; SETRANGE r 0 x; SETRANGE none 0 ''; INCR i; INCRBY i 5; DECR i; DECRBY i 5
+    INCRBYFLOAT i 0.5; INCR a; MSET m1 x m2 y; MSET m1 z; MSETNX m1 x m3 y; MSETNX m3 x m4 y; MGET m1 none; GET none
+    GETRANGE none 0 1; LCS m1 m2; SUBSTR m1 0 0
+    # Bits and HyperLogLogs.
+    SETBIT b 3 1; SETBIT b 3 1; GETBIT b 3; BITCOUNT b; BITCOUNT none; BITPOS none 1; BITOP AND bd b a; BITOP NOT bd none
+    BITOP OR bd none none2; BITFIELD bf SET u8 0 255; BITFIELD bf GET u8 0; BITFIELD bf INCRBY u8 0 1
+    BITFIELD bf OVERFLOW FAIL INCRBY u8 0 300; BITFIELD_RO bf GET u8 0; PFADD p a b; PFADD p a; PFADD p2 c; PFADD p3
+    PFCOUNT p; PFCOUNT p p2; PFCOUNT none; PFMERGE pd p p2; PFMERGE pd none; PFMERGE pe none
+    # Lists.
+    RPUSH l a b c d; LPUSH l z; LPUSHX l y; RPUSHX none y; LPUSHX none y; LPOP l; RPOP l 2; LPOP none; LRANGE l 0 -1
+    LINDEX l 0; LINDEX none 0; LSET l 0 q; LSET l 99 q; LINSERT l BEFORE q w; LINSERT l AFTER nope w; LREM l 0 q
+    LREM l 0 nope; LTRIM l 0 0; LTRIM l 5 6; RPUSH l a b c; RPOPLPUSH l k; RPOPLPUSH k k; LMOVE l k LEFT RIGHT
+    LMOVE l k LEFT RIGHT; LMOVE none k LEFT LEFT; LMPOP 2 none k LEFT COUNT 2; LMPOP 1 k LEFT COUNT 9; LPOS none a
+    RPUSH l a b; BLPOP none l 1; BRPOP l 1; RPUSH l a b; BRPOPLPUSH l k 1; BLMOVE l k LEFT LEFT 1; BLMPOP 1 1 k LEFT
+    BLMPOP 1 1 k LEFT; LLEN none
+    # Sets.
+    SADD t a b c; SADD t a; SREM t a z; SADD u b d; SMOVE t u c; SMOVE t u nope; SPOP one; SADD one x; SPOP one
+    SINTERSTORE sd t u; SINTERSTORE sd t none; SUNIONSTORE sd t u; SDIFFSTORE sd t u; SDIFFSTORE sd t t; SREM t b
+    SUNIONSTORE s u; SRANDMEMBER none; SISMEMBER none a; SMISMEMBER none a b; SINTERCARD 2 u none; SCARD none
+    # Hashes.
+    HSET h f v g w; HSET h f v; HSETNX h f x; HSETNX h i x; HMSET h j 1; HINCRBY h j 1; HINCRBYFLOAT h j 1.5; HDEL h f g
+    HDEL h nope; HDEL h i j; HGET none f; HMGET none f; HGETALL none; HEXISTS none f; HSTRLEN none f; HRANDFIELD none
+    HKEYS none; HLEN none
+    # Sorted sets.
+    ZADD z 1 a 2 b 3 c; ZADD z 1 a; ZADD z XX 5 a; ZADD z NX 5 a; ZADD z XX 1 nope; ZADD z GT CH 1 a; ZADD z INCR 2 a
+    ZADD z NX INCR 2 a; ZINCRBY z 1 b; ZINCRBY zn 1 b; ZREM z c nope; ZREM z nope; ZADD z 1 d 2 e 3 f 4 g 5 h
+    ZPOPMIN z; ZPOPMAX z 2; ZREMRANGEBYRANK z 0 0; ZREMRANGEBYSCORE z 100 200; ZREMRANGEBYSCORE z -inf 4
+    ZREMRANGEBYLEX z - +; ZREM zn b; ZADD z 1 a 2 b; ZADD y 1 b 2 c; ZUNIONSTORE zd 2 z y; ZINTERSTORE zd 2 z y
+    ZINTERSTORE zd 2 z none; ZDIFFSTORE zd 2 z y; ZDIFFSTORE zd 1 none; ZRANGESTORE zd z 0 -1; ZRANGESTORE zd z 5 6
+    ZMPOP 2 none z MIN; ZMPOP 1 z MAX COUNT 9; BZPOPMIN y 1; BZPOPMAX y 1; ZADD y 1 a 2 b; BZMPOP 1 1 y MIN COUNT 9
+    ZSCORE none a; ZRANK none a; ZRANGE none 0 1; ZCARD none; ZRANDMEMBER none; ZUNION 2 none none2; ZCOUNT none 0 1
+    ZADD zl 0 a 0 b 0 c; ZREMRANGEBYLEX zl [a [b; ZUNIONSTORE m1 1 zl; ZMSCORE none a
+    # Places.
+    GEOADD g 13.361389 38.115556 P 15.087269 37.502669 C; GEOADD g 13.361389 38.115556 P; GEOADD g XX CH 13.4 38.1 P
+    GEOSEARCHSTORE gd g FROMMEMBER P BYRADIUS 500 km; GEOSEARCHSTORE gd g FROMLONLAT 0 0 BYRADIUS 1 km
+    GEOSEARCHSTORE gd g FROMMEMBER P BYRADIUS 500 km STOREDIST; GEORADIUS g 15 37 500 km STORE gd
+    GEORADIUS g 0 0 1 km STORE gd; GEORADIUSBYMEMBER g P 500 km STOREDIST gd; GEOPOS none a; GEODIST none a b
+    # Streams.
+    XADD x 1-1 a b; XADD x 1-2 a b; XADD x NOMKSTREAM 1-3 a b; XADD none NOMKSTREAM 1-3 a b; XADD x MAXLEN 2 1-4 a b
+    XADD x MAXLEN 9 1-5 a b; XDEL x 1-5; XDEL x 9-9; XTRIM x MAXLEN 1; XTRIM x MAXLEN 5; XSETID x 9-9; XLEN none
+    XGROUP CREATE x G 0; XGROUP CREATE xg G 0 MKSTREAM; XGROUP CREATE x G 0; XGROUP SETID x G 0
+    XGROUP CREATECONSUMER x G C; XGROUP CREATECONSUMER x G C; XREADGROUP GROUP G C STREAMS x >
+    XREADGROUP GROUP G D STREAMS x >; XREADGROUP GROUP G E COUNT 1 STREAMS x 0; XACK x G 1-4; XACK x G 1-4
+    XCLAIM x G D 0 1-4; XADD x 10-1 a b; XREADGROUP GROUP G C STREAMS x >; XCLAIM x G D 0 10-1; XAUTOCLAIM x G F 0 0
+    XGROUP DELCONSUMER x G C; XGROUP DELCONSUMER x G nope; XGROUP DESTROY x G; XGROUP DESTROY x G; XREAD STREAMS none 0
+    XRANGE none - +; XTRIM x MAXLEN 0; XINFO STREAM x
+    # Keys of any type.
+    SET k1 x; SET k2 y; DEL k1 none; UNLINK k2 none; SET k1 x; RENAME k1 k2; RENAME k2 k2; SET k1 x; RENAME k1 k2
+    RENAMENX k2 k3; SET k2 x; RENAMENX k2 k3; COPY k3 k4; COPY k3 k4; COPY k3 k4 REPLACE; COPY k3 k5 DB 1; MOVE k4 1
+    MOVE k4 1; EXPIRE k3 100; EXPIRE k3 100 NX; EXPIRE k3 200 GT; PEXPIRE k3 100000; EXPIREAT k3 99999999999
+    PERSIST k3; PERSIST k3; EXPIRE none 5; EXPIRE k3 -1; SET k3 x; EXPIREAT k3 1; SET k3 x; PEXPIREAT k3 1; TTL none
+    TYPE none; EXISTS none; TOUCH none; OBJECT ENCODING none; SORT u ALPHA STORE sorted; SORT none STORE sorted
+    SORT none STORE sorted; SORT none; RANDOMKEY; SCAN 0 COUNT 1; KEYS nope*; DBSIZE; MEMORY USAGE none
+    # What comes together, elsewhere, and by itself.
+    MULTI; SET q 1; INCR q; DEL q; GET q; EXEC; SELECT 2; SET other x; DEL other; SELECT 0; SWAPDB 0 2; SET k x; SWAPDB 0 2
+    DEBUG SET-ACTIVE-EXPIRE 0; SET p 1 PX 1; DEBUG SLEEP 0.02; GET p; GET p; DEBUG SET-ACTIVE-EXPIRE 1; RPUSH left x; EXPIRE left 100; SET left y; FLUSHDB; FLUSHALL; SET s x
+    SETRANGE s 0 ''; SETRANGE none 0 ''; APPEND none ''; DEL none; SORT none STORE none2; PFMERGE hll; BITFIELD nobits
+    BITFIELD bits SET u8 0 0; LTRIM none 0 1; SPOP none 3; ZREMRANGEBYRANK none 0 1; HDEL none a; COPY none none2
+";
+
+#[test]
+fn all_families_publish_what_a_real_server_publishes() {
+    let Some(oracle) = Oracle::start() else { return };
+    let ours = Program::redis("7.0", &[("enable-debug-command", "yes")]);
+    let [mut ours, mut theirs] = [ours.address(), oracle.address()].map(|address| {
+        let mut clients = [(); 3].map(|()| Client::connect(address));
+        assert_eq!(clients[0].say("CONFIG SET notify-keyspace-events KEAnm").text(), "OK");
+        assert!(matches!(clients[2].say("PSUBSCRIBE __key*__:*"), Reply::Array(_)));
+        clients
+    });
+    let mut differences = String::new();
+    let mut messages = 0;
+    let lines = COMMANDS.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    for command in lines.flat_map(|line| line.split("; ")).filter(|command| !command.is_empty()) {
+        let (ours, theirs) = (heard(&mut ours, command), heard(&mut theirs, command));
+        messages += theirs.len();
+        if ours != theirs {
+            let _ = writeln!(differences, "{command}\n  ours   {ours:?}\n  theirs {theirs:?}");
+        }
+    }
+    assert!(differences.is_empty(), "{messages} messages; these differ:\n{differences}");
+    assert!(messages > 500, "only {messages} messages");
 }
