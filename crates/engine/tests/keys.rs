@@ -284,7 +284,7 @@ fn refusals_of_object() {
         ),
         (
             Release::V5_0,
-            "-ERR Unknown subcommand or wrong number of arguments for 'FREQUENCY'. Try OBJECT HELP",
+            "-ERR Unknown subcommand or wrong number of arguments for 'FREQUENCY'. Try OBJECT HELP.",
         ),
         (
             Release::V6_2,
