@@ -5,6 +5,8 @@
 //! - Commits happen in the order in which they were asked for. Those that wait while one is under way go to disk
 //!   together, so many creations at once cost few waits for the disk.
 //! - The file is readable by its owner alone, since it holds passwords.
+//! - A commit that fails costs nobody else anything: the database, which takes nothing any more after an error of its
+//!   file, is opened again, and the commit is tried once more.
 //!
 //! Deliberately not here: reading single records. The cloud keeps everything in memory and reads the store once,
 //! when it opens.
@@ -17,7 +19,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use redb::backends::FileBackend;
-use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
@@ -104,6 +106,13 @@ struct Writer {
     thread: JoinHandle<()>,
 }
 
+/// The database and the file that it is opened from: again, after an error of the file.
+struct Journal<F> {
+    open: F,
+    /// `None` while it cannot be opened.
+    database: Option<Database>,
+}
+
 struct Request {
     change: Change,
     done: oneshot::Sender<Result<(), CommitError>>,
@@ -134,15 +143,22 @@ impl Store {
         fs::create_dir_all(directory).map_err(unusable(directory))?;
         let path = directory.join(FILE);
         let file = open_private(&path).map_err(unusable(&path))?;
-        let database = FileBackend::new(file)
-            .and_then(|backend| Database::builder().create_with_backend(backend))
-            .map_err(|error| open_error(&path, error))?;
-        let contents = read(&database, &path)?;
+        Store::open_from(&path, move || FileBackend::new(file.try_clone()?))
+    }
+
+    /// The store at `path`, whose storage `open` opens.
+    fn open_from<B: StorageBackend>(
+        path: &Path,
+        open: impl Fn() -> Result<B, DatabaseError> + Send + 'static,
+    ) -> Result<(Self, Contents), OpenError> {
+        let open = move || open().and_then(|backend| Database::builder().create_with_backend(backend));
+        let database = open().map_err(|error| open_error(path, error))?;
+        let contents = read(&database, path)?;
         let (requests, receiver) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || write_until_closed(&database, &receiver))
-            .map_err(unusable(&path))?;
+            .spawn(move || Journal { open, database: Some(database) }.write_until_closed(&receiver))
+            .map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
         Ok((Store(Medium::File(Mutex::new(Some(Writer { requests, thread })))), contents))
     }
 
@@ -192,11 +208,11 @@ fn open_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-fn open_error(path: &Path, error: redb::DatabaseError) -> OpenError {
+fn open_error(path: &Path, error: DatabaseError) -> OpenError {
     let path = path.to_owned();
     match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path),
-        redb::DatabaseError::Storage(redb::StorageError::Io(source)) => {
+        DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path),
+        DatabaseError::Storage(redb::StorageError::Io(source)) => {
             // Too short to be a database, or not beginning like one.
             if matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) {
                 OpenError::Damaged { path, reason: source.to_string() }
@@ -248,15 +264,36 @@ fn read_table<T: DeserializeOwned>(
     Ok(records)
 }
 
-fn write_until_closed(database: &Database, requests: &mpsc::Receiver<Request>) {
-    while let Ok(first) = requests.recv() {
-        let group: Vec<_> = std::iter::once(first).chain(requests.try_iter()).collect();
-        let outcome = write(database, group.iter().map(|request| &request.change))
-            .map_err(|error| CommitError::Database(Arc::new(error)));
-        for request in group {
-            // Nobody may be waiting any more; the change is made all the same.
-            let _ = request.done.send(outcome.clone());
+impl<F: Fn() -> Result<Database, DatabaseError>> Journal<F> {
+    fn write_until_closed(mut self, requests: &mpsc::Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let group: Vec<_> = std::iter::once(first).chain(requests.try_iter()).collect();
+            let outcome = self.write(&group).map_err(|error| CommitError::Database(Arc::new(error)));
+            for request in group {
+                // Nobody may be waiting any more; the change is made all the same.
+                let _ = request.done.send(outcome.clone());
+            }
         }
+    }
+
+    /// Makes the changes, on the second attempt if need be. That the first may have made them does not matter, since
+    /// they say what is to be, not what is to be done.
+    fn write(&mut self, group: &[Request]) -> Result<(), redb::Error> {
+        let changes = || group.iter().map(|request| &request.change);
+        if let Some(database) = &self.database {
+            match write(database, changes()) {
+                Ok(()) => return Ok(()),
+                Err(error) => tracing::warn!(%error, "the metadata store is opened again"),
+            }
+        }
+        // The file is let go first: it can be opened once at a time.
+        self.database = None;
+        let database = self.database.insert((self.open)()?);
+        let outcome = write(database, changes());
+        if outcome.is_err() {
+            self.database = None;
+        }
+        outcome
     }
 }
 
@@ -291,6 +328,8 @@ fn encode(record: &impl Serialize) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::instance::{Status, tests::order};
     use crate::task;
@@ -389,6 +428,74 @@ mod tests {
         drop(database);
         let Err(error) = Store::open(directory.path()) else { panic!("a later format was read") };
         assert!(matches!(error, OpenError::Later { found, .. } if found == FORMAT + 1));
+    }
+
+    /// A file on a disk that is full, or at which something else is wrong, for as long as it is told so.
+    #[derive(Debug)]
+    struct Failing {
+        file: FileBackend,
+        full: Arc<AtomicBool>,
+    }
+
+    impl Failing {
+        fn check(&self) -> io::Result<()> {
+            let full = self.full.load(Ordering::SeqCst);
+            if full { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+    }
+
+    impl StorageBackend for Failing {
+        fn len(&self) -> io::Result<u64> {
+            self.file.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            self.file.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.check()?;
+            self.file.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.check()?;
+            self.file.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.check()?;
+            self.file.write(offset, data)
+        }
+
+        fn close(&self) -> io::Result<()> {
+            self.file.close()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_works_again_when_its_disk_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join(FILE);
+        let (file, full) = (open_private(&path).unwrap(), Arc::new(AtomicBool::new(false)));
+        let open = {
+            let full = full.clone();
+            move || Ok(Failing { file: FileBackend::new(file.try_clone()?)?, full: full.clone() })
+        };
+        let (store, _) = Store::open_from(&path, open).unwrap();
+        store.commit(Change::put(&instance("a", 1), &task("t"))).await.unwrap();
+        full.store(true, Ordering::SeqCst);
+        for id in ["b", "c"] {
+            let refused = store.commit(Change::put(&instance(id, 2), &task("t"))).await;
+            assert!(matches!(refused, Err(CommitError::Database(_))), "{refused:?}");
+        }
+        full.store(false, Ordering::SeqCst);
+        store.commit(Change::put(&instance("d", 3), &task("t"))).await.unwrap();
+        store.commit(Change::put(&instance("e", 4), &task("t"))).await.unwrap();
+        drop(store);
+        let (_, contents) = Store::open(directory.path()).unwrap();
+        let ids: Vec<_> = contents.instances.iter().map(|instance| instance.id.as_str()).collect();
+        assert_eq!(ids, ["a", "d", "e"]);
     }
 
     #[cfg(unix)]
