@@ -284,3 +284,22 @@ fn all_families_publish_what_a_real_server_publishes() {
     assert!(differences.is_empty(), "{messages} messages; these differ:\n{differences}");
     assert!(messages > 500, "only {messages} messages");
 }
+
+#[test]
+fn a_key_that_goes_when_memory_is_short_is_told() {
+    let oracle = Oracle::start();
+    let ours = Program::redis("7.0", &[]);
+    for address in [Some(ours.address()), oracle.as_ref().map(Oracle::address)].into_iter().flatten() {
+        let (mut client, mut listener) = (Client::connect(address), Client::connect(address));
+        client.say("CONFIG SET notify-keyspace-events Ee");
+        assert!(matches!(listener.say("PSUBSCRIBE __key*__:*"), Reply::Array(_)));
+        for command in
+            ["SET k x", "CONFIG SET maxmemory-policy allkeys-lru", "CONFIG SET maxmemory 1", "SET j x"]
+        {
+            client.say(command);
+        }
+        client.say("PUBLISH __keyspace@0__: end");
+        let heard: Vec<String> = (0..2).map(|_| listener.read().elements()[2].text()).collect();
+        assert_eq!(heard, ["__keyevent@0__:evicted", "__keyspace@0__:"]);
+    }
+}
