@@ -126,6 +126,11 @@ impl Entries {
         if most > packed::MAX_BYTES {
             return Err(TooLarge);
         }
+        // Where an id is given again, a node that it was given in before may be left, without entries.
+        while let Some(node) = self.nodes.pop_back_if(|node| node.id >= id) {
+            debug_assert_eq!(node.head().live, 0);
+            self.list_bytes -= node.list.heap_bytes();
+        }
         match self.nodes.back_mut().filter(|node| !is_full(node, bytes, most, limits)) {
             Some(node) => {
                 let before = node.list.heap_bytes();
@@ -148,7 +153,7 @@ impl Entries {
         let Some(index) = self.node_of(id) else { return false };
         let node = &mut self.nodes[index];
         let head = node.head();
-        let Some(place) = node.find(&head, id).filter(|place| !place.is_deleted()) else { return false };
+        let Some(place) = node.find(&head, id) else { return false };
         if head.live == 1 {
             self.list_bytes -= node.list.heap_bytes();
             self.nodes.remove(index);
@@ -310,12 +315,14 @@ impl Entries {
     /// [`Malformed`] where the list is not a node's, or its entries are not after all others.
     pub fn push_node(&mut self, id: StreamId, list: Packed) -> Result<(), Malformed> {
         let node = Node::from_list(id, list)?;
-        if self.nodes.back().is_some_and(|last| last.last_id() >= id) {
+        if self.nodes.back().is_some_and(|last| last.id >= id)
+            || self.last().is_some_and(|last| last.id >= id)
+        {
             return Err(Malformed { offset: 0 });
         }
         self.len += node.head().live;
-        self.last_id = self.last_id.max(node.last_id());
         self.push(node);
+        self.last_id = self.last().map_or(self.last_id, |last| last.id);
         self.find_first();
         Ok(())
     }
@@ -365,19 +372,18 @@ impl Entries {
 
     /// Checks the invariants; for tests.
     pub fn check_invariants(&self) {
-        let mut last = StreamId::MIN;
         let (mut len, mut list_bytes) = (0, 0);
         for node in &self.nodes {
             node.check_invariants();
-            assert!(node.id > last || last == StreamId::MIN);
-            last = node.last_id();
             len += node.head().live;
             list_bytes += node.list.heap_bytes();
         }
         assert_eq!((len, list_bytes), (self.len, self.list_bytes));
-        assert!(last <= self.last_id);
-        let first = self.range(StreamId::MIN, StreamId::MAX).next().map_or(StreamId::MIN, |entry| entry.id);
-        assert_eq!(first, self.first_id);
+        assert!(self.nodes.iter().is_sorted_by(|a, b| a.id < b.id));
+        let ids: Vec<StreamId> = self.range(StreamId::MIN, StreamId::MAX).map(|entry| entry.id).collect();
+        assert!(ids.len() == len && ids.is_sorted_by(|a, b| a < b));
+        assert!(ids.last().is_none_or(|&last| last <= self.last_id));
+        assert_eq!(ids.first().copied().unwrap_or(StreamId::MIN), self.first_id);
     }
 }
 
@@ -434,14 +440,15 @@ impl<'a> Iterator for Range<'a> {
                 continue;
             }
             let place = node.place(&self.head, self.at);
+            self.at = place.after;
+            if place.is_deleted() || place.id < self.from {
+                continue;
+            }
             if place.id > self.to {
                 self.index = self.nodes.len();
                 return None;
             }
-            self.at = place.after;
-            if place.id >= self.from && !place.is_deleted() {
-                return Some(node.entry(&self.head, &place));
-            }
+            return Some(node.entry(&self.head, &place));
         }
     }
 }
@@ -481,15 +488,16 @@ impl<'a> Iterator for RangeBack<'a> {
                 continue;
             }
             let place = node.place_before(&self.head, self.at);
+            // The end of the entry before is where this one begins.
+            self.at = place.start();
+            if place.is_deleted() || place.id > self.to {
+                continue;
+            }
             if place.id < self.from {
                 self.left = 0;
                 return None;
             }
-            // The end of the entry before is where this one begins.
-            self.at = place.start();
-            if place.id <= self.to && !place.is_deleted() {
-                return Some(node.entry(&self.head, &place));
-            }
+            return Some(node.entry(&self.head, &place));
         }
     }
 }

@@ -12,7 +12,8 @@
 //! An entry whose fields have the names in the head, in that order, leaves them out, and is flagged so. A deleted entry
 //! is flagged and stays where it is until the whole node goes.
 //!
-//! Invariants: ids ascend, from the node's own on; the counts in the head are right.
+//! Invariants: the ids of entries that are not deleted ascend, from the node's own on; the counts in the head are right.
+//! A deleted entry may have a later id than those after it, since a stream can be told to give ids again.
 
 use super::StreamId;
 use crate::packed::{Item, Malformed, Packed};
@@ -181,12 +182,12 @@ impl Node {
         }
     }
 
-    /// The entry of an id, deleted or not.
+    /// The entry of an id, if it is not deleted.
     pub(super) fn find(&self, head: &Head, id: StreamId) -> Option<Place> {
         let mut at = head.start;
         while at < self.list.end() {
             let place = self.place(head, at);
-            if place.id >= id {
+            if place.id >= id && !place.is_deleted() {
                 return (place.id == id).then_some(place);
             }
             at = place.after;
@@ -290,14 +291,20 @@ impl Node {
                 (2 * fields + 1, skip(next, 2 * fields)?)
             };
             let (back, next) = count(next)?;
-            if !(0..4).contains(&flags) || back != ENTRY_ITEMS + items || last >= Some(id) || id < self.id {
+            if !(0..4).contains(&flags) || back != ENTRY_ITEMS + items {
                 return Err(Malformed { offset: here });
             }
-            *(if flags & DELETED != 0 { &mut own_deleted } else { &mut own_live }) += 1;
-            last = Some(id);
+            if flags & DELETED != 0 {
+                own_deleted += 1;
+            } else if last >= Some(id) || id < self.id {
+                return Err(Malformed { offset: here });
+            } else {
+                own_live += 1;
+                last = Some(id);
+            }
             at = next;
         }
-        if zero != 0 || last.is_none() || (own_live, own_deleted) != (live, deleted) {
+        if zero != 0 || live + deleted == 0 || (own_live, own_deleted) != (live, deleted) {
             return Err(Malformed { offset: self.list.start() });
         }
         Ok(())

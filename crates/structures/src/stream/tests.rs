@@ -94,6 +94,30 @@ fn approximate_trimming_takes_whole_nodes_only() {
 }
 
 #[test]
+fn ids_can_be_given_again() {
+    let mut stream = Stream::empty();
+    [1, 12].into_iter().for_each(|ms| append(&mut stream, id(ms, 0), &pairs("a 1"), LIMITS));
+    assert!(stream.entries_mut().delete(id(12, 0)));
+    stream.entries_mut().set_last_id(id(9, 0));
+    append(&mut stream, id(10, 0), &pairs("a 2"), LIMITS);
+    stream.check_invariants();
+    assert!(stream.entries().get(id(10, 0)).is_some(), "it lies behind a deleted entry with a later id");
+    assert!(stream.entries_mut().delete(id(10, 0)));
+
+    // A first node without entries is left when all of them were deleted one by one in different ways.
+    append(&mut stream, id(11, 0), &pairs("a 1"), LIMITS);
+    assert!(stream.entries_mut().delete(id(11, 0)));
+    let trim = Trim { bound: Bound::Id(id(5, 0)), approximate: false, limit: 0 };
+    assert_eq!(stream.entries_mut().trim(&trim), 1);
+    assert_eq!((stream.entries().len(), stream.entries().nodes().len()), (0, 1));
+    stream.entries_mut().set_last_id(StreamId::MIN);
+    append(&mut stream, id(1, 0), &pairs("a 1"), LIMITS);
+    append(&mut stream, id(2, 0), &pairs("a 1"), LIMITS);
+    stream.check_invariants();
+    assert_eq!((stream.entries().len(), stream.entries().nodes().len()), (2, 1));
+}
+
+#[test]
 fn work_is_estimated_by_nodes() {
     let mut stream = Stream::empty();
     assert_eq!((stream.entries().about(ALL.0, ALL.1), stream.entries().nodes_to_trim(Bound::Len(0))), (0, 0));
@@ -188,6 +212,7 @@ enum Step {
     Append(u64, u64, Pairs),
     Delete(usize),
     Trim(Trim),
+    SetLastId(u64),
 }
 
 fn field() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
@@ -214,6 +239,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (0u64..3, 0u64..3, fields()).prop_map(|(ms, seq, fields)| Step::Append(ms, seq, fields)),
         4 => any::<usize>().prop_map(Step::Delete),
         1 => trim.prop_map(Step::Trim),
+        1 => (0u64..200).prop_map(Step::SetLastId),
     ]
 }
 
@@ -248,6 +274,10 @@ proptest! {
                     if was_there {
                         deleted = deleted.max(wanted);
                     }
+                }
+                Step::SetLastId(ms) => {
+                    let last = model.keys().next_back().copied().unwrap_or_default();
+                    stream.entries_mut().set_last_id(last.max(id(ms, 0)));
                 }
                 Step::Trim(trim) => {
                     let before = all(&stream);
