@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How long a reply may take before it is recorded as none.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a named connection is given to have its command run.
+const STEP: Duration = Duration::from_millis(5);
 
 /// A named sequence of lines.
 #[derive(Clone, Debug)]
@@ -112,6 +114,10 @@ fn run(address: SocketAddr, scenario: &Scenario) -> Vec<(String, Reply)> {
             if named { (line[..1].to_owned(), line[2..].trim()) } else { (String::new(), line) };
         let client = clients.entry(name).or_insert_with(connect);
         let reply = if named && bytes[1] == b'<' { client.read() } else { client.run(&words(rest)) };
+        if named {
+            // The reply may be one to an earlier command, if that had several: this one is run within the time.
+            std::thread::sleep(STEP);
+        }
         let ended = reply == Reply::Timeout;
         answers.push((line.to_owned(), reply));
         if ended {
