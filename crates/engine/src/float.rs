@@ -1,9 +1,10 @@
 //! Floating-point numbers as clients write and read them.
 //!
 //! Scores are doubles. Releases before 7.2 print them with seventeen significant digits as C's `%.17g` does, later ones
-//! in their shortest form. Text is made on the stack: ranges print many scores. The increments of strings and hashes are computed in the x87's extended precision and
-//! printed with seventeen decimals: see [`Extended`].
+//! in few digits that read back. Text is made on the stack: ranges print many scores. The increments of strings and
+//! hashes are computed in the x87's extended precision and printed with seventeen decimals: see [`Extended`].
 
+use crate::grisu;
 use command::{Release, v};
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
@@ -109,7 +110,7 @@ pub fn format(value: f64, release: Release) -> Text {
         text.push(Decimal::new(value as i64).as_bytes());
         return text;
     }
-    special(value).unwrap_or_else(|| if shortest { shortest_form(value) } else { general(value, 17) })
+    special(value).unwrap_or_else(|| if shortest { short_form(value) } else { general(value, 17) })
 }
 
 /// What is not a number of digits, and minus zero.
@@ -183,15 +184,12 @@ pub fn general(value: f64, digits: usize) -> Text {
     text
 }
 
-/// A finite double in the fewest digits that read back as it, as releases from 7.2 on print it.
-fn shortest_form(value: f64) -> Text {
-    let mut text = Text::EMPTY;
-    let _ = write!(text, "{:e}", value.abs());
-    let Scientific { digits, exponent } = Scientific::of(&text);
-    let digits = digits.as_bytes();
+/// A finite double in few digits that read back as it, as releases from 7.2 on print it.
+fn short_form(value: f64) -> Text {
+    let all = grisu::digits(value.abs());
+    let (digits, last) = (all.as_bytes(), all.power);
     let count = digits.len() as i32;
-    // The power of ten of the last digit.
-    let last = exponent - (count - 1);
+    let exponent = last + count - 1;
     let mut text = Text::from(if value < 0.0 { "-" } else { "" });
     if last >= 0 && exponent.abs() < count + 7 {
         text.push(digits);
@@ -595,6 +593,22 @@ impl Extended {
     /// Whether it is below zero, or zero below.
     pub fn is_negative(&self) -> bool {
         self.negative
+    }
+
+    /// A power of ten, rounded.
+    pub(crate) fn power_of_ten(power: i32) -> Extended {
+        let (one, ten) = (Big::from(1), Big::from(1).times_power_of_ten(power.unsigned_abs()));
+        if power >= 0 { Extended::from_ratio(false, ten, one) } else { Extended::from_ratio(false, one, ten) }
+    }
+
+    /// The 64 bits of the mantissa, an integer.
+    pub(crate) fn mantissa(&self) -> u64 {
+        self.mantissa
+    }
+
+    /// The power of two by which the mantissa is multiplied.
+    pub(crate) fn exponent(&self) -> i32 {
+        self.exponent
     }
 
     /// A double, exactly; nothing if it is not finite.

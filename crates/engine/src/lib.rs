@@ -17,6 +17,7 @@ pub mod error;
 pub mod execute;
 pub mod float;
 pub mod geohash;
+mod grisu;
 pub mod histogram;
 pub mod host;
 pub mod keys;
