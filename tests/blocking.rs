@@ -169,6 +169,20 @@ fn of_several_keys_that_become_ready_at_once_the_release_chooses() {
 }
 
 #[test]
+fn a_key_of_another_type_that_comes_along_matters_where_the_command_is_run_again() {
+    on(&["6.2", "7.0", "7.4"], |server| {
+        let mut pusher = server.client();
+        let mut client = server.waiting("BLPOP a b 0");
+        for line in ["MULTI", "RPUSH b 1 2", "SET a text", "EXEC"] {
+            pusher.say(line);
+        }
+        let (reply, left) = if server.is("7.4") { (wrong_type(), 2) } else { (array(&["b", "1"]), 1) };
+        assert_eq!(client.read(), reply);
+        assert_eq!(pusher.say("LLEN b"), Reply::Integer(left));
+    });
+}
+
+#[test]
 fn commands_in_transactions_do_not_wait() {
     on(&RELEASES, |server| {
         let mut client = server.client();
