@@ -303,3 +303,88 @@ fn a_key_that_goes_when_memory_is_short_is_told() {
         assert_eq!(heard, ["__keyevent@0__:evicted", "__keyspace@0__:"]);
     }
 }
+
+#[test]
+fn strings() {
+    check_with_real_server(&[
+        ("SET k v", &["new k", "set k"]),
+        ("SET k v EX 100", &["set k", "expire k"]),
+        ("SET k v NX", &[]),
+        ("SET k v XX GET KEEPTTL", &["set k"]),
+        ("SET none v XX GET", &["keymiss none"]),
+        ("SETNX k v", &[]),
+        ("PSETEX k 100000 v", &["set k", "expire k"]),
+        ("GETEX k", &[]),
+        ("GETEX k PERSIST", &["persist k"]),
+        ("GETEX k PERSIST", &[]),
+        ("GETEX k PX 100000", &["expire k"]),
+        ("GETEX k EXAT 1", &["del k"]),
+        ("GETEX k EX 100", &["keymiss k"]),
+        ("GETSET k v", &["keymiss k", "new k", "set k"]),
+        ("GETDEL k", &["del k"]),
+        ("GETDEL k", &["keymiss k"]),
+        ("MSET a 1 a 2 b 3", &["new a", "set a", "set a", "new b", "set b"]),
+        ("MSETNX a 1 c 2", &[]),
+        ("MSETNX c 1 d 2", &["new c", "set c", "new d", "set d"]),
+        ("MGET a none", &["keymiss none"]),
+        ("APPEND n x", &["new n", "append n"]),
+        ("APPEND n x", &["append n"]),
+        ("SETRANGE n 5 x", &["setrange n"]),
+        ("SETRANGE o 5 x", &["new o", "setrange o"]),
+        ("INCR i", &["new i", "incrby i"]),
+        ("DECRBY i 5", &["incrby i"]),
+        ("INCR n", &[]),
+        ("INCRBYFLOAT i 1.5", &["incrbyfloat i"]),
+        ("LCS a none", &["keymiss none"]),
+        ("LPUSH list x", &["new list", "lpush list"]),
+        ("SET list x", &["set list"]),
+    ]);
+}
+
+#[test]
+fn bits() {
+    check_with_real_server(&[
+        ("SETBIT b 7 0", &["new b", "setbit b"]),
+        ("SETBIT b 7 0", &[]),
+        ("SETBIT b 7 1", &["setbit b"]),
+        ("SETBIT b 9 0", &["setbit b"]),
+        ("BITFIELD b GET u8 0", &[]),
+        ("BITFIELD b SET u8 0 1 GET u8 0", &[]),
+        ("BITFIELD b SET u8 0 2 SET u8 8 0", &["setbit b"]),
+        ("BITFIELD b SET u8 100 0", &["setbit b"]),
+        ("BITFIELD b OVERFLOW FAIL INCRBY u8 0 300", &[]),
+        ("BITFIELD c OVERFLOW FAIL INCRBY u8 0 300", &["new c"]),
+        ("BITFIELD none GET u8 0", &["keymiss none"]),
+        ("BITOP AND d none", &["keymiss none"]),
+        ("BITOP OR d b", &["new d", "set d"]),
+        ("BITOP NOT d d", &["set d"]),
+        ("BITOP AND d none", &["keymiss none", "del d"]),
+    ]);
+    // Before 7.0 everything but reading counted as a change.
+    check(
+        Program::redis("6.2", &[]).address(),
+        "KEAm",
+        &[
+            ("SETBIT b 7 1", &["setbit b"]),
+            ("SETBIT b 7 1", &["setbit b"]),
+            ("BITFIELD b SET u8 0 1", &["setbit b"]),
+            ("BITFIELD b OVERFLOW FAIL INCRBY u8 0 300", &["setbit b"]),
+            ("BITFIELD b GET u8 0", &[]),
+        ],
+    );
+}
+
+#[test]
+fn hyperloglogs() {
+    check_with_real_server(&[
+        ("PFADD h", &["new h", "pfadd h"]),
+        ("PFADD h", &[]),
+        ("PFADD h a b", &["pfadd h"]),
+        ("PFADD h a", &[]),
+        ("PFCOUNT h", &[]),
+        ("PFCOUNT h none", &["keymiss none"]),
+        ("PFMERGE g h", &["keymiss g", "new g", "pfadd g"]),
+        ("PFMERGE g", &["pfadd g"]),
+        ("PFDEBUG TODENSE g", &[]),
+    ]);
+}
