@@ -572,7 +572,7 @@ fn sorted(reply: Reply, width: usize) -> Reply {
 /// A time left, without what may have passed between the two servers.
 fn rounded(reply: Reply, unit: i64) -> Reply {
     match reply {
-        Reply::Integer(value) if value > 0 => Reply::Integer((value + unit / 2) / unit),
+        Reply::Integer(value) if value > 0 => Reply::Integer(value.saturating_add(unit / 2) / unit),
         other => other,
     }
 }
