@@ -395,10 +395,11 @@ impl Entry {
     }
 
     /// Makes the value this string, as one that has been changed in place; expiry and clock stay.
-    pub fn set_raw(&mut self, buffer: Vec<u8>) {
+    pub fn set_raw(&mut self, mut buffer: Vec<u8>) {
         if buffer.len() <= INLINE_MAX {
             self.set_inline(Kind::InlineRaw, &buffer);
         } else {
+            buffer.shrink_to_fit();
             self.set_buffer(buffer);
         }
     }
@@ -449,8 +450,7 @@ impl Entry {
                 }
             }
             _ if len > INLINE_MAX => {
-                let mut buffer = Vec::with_capacity(spare(len));
-                old.with_bytes(|bytes| buffer.extend_from_slice(bytes));
+                let buffer = old.with_bytes(|bytes| grown(bytes, len));
                 self.set_buffer(buffer);
             }
             _ => {
@@ -465,7 +465,9 @@ impl Entry {
         unsafe {
             if self.kind() == Kind::Big {
                 let buffer = &mut *self.payload().cast::<*mut Vec<u8>>().read_unaligned();
-                if len > buffer.len() {
+                if len > buffer.capacity() && len / 2 > buffer.len() {
+                    *buffer = grown(buffer, len);
+                } else if len > buffer.len() {
                     if len > buffer.capacity() {
                         buffer.reserve_exact(spare(len) - buffer.len());
                     }
@@ -664,6 +666,14 @@ impl Drop for Entry {
     }
 }
 
+/// A buffer of `len` bytes that begins with these and goes on with zeros, which the system may have at hand.
+fn grown(bytes: &[u8], len: usize) -> Vec<u8> {
+    let mut buffer = vec![0; spare(len)];
+    buffer.truncate(len);
+    buffer[..bytes.len()].copy_from_slice(bytes);
+    buffer
+}
+
 /// The capacity for a string that grew to `len` bytes: twice as much, but at most a megabyte more.
 fn spare(len: usize) -> usize {
     len + len.min(1 << 20)
@@ -713,6 +723,9 @@ mod tests {
         let bytes = text(&entry);
         assert_eq!((&bytes[..5], bytes[4999], bytes.len()), (&b"10!\0\0"[..], b'?', 5000));
         assert!(entry.heap_bytes() >= 10_000, "room to grow is accounted for");
+        entry.text_mut(1 << 20).unwrap()[(1 << 20) - 1] = b'.';
+        let bytes = text(&entry);
+        assert_eq!((bytes[4999], bytes[5000], bytes[(1 << 20) - 1], bytes.len()), (b'?', 0, b'.', 1 << 20));
     }
 
     #[test]
