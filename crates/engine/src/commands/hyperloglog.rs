@@ -106,6 +106,7 @@ pub static PFSELFTEST: Command = Command {
 };
 
 fn pfadd(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    cx.weigh(args.len())?;
     let mut elements = args.iter_from(2).map(hll::observe);
     let mut spot = cx.spot(args.at(1));
     let most = spot.params().hll_sparse_bytes;

@@ -400,6 +400,7 @@ fn getdel(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
 }
 
 fn mget(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    cx.weigh(args.len())?;
     reply.array(args.len() - 1);
     for key in args.iter_from(1) {
         bulk(reply, cx.read(key).and_then(|entry| entry.into_text()));
@@ -409,6 +410,7 @@ fn mget(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 
 fn mset(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     check_pairs(cx, args)?;
+    cx.weigh(args.len())?;
     set_pairs(cx, args);
     reply.ok();
     Ok(())
@@ -416,6 +418,7 @@ fn mset(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 
 fn msetnx(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     check_pairs(cx, args)?;
+    cx.weigh(args.len())?;
     let exists = |key| {
         let spot = cx.spot(key);
         let exists = spot.exists();
