@@ -410,6 +410,7 @@ impl Vocabulary for Words {
                 rng,
                 &["1", "-2.5", "0.1", "3", "1e3", "-0.25", "nan", "inf", "abc", "100000000000000000000"],
             ),
+            // None out of a double's range: a real server that has met one goes on to refuse what it sorts.
             's' => one(
                 rng,
                 &[
@@ -429,8 +430,6 @@ impl Vocabulary for Words {
                     "x",
                     "-0",
                     "0x1p3",
-                    "1e400",
-                    "1e-400",
                     " 1",
                     "1.",
                     ".5",
@@ -442,10 +441,7 @@ impl Vocabulary for Words {
             ),
             'r' => one(
                 rng,
-                &[
-                    "-inf", "+inf", "0", "1", "2", "(1", "(2", "3", "2.5", "x", "", " 1", "(", "1e400",
-                    "(-inf", "nan",
-                ],
+                &["-inf", "+inf", "0", "1", "2", "(1", "(2", "3", "2.5", "x", "", " 1", "(", "(-inf", "nan"],
             ),
             'x' => one(rng, &["-", "+", "[a", "[m1", "(m1", "[m5", "(m5", "[z", "x"]),
             'g' => one(rng, &["*", "s*", "?1", "[lh]*", "m[0-4]", "nomatch"]),

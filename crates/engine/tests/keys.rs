@@ -312,6 +312,21 @@ fn expiries_that_are_too_late_become_others_in_old_releases() {
 }
 
 #[test]
+fn expiries_are_told_in_rounded_seconds() {
+    let mut caller = caller(Release::V7_0);
+    for (at_ms, expiretime, ttl) in [
+        (1_800_000_001_499, 1_800_000_001, 1),
+        (1_800_000_001_500, 1_800_000_002, 2),
+        (1_800_000_000_499, 1_800_000_000, 0),
+        (i64::MAX, 9_223_372_036_854_776, 9_223_370_236_854_776),
+    ] {
+        replies(&mut caller, &["SET k 1", &format!("PEXPIREAT k {at_ms}")]);
+        let want = [expiretime, ttl, at_ms].map(|number: i64| format!(":{number}"));
+        assert_eq!(replies(&mut caller, &["EXPIRETIME k", "TTL k", "PEXPIRETIME k"]), want);
+    }
+}
+
+#[test]
 fn options_that_a_release_does_not_have_are_syntax_errors() {
     for (line, since) in [
         ("SCAN 0 TYPE string", Release::V6_2),

@@ -255,7 +255,8 @@ fn tell(cx: &mut Cx, args: Args, reply: &mut Reply, unit_ms: i64, from_ms: i64) 
     reply.integer(match cx.look(args.at(1)).map(|entry| entry.expire_at_ms()) {
         None => -2,
         Some(None) => -1,
-        Some(Some(at_ms)) => (at_ms - from_ms).max(0).saturating_add(unit_ms / 2) / unit_ms,
+        // As unsigned numbers the latest times can be rounded up too.
+        Some(Some(at_ms)) => (((at_ms - from_ms).max(0) as u64 + unit_ms as u64 / 2) / unit_ms as u64) as i64,
     });
 }
 
