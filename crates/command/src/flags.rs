@@ -61,8 +61,6 @@ bitflags::bitflags! {
         const NOT_QUEUED = 1 << 42;
         /// Allowed to a RESP2 client that has subscribed to channels.
         const SUBSCRIBED = 1 << 43;
-        /// Does not count the keys it reads as hits or misses, and does not touch their access clocks.
-        const NOTOUCH = 1 << 44;
         /// Only a container of subcommands.
         const CONTAINER = 1 << 45;
         /// Ends the session's watches: the shards of the watched keys are held.
