@@ -2,7 +2,7 @@
 //!
 //! Nodes of all instances share the worker threads; `start` binds before it answers, and `ping` asks as a client does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -89,10 +89,14 @@ impl Nodes {
             Running::start(&self.workers, &self.clock, &order)
         };
         let started = match node.port {
+            Port::Exactly(port) if node.reserved_ports.contains(&port) => {
+                return Err(StartError::PortInUse(port));
+            }
             Port::Exactly(port) => start(port).map_err(|error| refused(port, error))?,
             Port::FirstFreeFrom(base) => {
                 let own: Vec<u16> = running.values().map(|node| node.running.address().port()).collect();
-                let mut free = (base..=u16::MAX).filter(|port| !own.contains(port));
+                let mut free = (base..=u16::MAX)
+                    .filter(|port| !own.contains(port) && !node.reserved_ports.contains(port));
                 loop {
                     let port = free.next().ok_or(StartError::NoFreePort(base))?;
                     match start(port) {
@@ -198,6 +202,7 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         topology: cloud::topology::Topology::Single,
         memory_limit_bytes: 0,
         port: Port::Exactly(node.port),
+        reserved_ports: BTreeSet::new(),
         access: password
             .map_or(Access::Open, |(_, text)| Access::Password(cloud::identity::Secret::new(text))),
         renamed_commands: Vec::new(),
@@ -264,6 +269,7 @@ mod tests {
             topology: Topology::Single,
             memory_limit_bytes: 1 << 30,
             port,
+            reserved_ports: BTreeSet::new(),
             access,
             renamed_commands: Vec::new(),
             databases: 16,
@@ -342,5 +348,19 @@ mod tests {
         assert_eq!(nodes.start(spec("c", taken, Access::Open)).await.unwrap(), first);
         nodes.stop_all().await;
         assert!(nodes.running.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_reserved_port_is_not_given_though_nobody_listens_there() {
+        let nodes = nodes();
+        let free = nodes.start(spec("a", Port::FirstFreeFrom(23_000), Access::Open)).await.unwrap();
+        let port = free.address.port();
+        nodes.stop(&NodeId("a".to_owned())).await;
+        let reserved =
+            |asked| NodeSpec { reserved_ports: BTreeSet::from([port]), ..spec("b", asked, Access::Open) };
+        let refused = nodes.start(reserved(Port::Exactly(port))).await;
+        assert!(matches!(refused, Err(StartError::PortInUse(refused)) if refused == port));
+        let next = nodes.start(reserved(Port::FirstFreeFrom(port))).await.unwrap();
+        assert!(next.address.port() > port);
     }
 }

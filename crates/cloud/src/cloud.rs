@@ -9,7 +9,7 @@
 //! - A creation that fails leaves a [`Status::CreateFailed`] record and nothing in the data plane.
 //! - No lock is held across an `await`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -357,6 +357,7 @@ impl Cloud {
             topology: instance.topology,
             memory_limit_bytes: instance.memory_limit_bytes(),
             port,
+            reserved_ports: self.state.read().ports_kept_from(instance),
             access: instance.access.clone(),
             renamed_commands: renamed.map(|(command, name)| (command.clone(), name.clone())).collect(),
             databases: instance.databases,
@@ -418,6 +419,20 @@ impl State {
         if let Some(sequence) = self.by_id.remove(id) {
             self.instances.remove(&sequence);
         }
+    }
+
+    /// The ports that others have, whether their nodes run or not, or asked for before this instance could have one.
+    /// What it has itself, it has.
+    fn ports_kept_from(&self, instance: &Instance) -> BTreeSet<u16> {
+        if instance.port.is_some() {
+            return BTreeSet::new();
+        }
+        let others = self.instances.values().filter(|other| other.id != instance.id && other.counts());
+        let kept = |other: &Arc<Instance>| {
+            let first = instance.requested_port.is_none() || other.sequence < instance.sequence;
+            other.port.or(other.requested_port.filter(|_| first))
+        };
+        others.filter_map(kept).collect()
     }
 
     fn usage(&self, project_id: &str) -> Usage {

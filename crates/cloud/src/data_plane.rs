@@ -11,6 +11,7 @@
 //!
 //! Deliberately not here: instances. A node knows its own settings, and neither names, projects nor specifications.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -57,6 +58,8 @@ pub struct NodeSpec {
     pub memory_limit_bytes: u64,
     /// Where it listens.
     pub port: Port,
+    /// Ports that it does not get: other nodes', which need not run.
+    pub reserved_ports: BTreeSet<u16>,
     /// How clients prove who they are.
     pub access: Access,
     /// Commands under other names: the command, in lower case, and its new name.

@@ -62,6 +62,11 @@ impl FakeDataPlane {
         self.0.lock().taken_ports.push(port);
     }
 
+    /// Has the other program give it back.
+    pub fn free_port(&self, port: u16) {
+        self.0.lock().taken_ports.retain(|taken| *taken != port);
+    }
+
     /// Whether nodes start and then do not answer.
     pub fn be_silent(&self, silent: bool) {
         self.0.lock().silent = silent;
@@ -83,6 +88,7 @@ impl DataPlane for FakeDataPlane {
             }
             let in_use = |port: u16| {
                 state.taken_ports.contains(&port)
+                    || node.reserved_ports.contains(&port)
                     || state.nodes.values().any(|(_, endpoint)| endpoint.address.port() == port)
             };
             let port = match node.port {

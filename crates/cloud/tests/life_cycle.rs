@@ -261,6 +261,46 @@ async fn an_instance_whose_port_was_taken_meanwhile_comes_back_in_error_and_reco
 }
 
 #[tokio::test]
+async fn the_port_of_an_instance_that_does_not_run_stays_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {}).await;
+    let instance = world.create("dcs-a").await;
+    world.cloud.close();
+
+    let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |nodes| {
+        nodes.take_port(6379);
+    })
+    .await;
+    assert_eq!(world.show(&instance.id).unwrap().status, Status::Error);
+    world.nodes.free_port(6379);
+    assert_eq!(world.create("dcs-b").await.port, Some(6380));
+    let asked = world.cloud.create(Order { requested_port: Some(6379), ..order("dcs-c") }).await.unwrap();
+    assert_eq!((asked.status, asked.fault), (Status::CreateFailed, Some(Fault::NotDeployed)));
+    world.cloud.close();
+
+    let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {}).await;
+    assert_eq!(world.show(&instance.id).unwrap(), instance);
+}
+
+#[tokio::test]
+async fn a_port_that_was_asked_for_is_kept_while_the_instance_is_made() {
+    let world = World::new(Profile::Stepped).await;
+    let ask = |name| world.cloud.create(Order { requested_port: Some(6379), ..order(name) });
+    let (first, second) = (ask("dcs-a").await.unwrap(), ask("dcs-b").await.unwrap());
+    let third = world.create("dcs-c").await;
+    for (instance, status, port) in [
+        (&third, Status::Running, Some(6380)),
+        (&second, Status::CreateFailed, None),
+        (&first, Status::Running, Some(6379)),
+    ] {
+        assert!(world.cloud.step(instance.task.as_ref().unwrap()));
+        world.until(&instance.id, |instance| instance.unwrap().status != Status::Creating).await;
+        let made = world.show(&instance.id).unwrap();
+        assert_eq!((made.status, made.port), (status, port), "{}", made.name);
+    }
+}
+
+#[tokio::test]
 async fn an_unfinished_task_goes_on_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::with(Profile::Realistic, Some(directory.path()), Quota::default(), |_| {}).await;
