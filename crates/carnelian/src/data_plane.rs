@@ -13,6 +13,7 @@ use cloud::Pending;
 use cloud::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
+use engine::table::{self, Table};
 use parking_lot::Mutex;
 use server::{Clock, Order, Running, Workers};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -178,6 +179,11 @@ impl DataPlane for Nodes {
         })
     }
 
+    fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {
+        let names = release.map(|release| Table::of(release_of(release)).names());
+        engine == Engine::Redis && names.is_some_and(|names| table::find(names, name.as_bytes()).is_some())
+    }
+
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {
         Box::pin(async move {
             let known =
@@ -333,6 +339,14 @@ mod tests {
         let refused = nodes.start(bad).await;
         assert!(matches!(refused, Err(StartError::BadParameter { name, .. }) if name == "maxmemory-policy"));
         assert_eq!(nodes.endpoint(&NodeId("b".to_owned())), None);
+    }
+
+    #[test]
+    fn commands_are_those_of_the_release() {
+        let has = |release, name| nodes().has_command(Engine::Redis, Some(release), name);
+        assert!(has(Release::V4_0, "GET") && has(Release::V5_0, "zpopmin"));
+        assert!(!has(Release::V4_0, "zpopmin") && !has(Release::V5_0, "keys001"));
+        assert!(!nodes().has_command(Engine::Memcached, None, "get"));
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::data_plane::{DataPlane, NodeId, NodeSpec, Port, Statistics};
+use crate::engine::{Engine, Release};
 use crate::instance::{Fault, Instance, Order, Status};
 use crate::quota::{Exceeded, Quota, Usage};
 use crate::store::{Change, CommitError, Contents, Store};
@@ -167,6 +168,11 @@ impl Cloud {
     /// What the instance's node has and has done; `None` if it does not run.
     pub fn statistics(&self, instance: &Instance) -> Option<Statistics> {
         self.data_plane.statistics(&node_of(instance))
+    }
+
+    /// Whether nodes of this engine and release have a command of this name, in any case.
+    pub fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {
+        self.data_plane.has_command(engine, release, name)
     }
 
     /// The host by which a client reaches nodes, who reached the cloud itself at `local`.

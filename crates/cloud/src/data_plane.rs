@@ -35,6 +35,9 @@ pub trait DataPlane: Send + Sync + 'static {
     /// What a node has and has done; `None` if it does not run. Cheap: lists of a thousand instances ask for each.
     fn statistics(&self, node: &NodeId) -> Option<Statistics>;
 
+    /// Whether nodes of this engine and release have a command of this name, in any case.
+    fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool;
+
     /// Connects to a node as a client would and waits for its answer to `PING`: whether it is ready.
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>>;
 }

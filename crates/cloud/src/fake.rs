@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::Pending;
 use crate::clock::Clock;
 use crate::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
+use crate::engine::{Engine, Release};
 
 /// A clock that stands still until it is advanced.
 pub struct FakeClock(watch::Sender<u64>);
@@ -16,6 +17,9 @@ pub struct FakeClock(watch::Sender<u64>);
 /// A data plane whose nodes are entries of a table: nothing listens.
 #[derive(Default)]
 pub struct FakeDataPlane(Mutex<State>);
+
+/// The commands that its nodes have.
+const COMMANDS: [&str; 6] = ["command", "keys", "flushdb", "flushall", "hgetall", "get"];
 
 #[derive(Default)]
 struct State {
@@ -117,6 +121,10 @@ impl DataPlane for FakeDataPlane {
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
         let running = self.0.lock().nodes.contains_key(node);
         running.then_some(Statistics { used_memory_bytes: 33 << 20, keys: 1, ..Statistics::default() })
+    }
+
+    fn has_command(&self, _: Engine, _: Option<Release>, name: &str) -> bool {
+        COMMANDS.iter().any(|command| command.eq_ignore_ascii_case(name))
     }
 
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {

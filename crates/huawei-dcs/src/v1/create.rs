@@ -313,7 +313,7 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         maintenance: maintenance(body)?,
         tags: tags(body)?,
         requested_port: requested_port(body, release)?,
-        renamed_commands: renamed_commands(body, release)?,
+        renamed_commands: renamed_commands(dcs, body, engine, release)?,
         owner: Owner { user_id: user.id.clone(), user_name: user.name.clone() },
         databases: sold.specification.databases,
         spec_code: sold.spec_code,
@@ -438,7 +438,13 @@ fn requested_port(body: &Fields<'_>, release: Release) -> Result<Option<u16>, Fa
     if port.is_some() && release == Release::V3_0 { Err(code::PARAMETER.of("port")) } else { Ok(port) }
 }
 
-fn renamed_commands(body: &Fields<'_>, release: Release) -> Result<BTreeMap<String, String>, Failure> {
+/// The other names of commands: none that another command has, nor two the same.
+fn renamed_commands(
+    dcs: &Dcs,
+    body: &Fields<'_>,
+    engine: Engine,
+    release: Release,
+) -> Result<BTreeMap<String, String>, Failure> {
     let renamed: Vec<_> = body.pairs("rename_commands").collect();
     let new_names: HashSet<_> = renamed.iter().map(|(_, name)| name.to_ascii_lowercase()).collect();
     let commands: BTreeMap<_, _> =
@@ -446,6 +452,9 @@ fn renamed_commands(body: &Fields<'_>, release: Release) -> Result<BTreeMap<Stri
     let fits = commands.keys().all(|command| RENAMABLE.contains(&command.as_str()))
         && commands.len() == renamed.len()
         && new_names.len() == renamed.len()
+        && commands.iter().all(|(command, name)| {
+            command.eq_ignore_ascii_case(name) || !dcs.cloud.has_command(engine, Some(release), name)
+        })
         && (renamed.is_empty() || release != Release::V3_0);
     if fits { Ok(commands) } else { Err(code::PARAMETER.of("rename_commands")) }
 }

@@ -269,6 +269,11 @@ async fn every_documented_reason_to_refuse() {
         ("DCS.4062", release_5("rename_commands", json!({"keys": "a b"}))),
         ("DCS.4062", release_5("rename_commands", json!({"keys": "same", "flushdb": "SAME"}))),
         ("DCS.4062", release_5("rename_commands", json!({"keys": "a", "KEYS": "b"}))),
+        // The names of commands.
+        ("DCS.4062", release_5("rename_commands", json!({"keys": "get"}))),
+        ("DCS.4062", release_5("rename_commands", json!({"keys": "FlushDB"}))),
+        ("DCS.4062", release_5("rename_commands", json!({"keys": "flushdb", "flushdb": "keys"}))),
+        ("DCS.4062", release_5("rename_commands", json!({"keys": "keys001", "hgetall": "keys"}))),
         ("DCS.4062", json!({"instance_backup_policy": "auto"})),
         ("DCS.4062", json!({"instance_backup_policy": {"save_days": 1}})),
         ("DCS.4062", plan("timezone_offset", json!("Berlin"))),
