@@ -147,6 +147,18 @@ impl Cloud {
         state.instances.values().filter(|instance| instance.project_id == project_id).cloned().collect()
     }
 
+    /// The place in the order of creation of the project's instance of this id, which may be gone as long as one of its
+    /// tasks is remembered.
+    pub fn place_of(&self, project_id: &str, id: &str) -> Option<u64> {
+        if let Some(instance) = self.instance(project_id, id) {
+            return Some(instance.sequence);
+        }
+        let state = self.state.read();
+        let mut tasks = state.tasks.values();
+        let task = tasks.find(|task| task.instance_id == id && task.project_id == project_id)?;
+        Some(task.instance_sequence).filter(|sequence| *sequence > 0)
+    }
+
     /// How many instances there are in each state, in all projects.
     pub fn count_by_status(&self) -> Vec<(Status, usize)> {
         let state = self.state.read();
@@ -514,6 +526,7 @@ impl State {
             sequence: self.next_sequence(),
             project_id: instance.project_id.clone(),
             instance_id: instance.id.clone(),
+            instance_sequence: instance.sequence,
             instance_name: instance.name.clone(),
             kind,
             state: task::State::Running,

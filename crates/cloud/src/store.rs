@@ -354,6 +354,7 @@ mod tests {
             sequence: 9,
             project_id: "p".to_owned(),
             instance_id: "a".to_owned(),
+            instance_sequence: 1,
             instance_name: "a".to_owned(),
             kind: task::Kind::Create,
             state: task::State::Succeeded,

@@ -16,6 +16,9 @@ pub struct Task {
     pub project_id: String,
     /// The instance that it works on.
     pub instance_id: String,
+    /// The instance's place in the order of creation; 0 in records of a version that did not write it.
+    #[serde(default)]
+    pub instance_sequence: u64,
     /// The instance's name, which outlives the instance here.
     pub instance_name: String,
     /// What it does.
@@ -97,6 +100,7 @@ mod tests {
             sequence: 1,
             project_id: "p".to_owned(),
             instance_id: "i".to_owned(),
+            instance_sequence: 1,
             instance_name: "n".to_owned(),
             kind: Kind::Create,
             state: State::Running,

@@ -1,8 +1,8 @@
 //! Querying a project's instances: filters and pages.
 //!
 //! The order is that of creation, so a page stays the same page while instances are added. OpenStack-style clients
-//! send two parameters that the reference does not know: a `marker` begins a page after the instance of that id, and
-//! `exactMatchName` is `isExactMatchName`.
+//! send two parameters that the reference does not know: a `marker` begins a page after the place of the instance of
+//! that id, also where that one is gone or filtered out, and `exactMatchName` is `isExactMatchName`.
 
 use cloud::Pending;
 use cloud::instance::{Instance, Status};
@@ -111,8 +111,8 @@ pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
         let mut found = dcs.cloud.instances(request.project_id());
         found.retain(|instance| here && filter.admits(instance));
         let first = match query.text("marker") {
-            Some(marker) => match found.iter().position(|instance| instance.id == marker) {
-                Some(at) => at + 1,
+            Some(marker) => match dcs.cloud.place_of(request.project_id(), marker) {
+                Some(place) => found.partition_point(|instance| instance.sequence <= place),
                 None => found.len(),
             },
             None => at_least_one(query.integer("start"), 1) - 1,

@@ -196,6 +196,14 @@ async fn pages_begin_at_a_number_or_after_a_marker() {
     assert_eq!(names(&world, &format!("?limit=2&marker={}", ids[2])).await, ["dcs-4", "dcs-5"]);
     assert_eq!(names(&world, &format!("?limit=50&marker={}", ids[4])).await, [""; 0]);
     assert_eq!(names(&world, &format!("?marker={NOBODYS}")).await, [""; 0]);
+    // Who deletes while paging gets the rest all the same, and so does who filters the marker out.
+    assert_eq!(names(&world, &format!("?name=dcs-5&marker={}", ids[2])).await, ["dcs-5"]);
+    for id in &ids[..3] {
+        let deleted = world.call(&format!("DELETE /v1.0/{{p}}/instances/{id}"), &Value::Null).await;
+        assert_eq!(deleted.status, 204);
+    }
+    assert_eq!(names(&world, &format!("?limit=1&marker={}", ids[2])).await, ["dcs-4"]);
+    assert_eq!(names(&world, &format!("?marker={}", ids[0])).await, ["dcs-4", "dcs-5"]);
 }
 
 #[tokio::test]
