@@ -11,7 +11,7 @@ use operation::schema;
 use operation::{Access, Call, Failure, Operation, Reply};
 use serde_json::{Value, json};
 
-use crate::authority::{Authority, Unproven};
+use crate::authority::{Authority, Proof, Unproven};
 use crate::code;
 use crate::endpoint::Endpoints;
 use crate::v1;
@@ -48,7 +48,11 @@ impl Service for Dcs {
             Unproven::Expired => &code::TOKEN_EXPIRED,
         })?;
         if operation.access != Access::Project {
-            return Ok(proof.into_caller());
+            // Where no project is named, a token must still be for one (section 3.2).
+            return match proof {
+                Proof::Token(Caller { project: None, .. }) => Err((&code::INVALID_TOKEN).into()),
+                proof => Ok(proof.into_caller()),
+            };
         }
         let project_id = call.parameter("project_id");
         for field in operation.path.iter().filter(|field| field.name == "project_id") {

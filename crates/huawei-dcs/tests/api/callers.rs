@@ -72,6 +72,10 @@ async fn a_project_must_be_one_and_the_callers() {
         let line = format!("GET /v1.0/{PROJECT}/instances");
         let answered = world.ask(&line, &[("x-auth-token", &token)], "").await;
         assert_eq!(answered.error(), (401, "DCS.1004".to_owned()));
+        for path in ["products", "availableZones", "instances/maintain-windows"] {
+            let answered = world.ask(&format!("GET /v1.0/{path}"), &[("x-auth-token", &token)], "").await;
+            assert_eq!(answered.error(), (401, "DCS.1001".to_owned()), "{path}");
+        }
     }
 }
 
