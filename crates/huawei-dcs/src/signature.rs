@@ -83,15 +83,19 @@ impl<'a> Signed<'a> {
         if date_ms.abs_diff(now_ms) > SKEW_MS {
             return Err(Mismatch::Skewed);
         }
-        let request = self.canonical_request(call)?;
-        let hash = hex::encode(Sha256::digest(request.as_bytes()));
-        let string_to_sign = format!("{ALGORITHM}\n{}\n{hash}", self.date);
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret_key.as_bytes()).expect("HMAC takes any key");
-        mac.update(string_to_sign.as_bytes());
-        mac.verify_slice(&self.signature).map_err(|_| Mismatch::WrongSignature)
+        let mut outcome = Err(Mismatch::WrongSignature);
+        for body_hash in body_hashes(call) {
+            let request = self.canonical_request(call, &body_hash)?;
+            let hash = hex::encode(Sha256::digest(request.as_bytes()));
+            let string_to_sign = format!("{ALGORITHM}\n{}\n{hash}", self.date);
+            let mut mac = Hmac::<Sha256>::new_from_slice(secret_key.as_bytes()).expect("HMAC takes any key");
+            mac.update(string_to_sign.as_bytes());
+            outcome = outcome.or(mac.verify_slice(&self.signature).map_err(|_| Mismatch::WrongSignature));
+        }
+        outcome
     }
 
-    fn canonical_request(&self, call: &Call) -> Result<String, Mismatch> {
+    fn canonical_request(&self, call: &Call, body_hash: &str) -> Result<String, Mismatch> {
         let mut request = format!(
             "{}\n{}\n{}\n",
             call.method,
@@ -103,12 +107,19 @@ impl<'a> Signed<'a> {
             let value = String::from_utf8_lossy(value.as_bytes());
             let _ = writeln!(request, "{}:{}", name.to_ascii_lowercase(), value.trim());
         }
-        let body_hash = match call.header(BODY_HASH_HEADER) {
-            Some(UNSIGNED_BODY) => UNSIGNED_BODY.to_owned(),
-            _ => hex::encode(Sha256::digest(&call.body)),
-        };
         let _ = write!(request, "\n{}\n{body_hash}", self.signed_headers.join(";").to_ascii_lowercase());
         Ok(request)
+    }
+}
+
+/// What may stand for the body. The SDK calls a body unsigned by its content type alone; one that is empty it signs
+/// all the same.
+fn body_hashes(call: &Call) -> Vec<String> {
+    let signed = || hex::encode(Sha256::digest(&call.body));
+    match call.header(BODY_HASH_HEADER) {
+        Some(UNSIGNED_BODY) if call.body.is_empty() => vec![UNSIGNED_BODY.to_owned(), signed()],
+        Some(UNSIGNED_BODY) => vec![UNSIGNED_BODY.to_owned()],
+        _ => vec![signed()],
     }
 }
 
@@ -125,22 +136,21 @@ fn canonical_path(path: &str) -> String {
     canonical.join("/")
 }
 
-/// The pairs of the query encoded in one way, in order.
+/// The pairs of the query encoded in one way, in the order that they have before they are encoded.
 fn canonical_query(query: &str) -> String {
-    let encode = |text: &str| {
-        let decoded: Vec<u8> = percent_decode_str(text).collect();
-        percent_encode(&decoded, ENCODED).to_string()
-    };
+    let decode = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
+    let encode = |text: &[u8]| percent_encode(text, ENCODED).to_string();
     let mut pairs: Vec<_> = query
         .split('&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (encode(name), encode(value))
+            (decode(name), decode(value))
         })
         .collect();
     pairs.sort_unstable();
-    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    let pairs = pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value)));
+    pairs.collect::<Vec<_>>().join("&")
 }
 
 #[cfg(test)]
@@ -204,7 +214,8 @@ mod tests {
             assert_eq!(call.header("authorization"), Some(vector.authorization.as_str()));
             let signed = Signed::read(&call).ok().unwrap();
             assert_eq!(signed.access_key, vector.ak);
-            assert_eq!(signed.canonical_request(&call).unwrap(), vector.canonical_request);
+            let [body_hash] = &body_hashes(&call)[..] else { panic!("a signed body has one hash") };
+            assert_eq!(signed.canonical_request(&call, body_hash).unwrap(), vector.canonical_request);
             assert_eq!(signed.verify(&call, &vector.sk, NOW_MS), Ok(()), "{} {}", vector.method, vector.uri);
         }
     }
@@ -267,12 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unsigned_body_is_said_to_be_so() {
+    fn an_unsigned_body_is_said_to_be_so_and_an_empty_one_may_be_signed_nevertheless() {
         let vector = &vectors()[0];
         let mut call = call(vector);
         call.headers.insert(BODY_HASH_HEADER, HeaderValue::from_static(UNSIGNED_BODY));
-        let signed = Signed::read(&call).ok().unwrap();
-        assert!(signed.canonical_request(&call).unwrap().ends_with("\nUNSIGNED-PAYLOAD"));
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(body_hashes(&call), [UNSIGNED_BODY, empty]);
+        // That header is not among those that were signed, and the body was empty.
+        assert_eq!(check(&call, &vector.sk, NOW_MS), Ok(()));
+        call.body = "x".into();
+        assert_eq!(body_hashes(&call), [UNSIGNED_BODY]);
+        assert_eq!(check(&call, &vector.sk, NOW_MS), Err(Mismatch::WrongSignature));
     }
 
     #[test]
@@ -281,5 +297,8 @@ mod tests {
         assert_eq!(canonical_path("/"), "/");
         assert_eq!(canonical_path("/v3/"), "/v3/");
         assert_eq!(canonical_query("z=&a=%7E&a=*&b+c=d e"), "a=%2A&a=~&b%2Bc=d%20e&z=");
+        // In order before they are encoded: "{" comes after "b", "%7B" before it.
+        assert_eq!(canonical_query("a%7B=1&ab=2"), "ab=2&a%7B=1");
+        assert_eq!(canonical_query("name=a%7B&name=a1"), "name=a1&name=a%7B");
     }
 }
