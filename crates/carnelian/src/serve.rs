@@ -4,7 +4,7 @@
 //! make the REST interfaces slow, nor the other way round.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let signals = Signals::listen()?;
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr()?;
+    check_bind(settings.bind)?;
     let store = if settings.ephemeral { Store::nowhere() } else { open_store(settings)? };
     let nodes = Arc::new(Nodes::new(settings.threads, settings.bind)?);
     let cloud = Cloud::open(cloud_settings(settings), Arc::new(SystemClock), nodes.clone(), store).await;
@@ -69,6 +70,17 @@ async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
         }
         _ => anyhow!("cannot listen on {address}: {error}; choose another address with --listen"),
     })
+}
+
+/// Sees that nodes can listen on `address`: none is started yet, and each would fail for itself.
+fn check_bind(address: IpAddr) -> anyhow::Result<()> {
+    match std::net::TcpListener::bind((address, 0)) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            Err(anyhow!("{address} is no address of this machine; choose one of its own with --bind"))
+        }
+        Err(error) => Err(anyhow!("cannot listen on {address}: {error}; choose another address with --bind")),
+    }
 }
 
 fn open_store(settings: &Settings) -> anyhow::Result<(Store, cloud::store::Contents)> {

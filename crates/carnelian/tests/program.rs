@@ -238,6 +238,11 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
             "choose another directory with --data-dir",
         ),
         (&["--listen", "127.0.0.1:0", "--data-dir", text(&in_use)], "is in use by another process"),
+        // An address for documentation: no machine has it.
+        (
+            &["--ephemeral", "--listen", "127.0.0.1:0", "--bind", "192.0.2.1"],
+            "192.0.2.1 is no address of this machine; choose one of its own with --bind",
+        ),
         (&["--listen", "nowhere"], "--listen takes an address and a port"),
         (&["--colour"], "there is no option --colour"),
         (&["--config-file", "/nothing"], "cannot be read"),
