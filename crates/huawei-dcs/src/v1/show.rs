@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use cloud::Pending;
 use cloud::backup_policy::BackupPolicy;
 use cloud::engine::Release;
-use cloud::instance::{Access, Instance, Tag};
+use cloud::instance::{Access, Instance, Status, Tag};
 use cloud::topology::Topology;
 use operation::schema::{self, Field, INTEGER, Kind, Need, TEXT};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
@@ -41,7 +41,7 @@ pub(super) const SUMMARY: &[Field] = &[
     text("engine", "The engine."),
     integer("capacity", "The capacity in GB; 0 below one."),
     text_or_null("ip", "The address to connect to."),
-    integer_or_null("port", "The port to connect to; null until the instance has one."),
+    integer_or_null("port", "The port to connect to; null while the instance has none and asked for none."),
     text("status", "The state, one of table 12-2."),
     integer("max_memory", "The memory that data may take, in MB."),
     integer("used_memory", "The memory that data takes, in MB."),
@@ -170,7 +170,7 @@ pub(super) fn summary<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> S
         engine: instance.engine.name(),
         capacity: gb,
         ip: host,
-        port: instance.port,
+        port: port(instance),
         status: instance.status.name(),
         max_memory: mb(instance.memory_limit_bytes()),
         used_memory: mb(used_bytes),
@@ -192,6 +192,12 @@ pub(super) fn summary<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> S
         tags: &instance.tags,
         security_group_id: instance.network.security_group_id.as_deref(),
     }
+}
+
+/// The port that an instance has, or is to have while it is made.
+fn port(instance: &Instance) -> Option<u16> {
+    let asked = instance.requested_port.filter(|_| instance.status == Status::Creating);
+    instance.port.or(asked)
 }
 
 /// What the query of one instance shows besides, as [`DETAILS`] declares it.

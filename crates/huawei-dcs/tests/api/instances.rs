@@ -254,6 +254,17 @@ async fn an_instance_at_work_is_not_deleted() {
 }
 
 #[tokio::test]
+async fn the_port_that_was_asked_for_is_shown_from_the_start() {
+    let world = World::with(Setup { profile: Profile::Stepped, ..Setup::default() }).await;
+    let release_5 = json!({
+        "engine_version": "5.0", "product_id": "redis.single.xu1.large.2-h", "port": 7000,
+    });
+    let id = world.create(release_5).await;
+    let shown = world.show(&id).await;
+    assert_eq!((&shown["status"], &shown["port"]), (&json!("CREATING"), &json!(7000)));
+}
+
+#[tokio::test]
 async fn what_cannot_be_recorded_is_a_500_with_its_code() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
