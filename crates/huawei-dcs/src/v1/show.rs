@@ -1,6 +1,6 @@
 //! Querying one instance, and the fields that every view of an instance shares.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use cloud::Pending;
 use cloud::backup_policy::BackupPolicy;
@@ -212,7 +212,7 @@ fn details<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> impl Seriali
 
     let security_group = instance.network.security_group_id.as_deref();
     let backend_addrs = match (instance.topology, instance.port) {
-        (Topology::Proxy | Topology::Cluster, Some(port)) => Some(format!("{host}:{port}")),
+        (Topology::Proxy | Topology::Cluster, Some(port)) => Some(address_of(host, port)),
         _ => None,
     };
     let cache_mode = match instance.topology {
@@ -283,6 +283,14 @@ fn domain_name(host: &str) -> &str {
     }
 }
 
+/// Host and port as one text; the colons of an IPv6 address are kept apart from the port's.
+fn address_of(host: &str, port: u16) -> String {
+    match host.parse::<IpAddr>() {
+        Ok(ip) => SocketAddr::new(ip, port).to_string(),
+        Err(_) => format!("{host}:{port}"),
+    }
+}
+
 /// The network that the address `host` would lie in.
 fn network_of(host: &str) -> Option<String> {
     match host.parse().ok()? {
@@ -308,6 +316,15 @@ mod tests {
         assert_eq!(mb(32 * (1 << 30) / 10), 3277);
         assert_eq!(mb(68 * (1 << 30) / 10), 6963);
         assert_eq!(mb(0), 0);
+    }
+
+    #[test]
+    fn a_host_and_its_port_are_told_apart() {
+        for (host, expected) in
+            [("::1", "[::1]:6379"), ("127.0.0.1", "127.0.0.1:6379"), ("cache.test", "cache.test:6379")]
+        {
+            assert_eq!(address_of(host, 6379), expected);
+        }
     }
 
     #[test]
