@@ -85,9 +85,9 @@ pub(crate) const TAG: &[Field] = &[
     Field {
         name: "value",
         kind: Kind::Text(Text { max_chars: 43, ..TEXT }),
+        need: Need::Required,
         invalid: Some(&code::PARAMETER),
-        about: "The tag's value.",
-        ..FIELD
+        about: "The tag's value, which may be empty.",
     },
 ];
 

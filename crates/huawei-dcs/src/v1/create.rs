@@ -388,7 +388,7 @@ fn network(body: &Fields<'_>, release: Release) -> Result<Network, Failure> {
 }
 
 fn zones(body: &Fields<'_>, topology: Topology, known: &[Zone]) -> Result<Vec<String>, Failure> {
-    let asked: Vec<_> = body.texts("available_zones").map(str::to_owned).collect();
+    let asked = distinct(body.texts("available_zones").map(str::to_owned));
     if topology == Topology::Single && asked.len() > 1 {
         return Err((&code::ZONES).into());
     }
@@ -408,7 +408,7 @@ fn backup_policy(body: &Fields<'_>, topology: Topology) -> Result<Option<BackupP
     }
     let plan = policy.object("periodical_backup_plan").map(|plan| BackupPlan {
         begin_at: plan.text("begin_at").unwrap_or_default().to_owned(),
-        weekdays: plan.integers("backup_at").filter_map(|day| u8::try_from(day).ok()).collect(),
+        weekdays: distinct(plan.integers("backup_at").filter_map(|day| u8::try_from(day).ok())),
         timezone_offset: plan.text("timezone_offset").map(str::to_owned),
     });
     let policy = plan.map(|plan| BackupPolicy { kind, save_days, plan });
@@ -473,7 +473,10 @@ static OPAQUE: Pattern =
     Pattern { expression: "^[!-~]*$", matches: |id| id.bytes().all(|byte| byte.is_ascii_graphic()) };
 
 static HOURS: Pattern = Pattern {
-    expression: "^([01][0-9]|2[0-3]):00-([01][0-9]|2[0-4]):00$",
+    expression: "^(00:00-01:00|01:00-02:00|02:00-03:00|03:00-04:00|04:00-05:00|05:00-06:00|\
+                 06:00-07:00|07:00-08:00|08:00-09:00|09:00-10:00|10:00-11:00|11:00-12:00|\
+                 12:00-13:00|13:00-14:00|14:00-15:00|15:00-16:00|16:00-17:00|17:00-18:00|\
+                 18:00-19:00|19:00-20:00|20:00-21:00|21:00-22:00|22:00-23:00|23:00-(00|24):00)$",
     matches: |hours| {
         let hour = |time: &str| match time.strip_suffix(":00") {
             Some(hour) if hour.len() == 2 && hour.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -482,14 +485,14 @@ static HOURS: Pattern = Pattern {
             _ => None,
         };
         match hours.split_once('-').map(|(begin, end)| (hour(begin), hour(end))) {
-            Some((Some(begin), Some(end))) => begin < 24 && end <= 24,
+            Some((Some(begin), Some(end))) => begin < 24 && (end == begin + 1 || (begin, end) == (23, 0)),
             _ => false,
         }
     },
 };
 
 static TIMEZONE: Pattern = Pattern {
-    expression: "^(GMT)?[+-](0[0-9]|1[0-2]):?[0-5][0-9]$",
+    expression: "^(GMT)?[+-]((0[0-9]|1[01]):?[0-5][0-9]|12:?00)$",
     matches: |zone| {
         let Some(offset) = zone.strip_prefix("GMT").unwrap_or(zone).strip_prefix(['+', '-']) else {
             return false;
@@ -498,9 +501,19 @@ static TIMEZONE: Pattern = Pattern {
         let fits = digits.len() == 4
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && (offset.len() == 4 || offset.as_bytes()[2] == b':');
-        fits && digits[..2] <= *"12" && digits[2..] <= *"59"
+        fits && *digits <= *"1200" && digits[2..] <= *"59"
     },
 };
+
+/// The items in their order, each once.
+fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.fold(Vec::new(), |mut distinct, item| {
+        if !distinct.contains(&item) {
+            distinct.push(item);
+        }
+        distinct
+    })
+}
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
@@ -518,12 +531,38 @@ mod tests {
             (
                 &HOURS,
                 &["00:00-01:00", "23:00-00:00", "23:00-24:00"],
-                &["", "00:00", "0:00-1:00", "24:00-01:00", "00:30-01:30", "00:00-25:00", "+1:00-02:00"],
+                &[
+                    "",
+                    "00:00",
+                    "0:00-1:00",
+                    "24:00-01:00",
+                    "24:00-25:00",
+                    "00:30-01:30",
+                    "00:00-25:00",
+                    "+1:00-02:00",
+                    "00:00-00:00",
+                    "01:00-00:00",
+                    "00:00-05:00",
+                    "00:00-24:00",
+                ],
             ),
             (
                 &TIMEZONE,
                 &["+0800", "-1200", "GMT+08:00", "GMT-12:00", "+08:30"],
-                &["", "0800", "+1300", "+08", "+8:00", "GMT", "+08:60", "+0:800", "UTC+08:00", "+é00"],
+                &[
+                    "",
+                    "0800",
+                    "+1300",
+                    "+08",
+                    "+8:00",
+                    "GMT",
+                    "+08:60",
+                    "GMT+12:59",
+                    "+1201",
+                    "+0:800",
+                    "UTC+08:00",
+                    "+é00",
+                ],
             ),
         ];
         for (pattern, good, bad) in cases {

@@ -179,6 +179,26 @@ async fn a_policy_for_a_single_node_is_checked_and_dropped() {
 }
 
 #[tokio::test]
+async fn what_is_sent_twice_counts_once() {
+    let world = World::new().await;
+    let plan = json!({"begin_at": "23:00-24:00", "period_type": "weekly", "backup_at": [7, 1, "7", 1]});
+    let id = world
+        .create(json!({
+            "product_id": "OTC_DCS_MS",
+            "available_zones": [ZONES[1], ZONES[0], ZONES[1]],
+            "instance_backup_policy": {"save_days": 1, "periodical_backup_plan": plan},
+            "tags": [{"key": "k", "value": ""}],
+        }))
+        .await;
+    let shown = world.show(&id).await;
+    let days = &shown["instance_backup_policy"]["periodical_backup_plan"]["backup_at"];
+    assert_eq!((days, &shown["available_zones"]), (&json!([7, 1]), &json!([ZONES[1], ZONES[0]])));
+    assert_eq!(shown["tags"], json!([{"key": "k", "value": ""}]));
+    // A single node lies in one zone, however often it is named.
+    world.create(json!({"name": "dcs-single", "available_zones": [ZONES[0], ZONES[0]]})).await;
+}
+
+#[tokio::test]
 async fn every_documented_reason_to_refuse() {
     let world = World::new().await;
     let long = "x".repeat(1025);
@@ -254,9 +274,11 @@ async fn every_documented_reason_to_refuse() {
         ("DCS.4062", json!({"spec_code": 1})),
         ("DCS.4062", json!({"tags": "x"})),
         ("DCS.4062", json!({"tags": [{"value": "x"}]})),
-        ("DCS.4062", json!({"tags": [{"key": "k".repeat(37)}]})),
+        ("DCS.4062", json!({"tags": [{"key": "k".repeat(37), "value": ""}]})),
         ("DCS.4062", json!({"tags": [{"key": "k", "value": "v".repeat(44)}]})),
-        ("DCS.4062", json!({"tags": [{"key": "k"}, {"key": "k"}]})),
+        ("DCS.4062", json!({"tags": [{"key": "k"}]})),
+        ("DCS.4062", json!({"tags": [{"key": "k", "value": null}]})),
+        ("DCS.4062", json!({"tags": [{"key": "k", "value": "a"}, {"key": "k", "value": "b"}]})),
         // Release 3.0 takes neither a port nor other names for commands.
         ("DCS.4062", json!({"port": 6380})),
         ("DCS.4062", json!({"rename_commands": {"keys": "k"}})),
@@ -277,6 +299,7 @@ async fn every_documented_reason_to_refuse() {
         ("DCS.4062", json!({"instance_backup_policy": "auto"})),
         ("DCS.4062", json!({"instance_backup_policy": {"save_days": 1}})),
         ("DCS.4062", plan("timezone_offset", json!("Berlin"))),
+        ("DCS.4062", plan("timezone_offset", json!("GMT+12:59"))),
         ("DCS.4072", policy("save_days", json!(0))),
         ("DCS.4072", policy("save_days", json!(8))),
         ("DCS.4072", policy("save_days", json!(null))),
@@ -286,6 +309,8 @@ async fn every_documented_reason_to_refuse() {
         ("DCS.4075", plan("backup_at", json!([8]))),
         ("DCS.4075", plan("backup_at", json!(null))),
         ("DCS.4076", plan("begin_at", json!("midnight"))),
+        ("DCS.4076", plan("begin_at", json!("01:00-00:00"))),
+        ("DCS.4076", plan("begin_at", json!("00:00-05:00"))),
         ("DCS.4106", json!({"maintain_begin": "22:00:00"})),
         ("DCS.4106", json!({"maintain_end": "02:00:00"})),
         ("DCS.4106", json!({"maintain_begin": "22:00:00", "maintain_end": "06:00:00"})),
