@@ -16,6 +16,12 @@ pub(crate) fn new_request_id() -> HeaderValue {
     HeaderValue::from_str(&id).expect("digits are a header's value")
 }
 
+/// The response with an id of its own, unless it has one.
+pub(crate) async fn with_request_id(mut response: Response) -> Response {
+    response.headers_mut().entry(REQUEST_ID).or_insert_with(new_request_id);
+    response
+}
+
 /// The response for `reply`.
 pub(crate) fn response(reply: Reply, request_id: HeaderValue) -> Response {
     let Reply { status, headers, body } = reply;

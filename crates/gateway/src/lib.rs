@@ -2,7 +2,8 @@
 //! the service serve the call, and writes the answer.
 //!
 //! Invariants:
-//! - Every answer has an `X-Request-Id` of its own.
+//! - Every answer has an `X-Request-Id` of its own, but for those to what is no HTTP request, or one whose head is too
+//!   long: the connection answers them before there is a request.
 //! - Nothing that a client sends makes a 500: what is malformed, too long, unknown or forbidden is refused in the
 //!   form of the service that owns the path.
 //! - A service that panics answers 500 and takes nothing with it. What a service began goes on when the client
@@ -22,6 +23,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{ConnectInfo, Request, State};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
@@ -67,6 +69,7 @@ impl Gateway {
             .route("/metrics", get(metrics))
             .route("/openapi.json", get(openapi))
             .fallback(operations)
+            .layer(middleware::map_response(answer::with_request_id))
             .with_state(self.clone())
     }
 

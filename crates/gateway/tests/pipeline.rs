@@ -217,14 +217,25 @@ async fn a_call_reaches_its_operation_with_its_caller() {
 async fn every_answer_has_a_request_id_of_its_own() {
     let gateway = gateway().await;
     let mut ids = Vec::new();
-    for line in ["GET /open", "GET /open", "GET /nothing", "PUT /things", "GET /things/panic"] {
+    let lines = [
+        "GET /open",
+        "GET /open",
+        "GET /nothing",
+        "PUT /things",
+        "GET /things/panic",
+        "GET /healthz",
+        "POST /healthz",
+        "GET /metrics",
+        "GET /openapi.json",
+    ];
+    for line in lines {
         let answered = ask(&gateway, line, Some("anna"), "").await;
         ids.push(answered.headers["x-request-id"].to_str().unwrap().to_owned());
     }
     assert!(ids.iter().all(|id| id.len() == 32));
     ids.sort();
     ids.dedup();
-    assert_eq!(ids.len(), 5);
+    assert_eq!(ids.len(), lines.len());
 }
 
 #[tokio::test]
