@@ -371,7 +371,7 @@ pub(crate) fn read(
             Arg::Value(value) => bail!("{value:?} is no option; carnelian --help lists them"),
         };
         if name == CONFIG_FILE {
-            file = Some(parser.value()?.string()?);
+            file = Some(value_of(&mut parser, CONFIG_FILE, "the path of a TOML file")?);
             continue;
         }
         let record = RECORDS.iter().find(|record| record.name == name && record.commands.contains(&command));
@@ -379,16 +379,22 @@ pub(crate) fn read(
             .with_context(|| format!("there is no option --{name} here; carnelian --help lists them"))?;
         let value = match record.value {
             "" => parser.optional_value().map_or(Ok("true".to_owned()), ValueExt::string)?,
-            "NAME VALUE" => format!("{} {}", parser.value()?.string()?, parser.value()?.string()?),
-            _ => parser.value()?.string()?,
+            "NAME VALUE" => {
+                let mut next = || value_of(&mut parser, record.name, record.takes);
+                format!("{} {}", next()?, next()?)
+            }
+            _ => value_of(&mut parser, record.name, record.takes)?,
         };
         flags.push((record, value));
     }
 
     let mut settings = Settings::defaults();
     if let Some(file) = file {
-        let text = read_file(Path::new(&file))
-            .with_context(|| format!("the configuration file {file} cannot be read"))?;
+        let text = read_file(Path::new(&file)).map_err(|error| {
+            anyhow!(
+                "the configuration file {file} cannot be read: {error}; name one that can with --config-file"
+            )
+        })?;
         settings.apply_file(&text, &file)?;
     }
     for record in RECORDS.iter().filter(|record| record.commands.contains(&command)) {
@@ -544,6 +550,12 @@ impl Record {
     }
 }
 
+/// The value after the option `name`.
+fn value_of(parser: &mut Parser, name: &str, takes: &str) -> anyhow::Result<String> {
+    let value = parser.value().map_err(|_| anyhow!("--{name} takes {takes}"))?;
+    value.into_string().map_err(|_| anyhow!("--{name} takes {takes}, in UTF-8"))
+}
+
 fn variable_of(table: Option<&str>, name: &str) -> String {
     let table = table.map_or(String::new(), |table| format!("{table}_"));
     format!("carnelian_{table}{name}").to_ascii_uppercase().replace('-', "_")
@@ -676,17 +688,19 @@ mod tests {
         for (line, expected) in [
             ("--lisen x", "there is no option --lisen here"),
             ("-x", "there is no option -x"),
-            ("--listen", "missing argument"),
+            ("--listen", "--listen takes an address and a port, such as 127.0.0.1:8400"),
+            ("--config-file", "--config-file takes the path of a TOML file"),
             ("--listen here", "--listen takes an address and a port, such as 127.0.0.1:8400, not \"here\""),
             ("--base-port 0", "--base-port takes a port, 1 to 65535, not \"0\""),
             ("--threads 2000", "--threads takes a number, 0 to 1024"),
             ("--tasks stepped", "--tasks takes instant or realistic, not \"stepped\""),
             ("--port 1", "there is no option --port here"),
             ("redis --release 2.8", "--release takes 3.0, 4.0, 5.0, 6.2, 7.0 or 7.4, not \"2.8\""),
-            ("redis --config maxmemory", "missing argument"),
+            ("redis --config maxmemory", "--config takes a parameter and its value, such as maxmemory 100mb"),
             ("valkey", "there is no command \"valkey\""),
             ("redis extra", "\"extra\" is no option"),
-            ("--config-file none.toml", "the configuration file none.toml cannot be read"),
+            ("--config-file none.toml", "the configuration file none.toml cannot be read: "),
+            ("--config-file none.toml", "; name one that can with --config-file"),
             ("--log a=b=c", "--log takes a level or a filter such as info,cloud=debug, not \"a=b=c\""),
             ("--access-key a,b", "--access-key takes a text without"),
         ] {

@@ -86,7 +86,7 @@ fn check_bind(address: IpAddr) -> anyhow::Result<()> {
 fn open_store(settings: &Settings) -> anyhow::Result<(Store, cloud::store::Contents)> {
     Store::open(&settings.data_dir).map_err(|error| match &error {
         OpenError::InUse(_) => anyhow!("{error}; stop it, or choose another directory with --data-dir"),
-        OpenError::Unusable { .. } => {
+        OpenError::Unusable { .. } | OpenError::NoDirectory(_) => {
             anyhow!("{error}; choose a directory that can be written with --data-dir, or keep nothing with --ephemeral")
         }
         OpenError::Damaged { .. } | OpenError::Later { .. } => {

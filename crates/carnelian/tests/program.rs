@@ -232,7 +232,10 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
     for (arguments, expected) in [
         (&["--ephemeral", "--listen", &address][..], "is in use; stop the program that listens there"),
         (&["redis", "--port", &port], "is in use; stop the program that listens there"),
-        (&["--listen", "127.0.0.1:0", "--data-dir", text(&file)], "choose a directory that can be written"),
+        (
+            &["--listen", "127.0.0.1:0", "--data-dir", text(&file)],
+            "is no directory; choose a directory that can be written with --data-dir",
+        ),
         (
             &["--listen", "127.0.0.1:0", "--data-dir", text(&damaged)],
             "choose another directory with --data-dir",

@@ -63,6 +63,9 @@ pub enum OpenError {
         /// The reason.
         source: io::Error,
     },
+    /// Something that is no directory is in its place.
+    #[error("{path} is no directory", path = .0.display())]
+    NoDirectory(PathBuf),
     /// Another process has it open.
     #[error("{path} is in use by another process", path = .0.display())]
     InUse(PathBuf),
@@ -140,7 +143,12 @@ impl Store {
             let path = path.to_owned();
             move |source| OpenError::Unusable { path, source }
         };
-        fs::create_dir_all(directory).map_err(unusable(directory))?;
+        fs::create_dir_all(directory).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => {
+                OpenError::NoDirectory(directory.to_owned())
+            }
+            _ => unusable(directory)(error),
+        })?;
         let path = directory.join(FILE);
         let file = open_private(&path).map_err(unusable(&path))?;
         Store::open_from(&path, move || FileBackend::new(file.try_clone()?))
@@ -414,7 +422,8 @@ mod tests {
         assert!(matches!(Store::open(damaged.path()), Err(OpenError::Damaged { .. })));
 
         let file = damaged.path().join(FILE);
-        assert!(matches!(Store::open(&file), Err(OpenError::Unusable { .. })));
+        assert!(matches!(Store::open(&file), Err(OpenError::NoDirectory(path)) if path == file));
+        assert!(matches!(Store::open(&file.join("below")), Err(OpenError::NoDirectory(_))));
     }
 
     #[test]
