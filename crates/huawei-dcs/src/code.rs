@@ -75,8 +75,15 @@ pub(crate) static BACKUP_AT: ErrorCode =
     code(400, "DCS.4075", "111400075", "Invalid backupAt instance backup policy parameter in the request.");
 pub(crate) static BEGIN_AT: ErrorCode =
     code(400, "DCS.4076", "111400076", "Invalid beginAt instance backup policy parameter in the request.");
-pub(crate) static NOT_DELETABLE: ErrorCode =
-    code(400, "DCS.4099", "111400099", "DCS instances in the Creating, Restarting state cannot be deleted.");
+pub(crate) static NOT_DELETABLE: ErrorCode = ErrorCode {
+    status: 400,
+    code: "DCS.4099",
+    message: "DCS instances in the Creating , Restarting state cannot be deleted.",
+    former: Some(Former {
+        code: "111400099",
+        message: "DCS instances in the Creating, Restarting state cannot be deleted.",
+    }),
+};
 pub(crate) static MAINTENANCE: ErrorCode =
     code(400, "DCS.4106", "111400106", "The value of maintain time illegal.");
 pub(crate) static NO_PASSWORD_ACCESS: ErrorCode = code(
