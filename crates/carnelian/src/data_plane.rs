@@ -158,7 +158,9 @@ impl DataPlane for Nodes {
     fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
         Box::pin(async move {
             let stopped = self.running.lock().remove(node);
-            drop(stopped);
+            if let Some(stopped) = stopped {
+                stopped.running.stop().await;
+            }
         })
     }
 
@@ -362,6 +364,18 @@ mod tests {
         assert_eq!(nodes.start(spec("c", taken, Access::Open)).await.unwrap(), first);
         nodes.stop_all().await;
         assert!(nodes.running.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_port_is_free_when_its_node_has_stopped() {
+        let nodes = nodes();
+        let id = NodeId("a".to_owned());
+        let address =
+            nodes.start(spec("a", Port::FirstFreeFrom(24_000), Access::Open)).await.unwrap().address;
+        for _ in 0..100 {
+            nodes.stop(&id).await;
+            nodes.start(spec("a", Port::Exactly(address.port()), Access::Open)).await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 /// Lock stripes of a node.
 const SHARDS: usize = 16;
@@ -55,14 +56,16 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// A node that listens; dropping it ends its connections.
+/// A node that listens; dropping it ends its connections and, somewhat later, frees its port.
 #[derive(Debug)]
 pub struct Running {
     node: Arc<Node>,
     host: Arc<NodeHost>,
     address: SocketAddr,
     /// Dropped with the node: listeners and connections end.
-    _stop: watch::Sender<()>,
+    stop: watch::Sender<()>,
+    /// Ends when nobody listens any more.
+    accepting: JoinHandle<()>,
 }
 
 impl Running {
@@ -91,8 +94,8 @@ impl Running {
             clock: Arc::clone(clock),
             numbers: Arc::clone(workers.numbers()),
         };
-        workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
-        Ok(Running { node, host, address, _stop: stop })
+        let accepting = workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
+        Ok(Running { node, host, address, stop, accepting })
     }
 
     /// The node.
@@ -104,6 +107,13 @@ impl Running {
     pub fn shut_down_asked(&self) -> impl Future<Output = ()> + use<> {
         let asked = self.host.allow_shut_down();
         async move { asked.notified().await }
+    }
+
+    /// Ends its connections, and waits until its port is free.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // A worker that has ended itself listens no more either.
+        let _ = self.accepting.await;
     }
 
     /// Where it listens.
