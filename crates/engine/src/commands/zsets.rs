@@ -226,14 +226,19 @@ pub(super) fn add<'a>(
     cx: &mut Cx,
     key: &[u8],
     options: Options,
-    pairs: impl Iterator<Item = (f64, &'a [u8])>,
+    pairs: impl ExactSizeIterator<Item = (f64, &'a [u8])>,
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
     let release = cx.release();
+    // Whether members decide on the representation by their number alone, before they are looked at.
+    let announces = release.has(v(7, 2, 0));
     let mut change = cx.change::<ZSet>(key)?;
     let (mut added, mut changed, mut result, mut is_nan) = (0, 0, None, false);
     if change.existed() || !options.contains(Options::XX) {
         let (zset, params) = change.parts();
+        if announces && pairs.len() > params.zset.packed_entries {
+            zset.spread(params.zset.seed);
+        }
         for (score, member) in pairs {
             zset.update(member, &params.zset, |old| {
                 let new = match old {
