@@ -3,7 +3,7 @@
 //! Releases from 7.2 on print doubles so. The digits are the fewest in all but one of a thousand cases, where they are
 //! one more; to print what Redis prints, those cases matter.
 
-use crate::float::Extended;
+use crate::extended::Extended;
 use std::sync::LazyLock;
 
 /// A number `fraction * 2^exponent`.

@@ -15,6 +15,7 @@ pub mod context;
 pub mod digest;
 pub mod error;
 pub mod execute;
+pub mod extended;
 pub mod float;
 pub mod geohash;
 mod grisu;

@@ -5,7 +5,8 @@
 
 use crate::commands::family;
 use crate::commands::strings::{EXCHANGES, STRING};
-use crate::float::{self, Extended};
+use crate::extended::Extended;
+use crate::float;
 use crate::parse;
 use crate::{Command, CommandError, Cx};
 use command::{Flags, KeySpec, Release, v};

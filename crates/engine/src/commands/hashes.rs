@@ -6,7 +6,7 @@
 
 use crate::commands::sets::Draws;
 use crate::commands::{bulk, family};
-use crate::float::Extended;
+use crate::extended::Extended;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
