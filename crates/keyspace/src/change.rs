@@ -27,8 +27,8 @@ pub struct Spot<'a> {
     db: u32,
     key: Key<'a>,
     place: Option<Place>,
-    /// What the entry took when it was last accounted, in bytes.
-    accounted: usize,
+    /// What the entry took before it was changed, in bytes; nothing while what it takes is accounted.
+    before: Option<usize>,
     state: State,
 }
 
@@ -49,8 +49,7 @@ impl<'a> Spot<'a> {
         key: Key<'a>,
         place: Option<Place>,
     ) -> Self {
-        let accounted = place.map_or(0, |place| shard.db_mut(db).table.at(place).heap_bytes());
-        Spot { shard, effects, moment, db, key, place, accounted, state: State::Untouched }
+        Spot { shard, effects, moment, db, key, place, before: None, state: State::Untouched }
     }
 
     /// Whether the key exists.
@@ -98,7 +97,9 @@ impl<'a> Spot<'a> {
     fn entry_mut(&mut self) -> Option<RefMut<'_, Entry>> {
         let place = self.place?;
         self.state = State::Changed;
-        Some(self.shard.db_mut(self.db).table.at_mut(place))
+        let entry = self.shard.db_mut(self.db).table.at_mut(place);
+        self.before.get_or_insert_with(|| entry.heap_bytes());
+        Some(entry)
     }
 
     /// Makes the value this string, whatever it was; a new key does not expire, an old one goes on as it did.
@@ -220,7 +221,6 @@ impl<'a> Spot<'a> {
         let place = self.place.take()?;
         self.settle_accounts(place);
         self.state = State::Changed;
-        self.accounted = 0;
         Some(self.shard.take(self.effects, self.db, place))
     }
 
@@ -236,18 +236,15 @@ impl<'a> Spot<'a> {
         if entry.clock() == 0 {
             entry.set_clock(self.shard.initial_clock(self.moment.now_ms));
         }
-        self.accounted = entry.heap_bytes();
         self.place = Some(self.shard.insert(self.effects, self.moment.now_ms, self.db, self.key.hash, entry));
         self.state = State::Changed;
     }
 
     #[inline]
     fn settle_accounts(&mut self, place: Place) {
-        let bytes = self.shard.db_mut(self.db).table.at(place).heap_bytes();
-        if bytes != self.accounted {
-            let change = bytes as isize - self.accounted as isize;
-            self.shard.account(self.effects, change);
-            self.accounted = bytes;
+        if let Some(before) = self.before.take() {
+            let bytes = self.shard.db_mut(self.db).table.at(place).heap_bytes();
+            self.shard.account(self.effects, bytes as isize - before as isize);
         }
     }
 
@@ -268,16 +265,33 @@ impl<'a> Spot<'a> {
     /// [`WrongType`] if the key holds something else.
     #[inline]
     pub fn object<O: Object>(mut self) -> Result<Change<'a, O>, WrongType> {
-        let object = match self.entry_mut() {
+        let object = match self.place {
             None => Some(O::empty()),
-            Some(mut entry) => entry.take_object(),
+            Some(place) => {
+                self.settle_accounts(place);
+                self.state = State::Changed;
+                self.shard.db_mut(self.db).table.at_mut(place).take_object()
+            }
         };
         match object {
-            Some(object) => Ok(Change { soonest_ms: object.soonest_ms(), spot: self, object: Some(object) }),
+            Some(object) => Ok(Change {
+                soonest_ms: object.soonest_ms(),
+                before: object.heap_bytes(),
+                spot: self,
+                object: Some(object),
+            }),
             None => {
                 self.leave();
                 Err(WrongType)
             }
+        }
+    }
+
+    /// Puts a collection back where it was taken from.
+    #[inline]
+    fn restore<O: Object>(&mut self, object: O) {
+        if let Some(place) = self.place {
+            self.shard.db_mut(self.db).table.at_mut(place).put_object(object);
         }
     }
 
@@ -370,6 +384,8 @@ pub struct Change<'a, O: Object> {
     spot: Spot<'a>,
     /// Taken out of the entry; always there until the change ends.
     object: Option<O>,
+    /// What it took before the change, in bytes.
+    before: usize,
     /// When the first of its members expired by itself, before the change.
     soonest_ms: Option<i64>,
 }
@@ -489,10 +505,9 @@ impl<'a, O: Object> Change<'a, O> {
         let Some(object) = self.object.take() else { return true };
         let vanishes = O::KIND != Kind::Stream && object.is_empty();
         if self.spot.place.is_some() {
-            let soonest_ms = object.soonest_ms();
-            if let Some(mut entry) = self.spot.entry_mut() {
-                entry.put_object(object);
-            }
+            let (soonest_ms, bytes) = (object.soonest_ms(), object.heap_bytes());
+            self.spot.restore(object);
+            self.spot.shard.account(self.spot.effects, bytes as isize - self.before as isize);
             if soonest_ms != self.soonest_ms {
                 self.spot.shard.count_fading(self.spot.db, self.soonest_ms, soonest_ms);
             }
