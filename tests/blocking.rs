@@ -955,3 +955,24 @@ fn bzmpop_takes_as_many_as_there_are() {
         assert_eq!(adder.say("EXISTS z"), Reply::Integer(0));
     });
 }
+
+#[test]
+fn nobody_acknowledges_while_there_are_no_replicas() {
+    on(&["3.0", "5.0", "7.0", "7.4"], |server| {
+        let mut client = server.client();
+        assert_eq!(client.say("WAIT 0 0"), Reply::Integer(0), "as many as there are");
+        assert_eq!(client.say("WAIT -1 0"), Reply::Integer(0));
+        assert_eq!(client.say("WAIT 1 1"), Reply::Integer(0), "its time is up");
+        assert_eq!(client.say("WAIT 1 -1"), error("ERR timeout is negative"));
+        assert_eq!(client.say("WAIT x 0"), error("ERR value is not an integer or out of range"));
+        client.say("MULTI");
+        client.say("WAIT 1 0");
+        assert_eq!(client.say("EXEC"), Reply::Array(vec![Reply::Integer(0)]), "a transaction does not wait");
+        if server.is("5.0") {
+            let id = client.say("CLIENT ID").integer();
+            wait(&mut server.client(), &mut client, "WAIT 1 0");
+            server.client().say(&format!("CLIENT UNBLOCK {id}"));
+            assert_eq!(client.read(), Reply::Integer(0));
+        }
+    });
+}

@@ -677,6 +677,9 @@ pub enum CommandError {
     /// A client that sees all commands may not send others.
     #[error("ERR Replica can't interact with the keyspace")]
     Monitoring,
+    /// Scripts, which are not there yet.
+    #[error("ERR scripts are not supported yet")]
+    ScriptsUnsupported,
     /// Tracking of keys, which is not there yet.
     #[error("ERR client tracking is not supported yet")]
     TrackingUnsupported,

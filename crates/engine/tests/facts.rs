@@ -36,13 +36,8 @@ const ABSENT: &[&str] = &[
     "replicaof",
     "slaveof",
     "sync",
-    "wait",
     "waitaof",
     // Scripts and functions.
-    "eval",
-    "eval_ro",
-    "evalsha",
-    "evalsha_ro",
     "fcall",
     "fcall_ro",
     "function",

@@ -25,7 +25,9 @@ pub mod memory;
 pub mod monitor;
 pub mod object;
 pub mod pubsub;
+pub mod replication;
 pub mod scan;
+pub mod scripting;
 pub mod server;
 pub mod set_algebra;
 pub mod sets;
@@ -75,7 +77,9 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         monitor::COMMANDS,
         object::COMMANDS,
         pubsub::COMMANDS,
+        replication::COMMANDS,
         scan::COMMANDS,
+        scripting::COMMANDS,
         server::COMMANDS,
         set_algebra::COMMANDS,
         sets::COMMANDS,
