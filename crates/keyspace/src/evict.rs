@@ -6,15 +6,12 @@
 use crate::access;
 use crate::effects::{Class, Effects, Event};
 use crate::params::Policy;
-use crate::shard::{Shard, looks_at};
-use smallvec::SmallVec;
+use crate::shard::Shard;
 use structures::entry::Entry;
 use structures::table::{Item, Place};
 
 /// Candidates that are remembered.
 const POOL: usize = 16;
-/// Times of the wheel from which the keys are drawn that expire soonest.
-const SOONEST: usize = 4;
 /// How often a draw is repeated that found nothing of use.
 const DRAWS: usize = 64;
 
@@ -138,42 +135,12 @@ impl Shard {
 
     /// Adds candidates of a database to the pool.
     fn sample(&mut self, db: u32, policy: Policy, samples: usize, now_ms: i64) {
-        if policy == Policy::VolatileTtl && self.sample_soonest(db, samples, now_ms) {
-            return;
-        }
         for _ in 0..samples {
             let place = if policy.is_volatile() { self.draw_volatile(db) } else { self.draw_key(db) };
             let Some(place) = place else { return };
             let candidate = self.candidate(db, place, policy, now_ms);
             self.pool.add(candidate);
         }
-    }
-
-    /// Adds keys to the pool that the wheel has look at soonest, from several times, as some stand for long spans; whether
-    /// there was one. Records of keys that have gone are forgotten on the way.
-    fn sample_soonest(&mut self, db: u32, samples: usize, now_ms: i64) -> bool {
-        for _ in 0..DRAWS {
-            let Some(own) = self.db(db) else { return false };
-            let times: SmallVec<[i64; SOONEST]> = own.wheel.soonest().take(SOONEST).collect();
-            let mut found = false;
-            for &due in times.iter().cycle().take(samples) {
-                let number = self.draw();
-                let Some(own) = self.db(db) else { return false };
-                let Some((index, fragment)) = own.wheel.draw_at(due, number) else { continue };
-                let place = own.table.find_fragment(fragment, |entry| entry.expire_at_ms().is_some());
-                if let Some(place) = place {
-                    let candidate = self.candidate(db, place, Policy::VolatileTtl, now_ms);
-                    self.pool.add(candidate);
-                    found = true;
-                } else if own.table.find_fragment(fragment, looks_at).is_none() {
-                    self.db_mut(db).wheel.forget(due, index);
-                }
-            }
-            if found || times.is_empty() {
-                return found;
-            }
-        }
-        false
     }
 
     fn candidate(&self, db: u32, place: Place, policy: Policy, now_ms: i64) -> Candidate {

@@ -92,28 +92,6 @@ impl Wheel {
         })
     }
 
-    /// The times at which something is to be looked at, earliest first.
-    pub fn soonest(&self) -> impl Iterator<Item = i64> {
-        self.due.keys().copied()
-    }
-
-    /// A record of a time, drawn with the number `random`, and its place among those of that time.
-    pub fn draw_at(&self, due: i64, random: u64) -> Option<(usize, u32)> {
-        let fragments = self.due.get(&due)?;
-        let index = ((u128::from(random) * fragments.len() as u128) >> 64) as usize;
-        fragments.get(index).map(|&fragment| (index, fragment))
-    }
-
-    /// Forgets a record, given by its time and its place there: no key stands behind it.
-    pub fn forget(&mut self, due: i64, index: usize) {
-        let Some(fragments) = self.due.get_mut(&due) else { return };
-        fragments.swap_remove(index);
-        self.records -= 1;
-        if fragments.is_empty() {
-            self.due.remove(&due);
-        }
-    }
-
     /// Whether there are so many more records than the `keys` that expire that a new wheel pays.
     #[inline]
     pub fn is_littered(&self, keys: usize) -> bool {
@@ -158,22 +136,6 @@ mod tests {
             old = Some(now_ms + 86_400_000);
         }
         assert!(wheel.records < 5, "{} records of one key", wheel.records);
-    }
-
-    #[test]
-    fn records_of_keys_that_have_gone_can_be_forgotten() {
-        let mut wheel = Wheel::default();
-        for (fragment, after_ms) in [(1, 100), (2, 100), (3, 5_000_000)] {
-            wheel.add(fragment, None, NOW_MS + after_ms, NOW_MS);
-        }
-        let times: Vec<i64> = wheel.soonest().collect();
-        assert_eq!(times.len(), 2);
-        assert_eq!(wheel.draw_at(times[0], 0), Some((0, 1)));
-        assert_eq!(wheel.draw_at(times[0], u64::MAX), Some((1, 2)));
-        wheel.forget(times[0], 0);
-        assert_eq!(wheel.draw_at(times[0], 0), Some((0, 2)));
-        wheel.forget(times[0], 0);
-        assert_eq!((wheel.draw_at(times[0], 0), wheel.first_ms(), wheel.records), (None, Some(times[1]), 1));
     }
 
     proptest! {

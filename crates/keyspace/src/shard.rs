@@ -510,8 +510,9 @@ impl Shard {
         while let Some(place) = self.dbs[db as usize].table.find_fragment(fragment, due) {
             self.expire_key(effects, db, place);
         }
+        let expires = |entry: &Entry| entry.expire_at_ms().is_some() || soonest_field_ms(entry).is_some();
         let table = &self.dbs[db as usize].table;
-        let Some(place) = table.find_fragment(fragment, looks_at) else { return };
+        let Some(place) = table.find_fragment(fragment, expires) else { return };
         let entry = table.at(place);
         let (expiry, soonest_ms, hash) =
             (entry.expire_at_ms(), soonest_field_ms(&entry), table.hash(entry.key()));
@@ -723,11 +724,6 @@ impl Db {
         }
         self.wheel = wheel;
     }
-}
-
-/// Whether the wheel is to look at a key: it expires, or fields of it do.
-pub(crate) fn looks_at(entry: &Entry) -> bool {
-    entry.expire_at_ms().is_some() || soonest_field_ms(entry).is_some()
 }
 
 /// When the first field of a hash expires; other values have none.
