@@ -153,6 +153,22 @@ fn policies_for_volatile_keys_spare_the_others() {
 }
 
 #[test]
+fn a_much_lower_limit_is_reached_without_anybody_waiting() {
+    let program = Program::redis("7.0", &[("maxmemory-policy", "allkeys-random")]);
+    let mut client = program.client();
+    for number in 0..KEYS {
+        set(&mut client, number);
+    }
+    assert_eq!(client.say("CONFIG SET maxmemory 200kb"), Reply::Status(b"OK".to_vec()));
+    // A batch whose first command has to wait until there is room.
+    client.send_bytes(b"PING\r\nDBSIZE\r\nINFO memory\r\n");
+    assert_eq!(client.read(), Reply::Status(b"PONG".to_vec()));
+    let Reply::Integer(left) = client.read() else { panic!("no number of keys") };
+    assert!((100..400).contains(&left), "{left} keys are left");
+    assert!(field(&mut program.client(), "memory", "used_memory") <= 200 << 10);
+}
+
+#[test]
 fn keys_that_are_used_stay() {
     for policy in ["allkeys-lru", "allkeys-lfu", "volatile-lru", "volatile-lfu"] {
         let program = start(policy);

@@ -905,6 +905,9 @@ pub enum BadValue {
     /// A parameter that is given twice.
     #[error("duplicate parameter")]
     Duplicate,
+    /// A name with folders in it.
+    #[error("dbfilename can't be a path, just a filename")]
+    NotAFileName,
     /// There is no append-only file.
     #[error("Unable to turn on AOF. Check server logs.")]
     NoAppendOnlyFile,
@@ -934,11 +937,12 @@ impl BadValue {
         if release >= Release::V7_0 { BadValue::NotOneOf7(list) } else { BadValue::NotOneOf(list) }
     }
 
-    /// Whether the value makes sense, but not here.
+    /// Whether the value makes sense, but not here: up to 5.0 the reason is all that is answered.
     pub(crate) fn is_inability(&self) -> bool {
         matches!(
             self,
-            BadValue::NoAppendOnlyFile
+            BadValue::NotAFileName
+                | BadValue::NoAppendOnlyFile
                 | BadValue::NoDefragmentation
                 | BadValue::NoTls
                 | BadValue::NoCluster

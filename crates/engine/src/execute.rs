@@ -109,7 +109,7 @@ pub fn execute(
         let error = CommandError::Arity(entry.full_name.clone());
         return refuse(node, worker, session, Some(entry), &error, reply);
     }
-    if !session.state.is_empty() || !node.gates().is_empty() {
+    if !is_usual(node, session) {
         match check(node, worker, session, entry, args, reply) {
             Ok(None) => {}
             Ok(Some(step)) => return step,
@@ -117,6 +117,20 @@ pub fn execute(
         }
     }
     run(node, worker, session, entry, args, reply)
+}
+
+/// Whether commands run without further checks. That memory is limited is usual, as long as there is enough of it.
+#[inline]
+fn is_usual(node: &Node, session: &Session) -> bool {
+    let gates = node.gates();
+    session.state.is_empty() && (gates.is_empty() || gates == Gates::MAXMEMORY && has_room(node))
+}
+
+/// Whether no more memory is in use than may be.
+#[inline]
+fn has_room(node: &Node) -> bool {
+    let limit = node.settings.maxmemory.load(Ordering::Relaxed);
+    limit == 0 || node.used_bytes() as u64 <= limit
 }
 
 /// From this many bytes of keys on they are not in the processor's caches anyway.
@@ -207,8 +221,9 @@ fn check(
         });
     }
     if gates.contains(Gates::MAXMEMORY) {
-        match make_room(node, worker) {
+        match make_room(node, worker, state.contains(State::OFFLOADED)) {
             Room::Enough => {}
+            Room::Later => return Ok(Some(Step::Offload)),
             Room::Contended(shard) => return Ok(Some(Step::Contended(shard))),
             Room::Short => refuse_if_short(node.release, session, entry)?,
         }
@@ -296,30 +311,33 @@ enum Room {
     Short,
     /// There may be once this shard, which somebody else holds, is free.
     Contended(usize),
+    /// There will be, but it takes too long while others wait.
+    Later,
 }
 
+/// Most keys that are evicted while other connections wait for the thread.
+const EVICTIONS: usize = 500;
+
 /// Evicts keys until memory suffices, if it does not.
-#[inline]
-fn make_room(node: &Node, worker: &mut Worker) -> Room {
-    let limit = node.settings.maxmemory.load(Ordering::Relaxed);
-    if limit == 0 || node.used_bytes() as u64 <= limit {
+fn make_room(node: &Node, worker: &mut Worker, offloaded: bool) -> Room {
+    if has_room(node) {
         Room::Enough
     } else if node.settings.evicts.load(Ordering::Relaxed) {
-        evict(node, worker, limit)
+        evict(node, worker, if offloaded { usize::MAX } else { EVICTIONS })
     } else {
         Room::Short
     }
 }
 
 #[cold]
-fn evict(node: &Node, worker: &mut Worker, limit: u64) -> Room {
+fn evict(node: &Node, worker: &mut Worker, most: usize) -> Room {
     let began = ticks::now();
     let moment = Moment::at(worker.now_ms);
     let shards = node.keyspace.shards();
-    let (mut barren, mut contended) = (0, None);
+    let (mut barren, mut contended, mut count) = (0, None, 0);
     // Twice around: first only those shards give that have more than their share, so that all stay alike, and what
     // goes is about the worst of all keys.
-    while node.used_bytes() as u64 > limit && barren < 2 * shards {
+    while !has_room(node) && barren < 2 * shards && count < most {
         let share = if barren < shards { node.keyspace.used_bytes() / shards } else { 0 };
         worker.shard = (worker.shard + 1) % shards;
         let mut set = ShardSet::NONE;
@@ -341,13 +359,15 @@ fn evict(node: &Node, worker: &mut Worker, limit: u64) -> Room {
             }
         };
         barren = if evicted { 0 } else { barren + 1 };
+        count += usize::from(evicted);
     }
     count_effects(node.stats.worker(worker.id), &mut worker.effects);
     record_since(node, latency::Event::EvictionCycle, began);
-    if node.used_bytes() as u64 <= limit {
-        Room::Enough
-    } else {
-        contended.map_or(Room::Short, Room::Contended)
+    match contended {
+        _ if has_room(node) => Room::Enough,
+        _ if count == most => Room::Later,
+        Some(shard) => Room::Contended(shard),
+        None => Room::Short,
     }
 }
 

@@ -306,7 +306,13 @@ pub static RECORDS: &[Parameter] = &[
         apply: |node, value| node.settings.databases.store(value.number() as u32, Relaxed),
         ..BASE
     },
-    Parameter { name: "dbfilename", default: "dump.rdb", settable: Settable::Protected, ..BASE },
+    Parameter {
+        name: "dbfilename",
+        default: "dump.rdb",
+        settable: Settable::Protected,
+        adopt: |_, value| if value.text().contains(&b'/') { Err(BadValue::NotAFileName) } else { Ok(value) },
+        ..BASE
+    },
     Parameter { name: "dir", default: ".", settable: Settable::Protected, ..BASE },
     Parameter {
         name: "disable-thp",

@@ -128,6 +128,7 @@ fn what_cannot_be_set_is_refused_as_the_release_does() {
             "-ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config\r\n",
         ),
         (Release::V6_2, "dir", "+OK\r\n"),
+        (Release::V4_0, "dbfilename", "+OK\r\n"),
         (
             Release::V7_0,
             "rename-command",
@@ -139,6 +140,10 @@ fn what_cannot_be_set_is_refused_as_the_release_does() {
     assert_eq!(
         caller(Release::V5_0).call(&["CONFIG", "SET", "appendonly", "yes"]),
         "-ERR Unable to turn on AOF. Check server logs.\r\n"
+    );
+    assert_eq!(
+        caller(Release::V4_0).call(&["CONFIG", "SET", "dbfilename", "a/b"]),
+        "-ERR dbfilename can't be a path, just a filename\r\n"
     );
     let mut open = Caller::new(Release::V7_0, &[("enable-protected-configs", "local")]).expect("a word");
     assert_eq!(open.call(&["CONFIG", "SET", "dir", "/elsewhere"]), "+OK\r\n");
