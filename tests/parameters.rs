@@ -180,6 +180,8 @@ fn limits_of_small_collections_decide_how_they_are_kept() {
         ("7.0", "hash-max-listpack-entries", "HSET", "listpack", "hashtable"),
         ("5.0", "set-max-intset-entries", "SADD", "intset", "hashtable"),
         ("7.4", "set-max-listpack-entries", "SADD", "listpack", "hashtable"),
+        ("7.0", "zset-max-ziplist-entries", "ZADD", "listpack", "skiplist"),
+        ("4.0", "zset-max-ziplist-entries", "ZADD", "ziplist", "skiplist"),
     ] {
         let program = Program::redis(release, &[(parameter, "3")]);
         let mut client = program.client();
@@ -188,10 +190,11 @@ fn limits_of_small_collections_decide_how_they_are_kept() {
             let letter = ["a", "b", "c", "d"][number];
             let number = number.to_string();
             let member = if parameter.contains("intset") { &number } else { letter };
-            let mut command = vec![add, "key", member];
-            if add == "HSET" {
-                command.push("value");
-            }
+            let command = match add {
+                "HSET" => vec![add, "key", member, "value"],
+                "ZADD" => vec![add, "key", &number, member],
+                _ => vec![add, "key", member],
+            };
             client.run(&command);
             encodings.push(client.say("OBJECT ENCODING key").text());
         }
