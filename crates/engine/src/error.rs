@@ -511,6 +511,24 @@ pub enum CommandError {
     /// Not a place in an iteration.
     #[error("ERR invalid cursor")]
     InvalidCursor,
+    /// `RESTORE` with a time to live below zero.
+    #[error("ERR Invalid TTL value, must be >= 0")]
+    NegativeTtl,
+    /// `RESTORE` with an idle time below zero.
+    #[error("ERR Invalid IDLETIME value, must be >= 0")]
+    NegativeIdleTime,
+    /// `RESTORE` with a frequency that no key has.
+    #[error("ERR Invalid FREQ value, must be >= 0 and <= 255")]
+    NotAFrequency,
+    /// `RESTORE` to a key that exists.
+    #[error("BUSYKEY Target key name already exists.")]
+    BusyKey,
+    /// A payload of a later release, or one that has been damaged on its way.
+    #[error("ERR DUMP payload version or checksum are wrong")]
+    BadPayload,
+    /// A payload that holds no value.
+    #[error("ERR Bad data format")]
+    BadData,
     /// Only hashes have values that could be left out.
     #[error("ERR NOVALUES option can only be used in HSCAN")]
     NoValuesElsewhere,

@@ -700,7 +700,13 @@ pub static RECORDS: &[Parameter] = &[
     },
     Parameter { name: "rdb-save-incremental-fsync", since: v(5, 0, 0), kind: SWITCH, default: "yes", ..BASE },
     Parameter { name: "rdbchecksum", kind: SWITCH, default: "yes", settable: Settable::Start, ..BASE },
-    Parameter { name: "rdbcompression", kind: SWITCH, default: "yes", ..BASE },
+    Parameter {
+        name: "rdbcompression",
+        kind: SWITCH,
+        default: "yes",
+        apply: |node, value| node.settings.rdb_compresses.store(value.is_on(), Relaxed),
+        ..BASE
+    },
     Parameter {
         name: "rename-command",
         kind: Kind::Special(&RENAMES),

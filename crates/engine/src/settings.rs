@@ -23,6 +23,8 @@ pub struct Settings {
     pub latency_tracking: AtomicBool,
     /// The percentiles of those times that are told (`latency-tracking-info-percentiles`).
     pub percentiles: RwLock<Box<[f64]>>,
+    /// Whether strings are compressed when they are saved (`rdbcompression`).
+    pub rdb_compresses: AtomicBool,
     /// Number of databases (`databases`).
     pub databases: AtomicU32,
     /// Most clients (`maxclients`).
@@ -97,6 +99,7 @@ impl Default for Settings {
             latency_ms: AtomicI64::new(0),
             latency_tracking: AtomicBool::new(false),
             percentiles: RwLock::new([50.0, 99.0, 99.9].into()),
+            rdb_compresses: AtomicBool::new(true),
             databases: AtomicU32::new(16),
             maxclients: AtomicU32::new(10_000),
             timeout_s: AtomicU32::new(0),

@@ -24,10 +24,7 @@ const ABSENT: &[&str] = &[
     // Persistence.
     "bgrewriteaof",
     "bgsave",
-    "dump",
     "migrate",
-    "restore",
-    "restore-asking",
     "save",
     // Replication.
     "failover",

@@ -9,6 +9,7 @@ pub mod connection;
 pub mod counters;
 pub mod databases;
 pub mod debug;
+pub mod dump;
 pub mod expiry;
 pub mod geo;
 pub mod geo_search;
@@ -61,6 +62,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         counters::COMMANDS,
         databases::COMMANDS,
         debug::COMMANDS,
+        dump::COMMANDS,
         expiry::COMMANDS,
         geo::COMMANDS,
         geo_search::COMMANDS,
