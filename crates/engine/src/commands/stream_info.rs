@@ -128,12 +128,12 @@ fn consumers(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandEr
         reply.bulk("name");
         reply.bulk(consumer.name());
         number(reply, "pending", consumer.pending_len() as i64);
-        number(reply, "idle", (now_ms - consumer.seen_ms()).max(0));
+        number(reply, "idle", now_ms.saturating_sub(consumer.seen_ms()).max(0));
         if since_7_2 {
             number(
                 reply,
                 "inactive",
-                consumer.active_ms().map_or(-1, |active_ms| (now_ms - active_ms).max(0)),
+                consumer.active_ms().map_or(-1, |active_ms| now_ms.saturating_sub(active_ms).max(0)),
             );
         }
     }
