@@ -30,6 +30,8 @@ const READ_BYTES: usize = 64 * 1024;
 /// Replies that are sent before further requests are run, in bytes; also the largest reply buffer that is kept for
 /// reuse.
 const REPLY_KEPT: usize = 256 * 1024;
+/// Output buffers that a thread keeps for reuse.
+const BUFFERS_KEPT: usize = 64;
 /// What is read at most from a client whose command waits, in bytes.
 const BLOCKED_INPUT: usize = 1 << 20;
 /// Requests that are parsed before they are run, so that what they need can be fetched meanwhile.
@@ -44,6 +46,8 @@ struct Shared {
     worker: Worker,
     input: Box<[u8]>,
     output: Vec<u8>,
+    /// Buffers for further output.
+    spare: Vec<Vec<u8>>,
     batch: Batch,
 }
 
@@ -73,6 +77,7 @@ thread_local! {
         worker: Worker::new(0),
         input: vec![0; READ_BYTES].into(),
         output: Vec::new(),
+        spare: Vec::new(),
         batch: Batch::default(),
     });
 }
@@ -103,6 +108,8 @@ struct Connection {
     /// Replies that have not been sent, from `sent` on.
     output: Vec<u8>,
     sent: usize,
+    /// Whether what is to be sent waits for others to be served first.
+    is_held_back: bool,
     /// Since when more replies wait than the soft limit allows, in ms since the epoch.
     soft_since_ms: Option<i64>,
 }
@@ -170,6 +177,7 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         input: Vec::new(),
         output: Vec::new(),
         sent: 0,
+        is_held_back: false,
         soft_since_ms: None,
     };
     // However the connection ends, there is nobody left to tell.
@@ -187,6 +195,16 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
 
 fn with_worker<R>(f: impl FnOnce(&mut Worker) -> R) -> R {
     SHARED.with_borrow_mut(|shared| f(&mut shared.worker))
+}
+
+/// Keeps a buffer for further output.
+fn recycle(mut buffer: Vec<u8>) {
+    SHARED.with_borrow_mut(|shared| {
+        if (1..=REPLY_KEPT).contains(&buffer.capacity()) && shared.spare.len() < BUFFERS_KEPT {
+            buffer.clear();
+            shared.spare.push(buffer);
+        }
+    });
 }
 
 fn killed() -> Error {
@@ -258,6 +276,11 @@ impl Connection {
             if self.client.has_mail() {
                 self.take_mail()?;
             }
+            if std::mem::take(&mut self.is_held_back) {
+                // Every reply may wake its client's thread, at a price: all whose input has come are served first.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
                 self.send_kept()?;
                 continue;
@@ -325,7 +348,7 @@ impl Connection {
             return (0, Err(killed()));
         }
         let Some(session) = &mut self.session else { return (0, Ok(Next::Close)) };
-        let Shared { worker, input: buffer, output, batch } = shared;
+        let Shared { worker, input: buffer, output, spare, batch } = shared;
         let bytes = match input {
             Input::Shared(len) => &buffer[..len],
             Input::Kept(bytes) => bytes,
@@ -397,8 +420,17 @@ impl Connection {
         let stats = node.stats.worker(worker.id);
         stats.output_bytes.add(replies.len() as u64);
         stats.writes.add(u64::from(!replies.is_empty()));
-        // Who kills a client, or itself, does not want it to be told.
-        let sent = if self.client.is_killed() { Err(killed()) } else { self.send(&replies) };
+        if self.client.is_killed() {
+            // Who kills a client, or itself, does not want it to be told.
+            return (taken, Err(killed()));
+        }
+        if matches!(next, Next::Read) && self.output.is_empty() && !replies.is_empty() {
+            self.output = replies;
+            self.is_held_back = true;
+            *output = spare.pop().unwrap_or_default();
+            return (taken, kept.map(|()| next));
+        }
+        let sent = self.send(&replies);
         replies.clear();
         if replies.capacity() <= REPLY_KEPT {
             *output = replies;
@@ -445,7 +477,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.output = Vec::new();
+        recycle(std::mem::take(&mut self.output));
         self.sent = 0;
         self.check_output()
     }
