@@ -18,8 +18,9 @@ use crate::stats::WorkerStats;
 use crate::table::Entry;
 use command::{Flags, Release};
 use keyspace::effects::Garbage;
-use keyspace::{Class, Effects, Event, Happening, Locked, Moment, ShardSet};
+use keyspace::{Class, Effects, Event, Happening, Key, Locked, Moment, ShardSet};
 use resp::{Args, Protocol, Reply};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use structures::ticks;
@@ -136,22 +137,32 @@ fn has_room(node: &Node) -> bool {
 /// From this many bytes of keys on they are not in the processor's caches anyway.
 const PREFETCH_FROM_BYTES: usize = 1 << 20;
 
-/// Has the processor fetch what requests that are about to run will need: first all buckets, then all entries.
-pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a>>) {
+/// Has the processor fetch what requests that are about to run will need: first all buckets, then all entries; and what
+/// is inside of a collection, where all of them are about the same.
+pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a>> + Clone) {
     if node.keyspace.used_bytes() < PREFETCH_FROM_BYTES {
         return;
     }
-    let mut keys: smallvec::SmallVec<[keyspace::Key; 32]> = smallvec::SmallVec::new();
+    let mut keys: SmallVec<[Key; 32]> = SmallVec::new();
+    let mut repeated = false;
     // The first argument of nearly all commands is a key; where it is not, a fetch is wasted.
-    for args in requests {
-        if let Some(bytes) = args.get(1) {
-            let key = node.keyspace.key(bytes);
-            node.keyspace.prefetch(db, &key, false);
-            keys.push(key);
+    for bytes in requests.clone().filter_map(|args| args.get(1)) {
+        if keys.last().is_some_and(|last| last.bytes == bytes) {
+            repeated = true;
+            continue;
         }
+        let key = node.keyspace.key(bytes);
+        node.keyspace.prefetch(db, &key, false);
+        keys.push(key);
     }
     for key in &keys {
         node.keyspace.prefetch(db, key, true);
+    }
+    if let [key] = &keys[..]
+        && repeated
+    {
+        let argument = |at: usize| requests.clone().filter_map(move |args| args.get(at));
+        node.keyspace.prefetch_members(db, key, argument(2), argument(3));
     }
 }
 

@@ -184,6 +184,21 @@ impl Keyspace {
         }
     }
 
+    /// As [`Keyspace::prefetch`], for members of the collection at a key; see [`Entry::prefetch_members`].
+    pub fn prefetch_members<'m>(
+        &self,
+        db: u32,
+        key: &Key<'_>,
+        members: impl Iterator<Item = &'m [u8]>,
+        scored: impl Iterator<Item = &'m [u8]>,
+    ) {
+        if let Some(shard) = self.shards[self.shard_of(key.hash)].0.try_lock()
+            && let Some(place) = shard.find(db, key)
+        {
+            shard.at(db, place).prefetch_members(members, scored);
+        }
+    }
+
     /// Ready when a shard may be free.
     pub fn poll_free(&self, shard: usize, context: &Context<'_>) -> Poll<()> {
         if self.shards[shard].0.wake_when_free(context.waker()) { Poll::Pending } else { Poll::Ready(()) }

@@ -349,6 +349,21 @@ impl Entry {
         (self.kind() == O::KIND).then(|| unsafe { self.read_object() })
     }
 
+    /// Asks the processor to fetch what looking up members of a large collection will need: `members` of a set or fields of
+    /// a hash, `scored` members of a sorted set.
+    pub fn prefetch_members<'m>(
+        &self,
+        members: impl Iterator<Item = &'m [u8]>,
+        scored: impl Iterator<Item = &'m [u8]>,
+    ) {
+        match self.value() {
+            ValueRef::Set(set) => set.prefetch(members),
+            ValueRef::Hash(hash) => hash.prefetch(members),
+            ValueRef::ZSet(zset) => zset.prefetch(scored),
+            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => {}
+        }
+    }
+
     /// Takes a collection out, to be changed and put back; until then the entry holds zero.
     #[inline]
     pub fn take_object<O: Object>(&mut self) -> Option<O> {

@@ -127,6 +127,13 @@ impl Object for Hash {
 }
 
 impl Hash {
+    /// Asks the processor to fetch what looking these fields up will need.
+    pub fn prefetch<'m>(&self, fields: impl Iterator<Item = &'m [u8]>) {
+        if let Hash::Table(own) = self {
+            own.table.prefetch_all(fields);
+        }
+    }
+
     /// The number of fields.
     #[inline]
     pub fn len(&self) -> usize {

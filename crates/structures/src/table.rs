@@ -39,6 +39,10 @@ const POINTER_MASK: usize = (1 << POINTER_BITS) - 1;
 const SPLIT_BUCKETS: u16 = 64;
 /// Most buckets of a segment that splitting does not help, because all its hashes begin alike.
 const MAX_BUCKETS: u16 = 32_768;
+/// Most keys that are fetched ahead at once.
+const PREFETCHED: usize = 32;
+/// Tables of fewer items are not fetched ahead.
+const PREFETCH_FROM: usize = 10_000;
 /// Most bits that the directory looks at.
 const MAX_DEPTH: u8 = 26;
 
@@ -234,6 +238,22 @@ impl<T: Item> Table<T> {
                 prefetch(bucket.0[matches.trailing_zeros() as usize].map_addr(|addr| addr & POINTER_MASK));
             }
         }
+    }
+
+    /// Asks the processor to fetch the buckets and then the items of some keys, at most [`PREFETCHED`]; not where the table
+    /// is so small that it is in the caches anyway.
+    pub fn prefetch_all<'k>(&self, keys: impl Iterator<Item = &'k [u8]>) {
+        if self.len < PREFETCH_FROM {
+            return;
+        }
+        let mut hashes = [0; PREFETCHED];
+        let mut count = 0;
+        for (key, hash) in keys.zip(&mut hashes) {
+            *hash = self.hash(key);
+            self.prefetch(*hash);
+            count += 1;
+        }
+        hashes[..count].iter().for_each(|&hash| self.prefetch_item(hash));
     }
 
     /// The item at a place.

@@ -141,6 +141,13 @@ impl Object for ZSet {
 }
 
 impl ZSet {
+    /// Asks the processor to fetch what looking these members up will need.
+    pub fn prefetch<'m>(&self, members: impl Iterator<Item = &'m [u8]>) {
+        if let ZSet::Table(own) = self {
+            own.table.prefetch_all(members);
+        }
+    }
+
     /// The number of members.
     #[inline]
     pub fn len(&self) -> usize {
