@@ -67,6 +67,21 @@ fn groups<'a, const N: usize>(
     Ok(())
 }
 
+/// How far apart in a table those are that are put into another one by turns.
+const STRIDE: usize = 32;
+
+/// Calls `each` with all members of a table. They may have come in the order of their hashes, and a table that is filled
+/// in that order crowds its buckets: more than `most_in_order` are therefore taken in another one.
+fn scattered<T>(
+    members: &[T],
+    most_in_order: usize,
+    mut each: impl FnMut(&T) -> Result<(), Damaged>,
+) -> Result<(), Damaged> {
+    let stride = if members.len() > most_in_order { STRIDE } else { 1 };
+    (0..stride.min(members.len()))
+        .try_for_each(|first| members[first..].iter().step_by(stride).try_for_each(&mut each))
+}
+
 fn list(from: &mut Cursor<'_>, code: u8, limits: &Limits) -> Result<List, Damaged> {
     let (mut list, mut longest) = (List::empty(), 0);
     let mut push = |bytes: &[u8]| {
@@ -102,9 +117,11 @@ fn set(from: &mut Cursor<'_>, code: u8, limits: &set::Limits) -> Result<Set, Dam
     let mut add = |bytes: &[u8]| if set.add(bytes, limits) { Ok(()) } else { Err(Damaged) };
     match code {
         code::SET => {
+            let mut members = Vec::new();
             for _ in 0..from.number()? {
-                add(&from.string()?)?;
+                members.push(from.string()?);
             }
+            scattered(&members, limits.packed_entries, |member| add(member))?;
         }
         code::SET_INTSET => {
             let ints = IntSet::from_bytes(&from.string()?).ok_or(Damaged)?;
@@ -157,20 +174,26 @@ fn hash(from: &mut Cursor<'_>, code: u8, limits: &hash::Limits) -> Result<Hash, 
     };
     match code {
         code::HASH => {
+            let mut fields = Vec::new();
             for _ in 0..from.number()? {
-                add(&from.string()?, &from.string()?, 0)?;
+                fields.push((from.string()?, from.string()?));
             }
+            scattered(&fields, limits.packed_entries, |(field, value)| add(field, value, 0))?;
         }
         code::HASH_EXPIRING | code::HASH_EXPIRING_EARLY => {
             // Times are told from the soonest on, the first being one.
             let base = if code == code::HASH_EXPIRING { from.time_ms()? as u64 } else { 1 };
+            let mut fields = Vec::new();
             for _ in 0..from.number()? {
                 let expire_at_ms = match from.number()? {
                     0 => 0,
                     after => base.checked_add(after - 1).ok_or(Damaged)?,
                 };
-                add(&from.string()?, &from.string()?, expire_at_ms)?;
+                fields.push((expire_at_ms, from.string()?, from.string()?));
             }
+            scattered(&fields, limits.packed_entries, |(expire_at_ms, field, value)| {
+                add(field, value, *expire_at_ms)
+            })?;
         }
         code::HASH_LISTPACK_EXPIRING | code::HASH_LISTPACK_EXPIRING_EARLY => {
             if code == code::HASH_LISTPACK_EXPIRING {
