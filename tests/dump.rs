@@ -164,6 +164,44 @@ fn a_payload_without_a_value_changes_nothing() {
     });
 }
 
+#[test]
+fn ages_may_be_as_old_as_can_be() {
+    let program = Program::redis("7.4", &[]);
+    let mut client = program.client();
+    client.say("XADD x 1-1 f v");
+    client.say("XGROUP CREATE x g 0");
+    client.say("XREADGROUP GROUP g consumer STREAMS x >");
+    let sealed = client.say("DUMP x").bytes().to_vec();
+    let (value, version) = rdb::payload::open(&sealed).expect("it is whole");
+    let name = b"consumer";
+    let at = value.windows(name.len()).position(|own| own == name).expect("it has a consumer") + name.len();
+    let mut aged = value.to_vec();
+    // When it was seen, and when it was active.
+    aged[at..at + 8].copy_from_slice(&i64::MIN.to_le_bytes());
+    aged[at + 8..at + 16].copy_from_slice(&(i64::MIN + 1).to_le_bytes());
+    rdb::payload::seal(&mut aged, version);
+    assert_eq!(restore(&mut client, "y", "0", &aged, "").text(), OK);
+    let consumers = client.say("XINFO CONSUMERS y g");
+    let [consumer] = consumers.elements() else { panic!("{consumers:?} is not one consumer") };
+    assert_eq!(consumer.elements()[5], Reply::Integer(i64::MAX));
+    assert_eq!(client.say("XINFO STREAM y FULL").elements().len(), 18);
+}
+
+#[test]
+fn those_who_wait_get_what_is_restored() {
+    on_all(|address, _| {
+        let (mut client, mut waiter) = (Client::connect(address), Client::connect(address));
+        client.say("FLUSHALL");
+        client.say("RPUSH l a b");
+        let payload = client.say("DUMP l").bytes().to_vec();
+        waiter.say("PING");
+        waiter.send(&["BLPOP", "k", "10"]);
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(restore(&mut client, "k", "0", &payload, "").text(), OK);
+        assert_eq!(waiter.read().elements()[1].text(), "a");
+    });
+}
+
 /// A word of a value: integers, short, long and binary ones.
 fn word(rng: &mut Rng) -> Vec<u8> {
     match rng.below(8) {
