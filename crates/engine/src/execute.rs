@@ -151,13 +151,9 @@ pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a
             repeated = true;
             continue;
         }
-        let key = node.keyspace.key(bytes);
-        node.keyspace.prefetch(db, &key, false);
-        keys.push(key);
+        keys.push(node.keyspace.key(bytes));
     }
-    for key in &keys {
-        node.keyspace.prefetch(db, key, true);
-    }
+    node.keyspace.prefetch(db, &keys);
     if let [key] = &keys[..]
         && repeated
     {

@@ -92,23 +92,34 @@ pub struct Watching {
     pub keys: Vec<(u32, Box<[u8]>, bool)>,
 }
 
-/// A name of up to fifteen bytes.
+/// A name of one to sixteen bytes, in a form that is compared without a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct LastName {
-    bytes: [u8; 15],
-    len: u8,
+    len: usize,
+    /// Its first bytes and its last, which overlap.
+    ends: [u64; 2],
 }
 
 impl LastName {
+    #[inline]
     fn new(name: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 15];
-        bytes.get_mut(..name.len())?.copy_from_slice(name);
-        Some(LastName { bytes, len: name.len() as u8 })
+        let ends = match name.len() {
+            8..=16 => [*name.first_chunk()?, *name.last_chunk()?].map(u64::from_le_bytes),
+            4..=7 => {
+                [*name.first_chunk()?, *name.last_chunk()?].map(|end| u64::from(u32::from_le_bytes(end)))
+            }
+            2..=3 => {
+                [*name.first_chunk()?, *name.last_chunk()?].map(|end| u64::from(u16::from_le_bytes(end)))
+            }
+            1 => [u64::from(name[0]); 2],
+            _ => return None,
+        };
+        Some(LastName { len: name.len(), ends })
     }
 
     #[inline]
     fn is(&self, name: &[u8]) -> bool {
-        self.bytes[..usize::from(self.len)] == *name
+        self.len == name.len() && LastName::new(name).is_some_and(|other| other == *self)
     }
 }
 
@@ -253,5 +264,32 @@ impl Session {
         }
         node.clients.remove(self.client.id);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_if_all_their_bytes_are() {
+        let names: Vec<Vec<u8>> = (1..=16)
+            .flat_map(|len| {
+                let plain = vec![b'a'; len];
+                let changed = (0..len).map(move |at| {
+                    let mut name = vec![b'a'; len];
+                    name[at] = b'b';
+                    name
+                });
+                std::iter::once(plain).chain(changed)
+            })
+            .collect();
+        for name in &names {
+            let last = LastName::new(name).unwrap();
+            for other in &names {
+                assert_eq!(last.is(other), name == other);
+            }
+        }
+        assert!(LastName::new(b"").is_none() && LastName::new(&[b'x'; 17]).is_none());
     }
 }

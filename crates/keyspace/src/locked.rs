@@ -175,12 +175,23 @@ impl Keyspace {
         Locked { keyspace: self, set, guards }
     }
 
-    /// Asks the processor to fetch a key's bucket, or, once that is there, its entry; does nothing if somebody holds the
-    /// shard.
-    #[inline]
-    pub fn prefetch(&self, db: u32, key: &Key<'_>, entry: bool) {
-        if let Some(shard) = self.shards[self.shard_of(key.hash)].0.try_lock() {
-            shard.prefetch(db, key, entry);
+    /// Asks the processor to fetch the buckets of keys, and then their entries, but for those whose shard somebody else
+    /// holds. Meanwhile the shards are held, so that each is taken once.
+    pub fn prefetch(&self, db: u32, keys: &[Key<'_>]) {
+        let mut guards = [const { None }; MAX_SHARDS];
+        for key in keys {
+            let number = self.shard_of(key.hash);
+            if guards[number].is_none() {
+                guards[number] = self.shards[number].0.try_lock();
+            }
+            if let Some(shard) = &guards[number] {
+                shard.prefetch(db, key, false);
+            }
+        }
+        for key in keys {
+            if let Some(shard) = &guards[self.shard_of(key.hash)] {
+                shard.prefetch(db, key, true);
+            }
         }
     }
 
