@@ -39,7 +39,8 @@ pub static RESTORE: Command = Command {
     since: v(2, 6, 0),
     group: Group::Generic,
     arity: -4,
-    syntax: "key ttl:int serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds:int] [FREQ frequency:int]",
+    syntax: "key ttl:int serialized-value [REPLACE]@3.0.0 [ABSTTL]@5.0.0 \
+             [IDLETIME seconds:int]@5.0.0 [FREQ frequency:int]@5.0.0",
     flags: Flags::WRITE.union(Flags::DENYOOM),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     keys: &[KeySpec::at(1, Access::OW.union(Access::UPDATE))],
