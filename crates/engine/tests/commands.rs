@@ -151,6 +151,12 @@ fn debug_is_for_those_who_may() {
         "-ERR You must specify a subcommand for DEBUG. Try DEBUG HELP for info."
     );
     assert_eq!(line(&mut caller(Release::V6_2), "DEBUG RELOAD"), "-ERR DEBUG RELOAD is not supported yet");
+    assert_eq!(line(&mut local, "DEBUG JMAP"), "+OK");
+    assert_eq!(line(&mut local, "DEBUG STRINGMATCH-LEN 1000 a*a*a*b"), ":0");
+    assert_eq!(line(&mut local, "DEBUG STRINGMATCH-LEN 1000 a*a*a*"), ":1");
+    let far = "-ERR value is not an integer or out of range";
+    assert_eq!(line(&mut local, "DEBUG STRINGMATCH-LEN 99999999999 a"), far);
+    assert!(line(&mut local, "DEBUG STRINGMATCH-TEST").starts_with("+Apparently"));
     // What only looks like an error does not count as one.
     let mut caller = caller(Release::V6_2);
     assert_eq!(caller.call(&["DEBUG", "ERROR", "CODE x\r\ny"]), "-CODE x  y\r\n");

@@ -19,11 +19,13 @@ use std::fmt::Write;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use structures::entry::{Entry, ValueRef};
+use structures::glob;
 use structures::intset::IntSet;
 use structures::list::List;
 use structures::number::{self, Decimal};
 use structures::packed::Packed;
 use structures::table::{Item as _, Ref};
+use structures::ticks;
 
 family!(DEBUG);
 
@@ -94,6 +96,8 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand::new("help", 2..=2, explain).since(v(4, 0, 0)),
     Subcommand::new("htstats", 3..=3, htstats).since(v(3, 2, 0)),
     Subcommand::new("htstats-key", 3..=3, htstats_key).since(v(5, 0, 0)),
+    // No release that is imitated has it, but test suites of others that speak the protocol send it.
+    Subcommand::new("jmap", 2..=2, ok),
     Subcommand::new("listpack", 3..=3, listpack).since(v(7, 0, 0)),
     Subcommand::new("loadaof", 2..=2, unsupported),
     Subcommand::new("log", 3..=3, log).since(v(5, 0, 0)),
@@ -108,6 +112,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand::new("set-active-expire", 3..=3, set_active_expire),
     Subcommand::new("set-skip-checksum-validation", 3..=3, ok).since(v(6, 2, 0)),
     Subcommand::new("sleep", 3..=3, sleep),
+    Subcommand::new("stringmatch-len", 4..=4, stringmatch_len),
     Subcommand::new("stringmatch-test", 2..=2, stringmatch_test).since(v(5, 0, 0)),
     Subcommand::new("structsize", 2..=2, structsize).since(v(3, 2, 0)),
     Subcommand::new("ziplist", 3..=3, ziplist).since(v(4, 0, 0)).until(v(7, 0, 0)),
@@ -264,7 +269,31 @@ fn table(len: usize) -> String {
     }
 }
 
+/// Longest text that patterns are tried on, in bytes.
+const MATCHED_BYTES: i64 = 1 << 20;
+
+/// Whether a pattern matches so many letters `a`: 1 or 0.
+fn stringmatch_len(_: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let len = parse::integer_in(args.at(2), 0..=MATCHED_BYTES, CommandError::NotAnInteger)?;
+    reply.integer(glob::matches(args.at(3), &vec![b'a'; len as usize]).into());
+    Ok(())
+}
+
+/// Tries random patterns on random texts.
 fn stringmatch_test(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    const WORDS: &[u8] = b"ab*?[]^\\-";
+    let mut state = ticks::now() | 1;
+    for _ in 0..10_000 {
+        let mut word = || {
+            // The upper bits of a linear congruence.
+            let mut letter = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) as usize
+            };
+            (0..letter() % 32).map(|_| WORDS[letter() % WORDS.len()]).collect::<Vec<u8>>()
+        };
+        std::hint::black_box(glob::matches(&word(), &word()));
+    }
     reply.status("Apparently Redis did not crash: test passed");
     Ok(())
 }
@@ -433,6 +462,7 @@ fn explain(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
         ("PROTOCOL <type>", "Answer a value of this type."),
         ("SET-ACTIVE-EXPIRE <0|1>", "Say whether keys that have expired go by themselves."),
         ("SLEEP <seconds>", "Answer after this time."),
+        ("STRINGMATCH-LEN <len> <pattern>", "Say whether a pattern matches so many letters a."),
     ];
     help(reply, "DEBUG", SUBCOMMANDS);
     Ok(())
