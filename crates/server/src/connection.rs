@@ -32,6 +32,8 @@ const READ_BYTES: usize = 64 * 1024;
 const REPLY_KEPT: usize = 256 * 1024;
 /// Output buffers that a thread keeps for reuse.
 const BUFFERS_KEPT: usize = 64;
+/// The largest of them, in bytes.
+const BUFFER_BYTES_KEPT: usize = 16 * 1024;
 /// What is read at most from a client whose command waits, in bytes.
 const BLOCKED_INPUT: usize = 1 << 20;
 /// Requests that are parsed before they are run, so that what they need can be fetched meanwhile.
@@ -200,7 +202,7 @@ fn with_worker<R>(f: impl FnOnce(&mut Worker) -> R) -> R {
 /// Keeps a buffer for further output.
 fn recycle(mut buffer: Vec<u8>) {
     SHARED.with_borrow_mut(|shared| {
-        if (1..=REPLY_KEPT).contains(&buffer.capacity()) && shared.spare.len() < BUFFERS_KEPT {
+        if (1..=BUFFER_BYTES_KEPT).contains(&buffer.capacity()) && shared.spare.len() < BUFFERS_KEPT {
             buffer.clear();
             shared.spare.push(buffer);
         }
