@@ -3,9 +3,9 @@
 //! A trace of requests with a Zipf distribution (exponent 0.99) over ten times as many keys as fit is replayed as a
 //! cache is used: a key that is not there is set. Policies that look at expiries get keys that expire.
 //!
-//! `cargo run --release -p benches --bin eviction -- [--requests N] [--megabytes N]`
+//! `cargo run --release -p benches --bin eviction -- [--requests N] [--megabytes N] [--seed N] [--policy NAME]`
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use benches::process::machine;
 use benches::server::{Kind, Server};
 use testkit::client::encode;
@@ -29,23 +29,31 @@ const POLICIES: [&str; 7] = [
 ];
 
 fn main() -> Result<()> {
-    let (mut requests, mut megabytes) = (1_500_000, 20);
+    let (mut requests, mut megabytes, mut seed) = (1_500_000, 20, 1);
+    let mut policies = POLICIES.to_vec();
     let mut args = lexopt::Parser::from_env();
     while let Some(arg) = args.next()? {
         let place = match arg {
             lexopt::Arg::Long("requests") => &mut requests,
             lexopt::Arg::Long("megabytes") => &mut megabytes,
-            other => bail!("{}; allowed are --requests N and --megabytes N", other.unexpected()),
+            lexopt::Arg::Long("seed") => &mut seed,
+            lexopt::Arg::Long("policy") => {
+                let name = args.value()?.to_string_lossy().into_owned();
+                policies.retain(|policy| *policy == name);
+                ensure!(!policies.is_empty(), "{name} is not one of {}", POLICIES.join(", "));
+                continue;
+            }
+            other => bail!("{}; allowed are --requests, --megabytes, --seed, --policy", other.unexpected()),
         };
         let text = args.value()?.to_string_lossy().into_owned();
         *place = text.parse().with_context(|| format!("{text} is not a number"))?;
     }
     let limit: usize = megabytes << 20;
     let keys = 10 * limit / ITEM_BYTES;
-    println!("{}\n{requests} requests to {keys} keys, maxmemory {megabytes} MB\n", machine());
+    println!("{}\n{requests} requests to {keys} keys, maxmemory {megabytes} MB, seed {seed}\n", machine());
     println!("| policy | carnelian | redis-server |\n|---|---|---|");
-    let trace = zipf(keys, requests);
-    for policy in POLICIES {
+    let trace = zipf(keys, requests, seed as u64);
+    for policy in policies {
         let mut row = Vec::new();
         for kind in [Kind::carnelian(&["--release", "7.0"])?, Kind::redis(&[])] {
             let server = Server::start(&kind, None)?;
@@ -60,7 +68,7 @@ fn main() -> Result<()> {
 fn replay(client: &mut Client, policy: &str, limit: usize, trace: &[u32]) -> Result<f64> {
     for (name, value) in [("maxmemory", limit.to_string()), ("maxmemory-policy", policy.to_owned())] {
         let reply = client.run(&["CONFIG", "SET", name, &value]);
-        anyhow::ensure!(!reply.is_error(), "CONFIG SET {name}: {reply:?}");
+        ensure!(!reply.is_error(), "CONFIG SET {name}: {reply:?}");
     }
     let value = "v".repeat(VALUE_BYTES);
     let volatile = policy.starts_with("volatile");
@@ -84,21 +92,21 @@ fn replay(client: &mut Client, policy: &str, limit: usize, trace: &[u32]) -> Res
         }
         for _ in &missed {
             let reply = client.read();
-            anyhow::ensure!(!reply.is_error(), "SET: {reply:?}");
+            ensure!(!reply.is_error(), "SET: {reply:?}");
         }
     }
     Ok(hits as f64 / counted as f64)
 }
 
 /// Requests to keys below `keys`, with a Zipf distribution of exponent 0.99; which keys are wanted often is mixed up.
-fn zipf(keys: usize, requests: usize) -> Vec<u32> {
+fn zipf(keys: usize, requests: usize, seed: u64) -> Vec<u32> {
     let mut sums = Vec::with_capacity(keys);
     let mut sum = 0.0;
     for rank in 1..=keys {
         sum += (rank as f64).powf(-0.99);
         sums.push(sum);
     }
-    let mut rng = Rng::new(1);
+    let mut rng = Rng::new(seed);
     (0..requests)
         .map(|_| {
             let drawn = rng.draw() as f64 / u64::MAX as f64 * sum;

@@ -14,6 +14,8 @@ use structures::table::{Item, Place};
 const POOL: usize = 16;
 /// How often a draw is repeated that found nothing of use.
 const DRAWS: usize = 64;
+/// Where less than one of so many keys expires, those that do are looked for in the wheel.
+const RARE: usize = 16;
 
 /// The best candidates of a shard, the very best last.
 #[derive(Debug, Default)]
@@ -84,14 +86,25 @@ impl Shard {
         Some((db, place?))
     }
 
-    /// A key that expires: one of those that share a record drawn from the wheel.
+    /// A key that expires, drawn from all of them alike.
     fn draw_volatile(&mut self, db: u32) -> Option<Place> {
+        let own = self.db(db)?;
+        if own.volatile == 0 {
+            return None;
+        }
+        // The wheel has several records of a key that went and came back, and so prefers keys that are used often; but
+        // where few keys expire it is what finds them.
+        if own.volatile >= own.table.len() / RARE {
+            for _ in 0..DRAWS {
+                let place = self.draw_key(db)?;
+                if self.at(db, place).expire_at_ms().is_some() {
+                    return Some(place);
+                }
+            }
+        }
         for _ in 0..DRAWS {
             let number = self.draw();
             let own = self.db(db)?;
-            if own.volatile == 0 {
-                return None;
-            }
             let fragment = own.wheel.draw(number)?;
             let found = own.table.find_fragment(fragment, |entry| entry.expire_at_ms().is_some());
             if found.is_some() {
