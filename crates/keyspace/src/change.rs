@@ -121,7 +121,14 @@ impl<'a> Spot<'a> {
     /// As [`Spot::set_text`], for an integer.
     #[inline]
     pub fn set_int(&mut self, value: i64) {
-        if let Some(mut entry) = self.entry_mut() {
+        if let Some(place) = self.place
+            && let mut entry = self.shard.db_mut(self.db).table.at_mut(place)
+            && entry.kind() == Kind::Int
+        {
+            // It takes what it took.
+            entry.set_int(value);
+            self.state = State::Changed;
+        } else if let Some(mut entry) = self.entry_mut() {
             entry.set_int(value);
         } else {
             self.put(Entry::new(self.key.bytes, Value::Int(value)));

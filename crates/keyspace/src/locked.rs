@@ -6,16 +6,15 @@
 use crate::effects::Effects;
 use crate::params::Params;
 use crate::shard::{DbStats, Moment, Shard};
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use structures::entry::Entry;
-use structures::lock::{Guard, Lock};
+use structures::lock::{self, Held, Locks};
 use structures::table::{self, Item, Ref};
 
 /// Most shards of a keyspace: a set of them is a word.
-pub const MAX_SHARDS: usize = 64;
+pub const MAX_SHARDS: usize = lock::MAX_LOCKS;
 
 /// A key and its hash.
 #[derive(Clone, Copy, Debug)]
@@ -61,24 +60,13 @@ impl ShardSet {
     /// The shards in ascending order.
     #[inline]
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        let mut rest = self.0;
-        std::iter::from_fn(move || {
-            (rest != 0).then(|| {
-                let shard = rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                shard
-            })
-        })
+        lock::bits(self.0)
     }
 }
 
-/// Keeps shards that different threads hold from sharing a cache line.
-#[repr(align(128))]
-struct Padded(Lock<Shard>);
-
 /// The keys of a node.
 pub struct Keyspace {
-    shards: Box<[Padded]>,
+    shards: Locks<Shard>,
     /// Bits of the hash that choose the shard.
     bits: u8,
     seed: u64,
@@ -91,9 +79,9 @@ impl Keyspace {
     pub fn new(shards: usize, seed: u64, params: Arc<Params>) -> Self {
         assert!(shards.is_power_of_two() && shards <= MAX_SHARDS, "{shards} shards");
         let bits = shards.trailing_zeros() as u8;
-        let shard = |number| Padded(Lock::new(Shard::new(seed, bits, number, Arc::clone(&params))));
+        let shard = |number| Shard::new(seed, bits, number, Arc::clone(&params));
         Keyspace {
-            shards: (0..shards).map(shard).collect(),
+            shards: Locks::new((0..shards).map(shard)),
             bits,
             seed,
             used_bytes: AtomicUsize::new(0),
@@ -159,38 +147,28 @@ impl Keyspace {
     /// The number of a shard that has been held by somebody else for some tens of microseconds; none is held then.
     #[inline]
     pub fn lock(&self, set: ShardSet) -> Result<Locked<'_>, usize> {
-        let mut guards = SmallVec::new();
-        for shard in set.iter() {
-            match self.shards[shard].0.spin() {
-                Some(guard) => guards.push(guard),
-                None => return Err(shard),
-            }
-        }
-        Ok(Locked { keyspace: self, set, guards })
+        Ok(Locked { keyspace: self, held: self.shards.hold(set.0)? })
     }
 
     /// Holds these shards, blocking the thread until all are free: for threads that serve no connections.
     pub fn lock_blocking(&self, set: ShardSet) -> Locked<'_> {
-        let guards = set.iter().map(|shard| self.shards[shard].0.block()).collect();
-        Locked { keyspace: self, set, guards }
+        Locked { keyspace: self, held: self.shards.hold_blocking(set.0) }
     }
 
     /// Asks the processor to fetch the buckets of keys, and then their entries, but for those whose shard somebody else
     /// holds. Meanwhile the shards are held, so that each is taken once.
     pub fn prefetch(&self, db: u32, keys: &[Key<'_>]) {
-        let mut guards = [const { None }; MAX_SHARDS];
+        let mut held = self.shards.hold_none();
         for key in keys {
             let number = self.shard_of(key.hash);
-            if guards[number].is_none() {
-                guards[number] = self.shards[number].0.try_lock();
-            }
-            if let Some(shard) = &guards[number] {
-                shard.prefetch(db, key, false);
+            if held.try_add(number) {
+                held.get(number).prefetch(db, key, false);
             }
         }
         for key in keys {
-            if let Some(shard) = &guards[self.shard_of(key.hash)] {
-                shard.prefetch(db, key, true);
+            let number = self.shard_of(key.hash);
+            if held.set() & (1 << number) != 0 {
+                held.get(number).prefetch(db, key, true);
             }
         }
     }
@@ -203,25 +181,25 @@ impl Keyspace {
         members: impl Iterator<Item = &'m [u8]>,
         scored: impl Iterator<Item = &'m [u8]>,
     ) {
-        if let Some(shard) = self.shards[self.shard_of(key.hash)].0.try_lock()
-            && let Some(place) = shard.find(db, key)
+        let number = self.shard_of(key.hash);
+        let mut held = self.shards.hold_none();
+        if held.try_add(number)
+            && let Some(place) = held.get(number).find(db, key)
         {
-            shard.at(db, place).prefetch_members(members, scored);
+            held.get(number).at(db, place).prefetch_members(members, scored);
         }
     }
 
     /// Ready when a shard may be free.
     pub fn poll_free(&self, shard: usize, context: &Context<'_>) -> Poll<()> {
-        if self.shards[shard].0.wake_when_free(context.waker()) { Poll::Pending } else { Poll::Ready(()) }
+        if self.shards.wake_when_free(shard, context.waker()) { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
 /// Shards that are held.
 pub struct Locked<'a> {
     keyspace: &'a Keyspace,
-    set: ShardSet,
-    /// The guards of the set's shards, in ascending order.
-    guards: SmallVec<[Guard<'a, Shard>; 1]>,
+    held: Held<'a, Shard>,
 }
 
 impl<'a> Locked<'a> {
@@ -234,43 +212,35 @@ impl<'a> Locked<'a> {
     /// Which shards are held.
     #[inline]
     pub fn set(&self) -> ShardSet {
-        self.set
+        ShardSet(self.held.set())
     }
 
     /// Whether all shards are held.
     #[inline]
     pub fn holds_all(&self) -> bool {
-        self.guards.len() == self.keyspace.shards.len()
-    }
-
-    #[inline]
-    fn index(&self, shard: usize) -> usize {
-        debug_assert!(self.set.0 & 1 << shard != 0, "shard {shard} is not held");
-        if self.guards.len() == 1 { 0 } else { (self.set.0 & ((1 << shard) - 1)).count_ones() as usize }
+        self.set() == self.keyspace.all()
     }
 
     /// The shard of a key; it must be held.
     #[inline]
     pub fn shard(&self, key: &Key<'_>) -> &Shard {
-        let index = self.index(self.keyspace.shard_of(key.hash));
-        &self.guards[index]
+        self.held.get(self.keyspace.shard_of(key.hash))
     }
 
     /// The shard of a key; it must be held.
     #[inline]
     pub fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
-        let index = self.index(self.keyspace.shard_of(key.hash));
-        &mut self.guards[index]
+        self.held.get_mut(self.keyspace.shard_of(key.hash))
     }
 
     /// The shards that are held.
     pub fn iter(&self) -> impl Iterator<Item = &Shard> {
-        self.guards.iter().map(|guard| &**guard)
+        self.held.iter()
     }
 
     /// The shards that are held.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Shard> {
-        self.guards.iter_mut().map(|guard| &mut **guard)
+        self.held.iter_mut()
     }
 
     /// The entry of a key that is alive; this counts as using it.
@@ -311,14 +281,14 @@ impl<'a> Locked<'a> {
         let mut inner = position & (u64::MAX >> bits);
         let mut seen = 0;
         loop {
-            let shard = &self.guards[number];
+            let shard = self.held.get(number);
             inner = shard.scan(db, inner, |entry| {
                 seen += 1;
                 visit(entry);
             });
             if inner == 0 {
                 number += 1;
-                if number == self.guards.len() {
+                if number == self.keyspace.shards() {
                     return 0;
                 }
             }
@@ -332,9 +302,9 @@ impl<'a> Locked<'a> {
     pub fn random(&mut self, db: u32) -> Option<Ref<'_, Entry>> {
         debug_assert!(self.holds_all());
         let keys: usize = self.iter().map(|shard| shard.len(db)).sum();
-        let drawn = self.guards[0].draw();
+        let drawn = self.held.get_mut(0).draw();
         let mut index = ((u128::from(drawn) * keys as u128) >> 64) as usize;
-        let shard = self.guards.iter_mut().find(|shard| match index.checked_sub(shard.len(db)) {
+        let shard = self.held.iter_mut().find(|shard| match index.checked_sub(shard.len(db)) {
             Some(less) => {
                 index = less;
                 false

@@ -1,20 +1,22 @@
-//! A lock that is held briefly, and waited for without blocking a thread.
+//! A row of locks that are held briefly, and waited for without blocking a thread.
 //!
-//! Shards are held for microseconds, so a taker first spins; whoever still finds the lock held leaves its waker and
+//! Shards are held for microseconds, so a taker first spins; whoever still finds a lock held leaves its waker and
 //! lets its thread do other work. Only the holder of a slow command makes others wait that long.
 //!
-//! Invariants: the value is reached only through a [`Guard`], of which there is one at a time; a waker that was left
-//! before an unlock is woken by that unlock.
+//! Invariants: a value is reached only through the [`Held`] that has its lock, of which there is one at a time; several
+//! locks are taken in ascending order; a waker that was left before an unlock is woken by that unlock.
 //!
 //! Not here: queues. Waiters are woken together and race, as threads on a futex do.
 
 #![allow(unsafe_code)]
 
 use std::cell::UnsafeCell;
-use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
+
+/// Most locks of a row: a set of them is a word.
+pub const MAX_LOCKS: usize = u64::BITS as usize;
 
 const FREE: u8 = 0;
 const HELD: u8 = 1;
@@ -24,76 +26,39 @@ const AWAITED: u8 = 2;
 /// How often a taker looks again before it gives up: some tens of microseconds.
 const SPINS: u32 = 1_000;
 
-/// A value behind the lock.
-pub struct Lock<T> {
+/// A lock and its value; what different threads hold does not share a cache line.
+#[repr(align(128))]
+struct Lock<T> {
     state: AtomicU8,
     wakers: Mutex<Vec<Waker>>,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is only reached through the one guard, from one thread at a time.
-unsafe impl<T: Send> Sync for Lock<T> {}
-
 impl<T> Lock<T> {
-    /// A free lock.
-    pub const fn new(value: T) -> Self {
-        Lock { state: AtomicU8::new(FREE), wakers: Mutex::new(Vec::new()), value: UnsafeCell::new(value) }
-    }
-
-    /// Takes the lock if it is free.
     #[inline]
-    pub fn try_lock(&self) -> Option<Guard<'_, T>> {
-        self.state
-            .compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
-            .then(|| Guard { lock: self })
+    fn try_take(&self) -> bool {
+        self.state.compare_exchange(FREE, HELD, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Takes the lock if it becomes free within some tens of microseconds.
     #[inline]
-    pub fn spin(&self) -> Option<Guard<'_, T>> {
-        self.try_lock().or_else(|| self.spin_slowly())
+    fn take(&self) -> bool {
+        self.try_take() || self.take_slowly()
     }
 
     #[cold]
-    fn spin_slowly(&self) -> Option<Guard<'_, T>> {
-        for _ in 0..SPINS {
+    fn take_slowly(&self) -> bool {
+        (0..SPINS).any(|_| {
             std::hint::spin_loop();
-            if self.state.load(Ordering::Relaxed) == FREE
-                && let Some(guard) = self.try_lock()
-            {
-                return Some(guard);
-            }
-        }
-        None
+            self.state.load(Ordering::Relaxed) == FREE && self.try_take()
+        })
     }
 
-    /// Takes the lock, blocking the thread meanwhile: for threads that serve no connections.
-    pub fn block(&self) -> Guard<'_, T> {
-        loop {
-            if let Some(guard) = self.spin() {
-                return guard;
-            }
-            std::thread::yield_now();
+    #[inline]
+    fn release(&self) {
+        if self.state.swap(FREE, Ordering::Release) == AWAITED {
+            self.wake();
         }
-    }
-
-    /// Has `waker` woken when the lock is released; `false` if it is free already, and then it is not.
-    pub fn wake_when_free(&self, waker: &Waker) -> bool {
-        self.wakers().push(waker.clone());
-        // From here on the waker can be seen by an unlock. If none is to come, it is taken back, or woken for nothing.
-        let awaited = self
-            .state
-            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |state| (state != FREE).then_some(AWAITED));
-        if awaited.is_err() {
-            self.wakers().retain(|own| !own.will_wake(waker));
-        }
-        awaited.is_ok()
-    }
-
-    /// The value, when the lock itself is owned.
-    pub fn get_mut(&mut self) -> &mut T {
-        self.value.get_mut()
     }
 
     fn wakers(&self) -> std::sync::MutexGuard<'_, Vec<Waker>> {
@@ -107,37 +72,159 @@ impl<T> Lock<T> {
     }
 }
 
-/// The lock, held.
-pub struct Guard<'a, T> {
-    lock: &'a Lock<T>,
-}
+/// Values, each behind a lock of its own.
+pub struct Locks<T>(Box<[Lock<T>]>);
 
-// SAFETY: a shared guard gives shared access to the value and nothing else.
-unsafe impl<T: Sync> Sync for Guard<'_, T> {}
+// SAFETY: a value is only reached through the one `Held` that has its lock, from one thread at a time.
+unsafe impl<T: Send> Sync for Locks<T> {}
 
-impl<T> Deref for Guard<'_, T> {
-    type Target = T;
+impl<T> Locks<T> {
+    /// Free locks with these values, at most [`MAX_LOCKS`].
+    pub fn new(values: impl Iterator<Item = T>) -> Self {
+        let lock = |value| Lock {
+            state: AtomicU8::new(FREE),
+            wakers: Mutex::new(Vec::new()),
+            value: UnsafeCell::new(value),
+        };
+        let locks: Box<[_]> = values.map(lock).collect();
+        assert!(locks.len() <= MAX_LOCKS, "{} locks", locks.len());
+        Locks(locks)
+    }
 
+    /// The number of locks.
     #[inline]
-    fn deref(&self) -> &T {
-        // SAFETY: there is one guard at a time, and this is it.
-        unsafe { &*self.lock.value.get() }
+    #[expect(clippy::len_without_is_empty, reason = "a row without locks has no use")]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Holds nothing yet.
+    #[inline]
+    pub fn hold_none(&self) -> Held<'_, T> {
+        Held { locks: &self.0, set: 0 }
+    }
+
+    /// Takes the locks of a set, each a bit, waiting some tens of microseconds for each.
+    ///
+    /// # Errors
+    /// The number of a lock that did not become free; none is held then.
+    #[inline]
+    pub fn hold(&self, set: u64) -> Result<Held<'_, T>, usize> {
+        let mut held = self.hold_none();
+        for number in bits(set) {
+            if !self.0[number].take() {
+                return Err(number);
+            }
+            held.set |= 1 << number;
+        }
+        Ok(held)
+    }
+
+    /// Takes the locks of a set, blocking the thread meanwhile: for threads that serve no connections.
+    pub fn hold_blocking(&self, set: u64) -> Held<'_, T> {
+        let mut held = self.hold_none();
+        for number in bits(set) {
+            while !self.0[number].take() {
+                std::thread::yield_now();
+            }
+            held.set |= 1 << number;
+        }
+        held
+    }
+
+    /// Has `waker` woken when a lock is released; `false` if it is free already, and then it is not.
+    pub fn wake_when_free(&self, number: usize, waker: &Waker) -> bool {
+        let lock = &self.0[number];
+        lock.wakers().push(waker.clone());
+        // From here on the waker can be seen by an unlock. If none is to come, it is taken back, or woken for nothing.
+        let awaited = lock
+            .state
+            .fetch_update(Ordering::AcqRel, Ordering::Relaxed, |state| (state != FREE).then_some(AWAITED));
+        if awaited.is_err() {
+            lock.wakers().retain(|own| !own.will_wake(waker));
+        }
+        awaited.is_ok()
     }
 }
 
-impl<T> DerefMut for Guard<'_, T> {
+/// The bits of a set, in ascending order.
+#[inline]
+pub fn bits(mut set: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        (set != 0).then(|| {
+            let number = set.trailing_zeros() as usize;
+            set &= set - 1;
+            number
+        })
+    })
+}
+
+/// Locks of a row that are held; they are released when it is dropped.
+pub struct Held<'a, T> {
+    locks: &'a [Lock<T>],
+    /// Which are held. All bits are below the number of locks.
+    set: u64,
+}
+
+// SAFETY: it is the right to reach values that may be sent.
+unsafe impl<T: Send> Send for Held<'_, T> {}
+// SAFETY: shared, it gives shared access to the values and nothing else.
+unsafe impl<T: Sync> Sync for Held<'_, T> {}
+
+impl<T> Held<'_, T> {
+    /// Which locks are held, each a bit.
     #[inline]
-    fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: there is one guard at a time, and this is it, borrowed mutably.
-        unsafe { &mut *self.lock.value.get() }
+    pub fn set(&self) -> u64 {
+        self.set
+    }
+
+    /// Takes one more lock if it is free. Whether it is held now. What is taken so may be out of order, since nobody
+    /// waits for it.
+    #[inline]
+    pub fn try_add(&mut self, number: usize) -> bool {
+        if self.set & (1 << number) == 0 && self.locks[number].try_take() {
+            self.set |= 1 << number;
+        }
+        self.set & (1 << number) != 0
+    }
+
+    /// A value whose lock is held.
+    #[inline]
+    pub fn get(&self, number: usize) -> &T {
+        assert!(number < MAX_LOCKS && self.set & (1 << number) != 0, "lock {number} is not held");
+        // SAFETY: the lock is held, hence exists, and nobody else reaches the value.
+        unsafe { &*self.locks.get_unchecked(number).value.get() }
+    }
+
+    /// A value whose lock is held.
+    #[inline]
+    pub fn get_mut(&mut self, number: usize) -> &mut T {
+        assert!(number < MAX_LOCKS && self.set & (1 << number) != 0, "lock {number} is not held");
+        // SAFETY: the lock is held, hence exists, and this is the one way to the value, borrowed mutably.
+        unsafe { &mut *self.locks.get_unchecked(number).value.get() }
+    }
+
+    /// The values whose locks are held, in ascending order.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        // SAFETY: as in `get`.
+        bits(self.set).map(|number| unsafe { &*self.locks.get_unchecked(number).value.get() })
+    }
+
+    /// The values whose locks are held, in ascending order.
+    #[inline]
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        // SAFETY: as in `get_mut`; each bit comes once, so that no value is given twice.
+        bits(self.set).map(|number| unsafe { &mut *self.locks.get_unchecked(number).value.get() })
     }
 }
 
-impl<T> Drop for Guard<'_, T> {
+impl<T> Drop for Held<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        if self.lock.state.swap(FREE, Ordering::Release) == AWAITED {
-            self.lock.wake();
+        for number in bits(self.set) {
+            // SAFETY: what is held exists.
+            unsafe { self.locks.get_unchecked(number) }.release();
         }
     }
 }
@@ -157,41 +244,67 @@ mod tests {
         }
     }
 
+    fn row(len: usize) -> Locks<u64> {
+        Locks::new((0..len).map(|_| 0))
+    }
+
     #[test]
     fn a_release_wakes_those_who_waited_and_no_one_twice() {
         let count = Arc::new(Count(AtomicUsize::new(0)));
         let waker = Waker::from(Arc::clone(&count));
-        let lock = Lock::new(1);
-        assert!(!lock.wake_when_free(&waker), "a free lock is not waited for");
-        let guard = lock.try_lock().unwrap();
-        assert!(lock.spin().is_none());
-        assert!(lock.wake_when_free(&waker));
-        drop(guard);
+        let locks = row(1);
+        assert!(!locks.wake_when_free(0, &waker), "a free lock is not waited for");
+        let held = locks.hold(1).ok().unwrap();
+        assert_eq!(locks.hold(1).err(), Some(0));
+        assert!(locks.wake_when_free(0, &waker));
+        drop(held);
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
-        drop(lock.try_lock().unwrap());
+        drop(locks.hold(1).ok().unwrap());
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]
+    fn a_set_is_held_whole_or_not_at_all() {
+        let locks = row(MAX_LOCKS);
+        let mut one = locks.hold(1 << 40).ok().unwrap();
+        *one.get_mut(40) = 7;
+        assert_eq!(locks.hold(u64::MAX).err(), Some(40));
+        let mut others = locks.hold(!(1 << 40)).ok().unwrap();
+        assert!(others.iter_mut().all(|value| *value == 0));
+        assert!(!others.try_add(40));
+        drop(one);
+        assert!(others.try_add(40) && others.try_add(40));
+        assert_eq!(others.iter().sum::<u64>(), 7);
+        drop(others);
+        assert_eq!(locks.hold_blocking(u64::MAX).set(), u64::MAX);
+    }
+
+    #[test]
+    #[should_panic(expected = "lock 1 is not held")]
+    fn what_is_not_held_is_not_reached() {
+        row(2).hold(1).ok().unwrap().get(1);
+    }
+
+    #[test]
     fn threads_take_turns() {
-        let lock = Lock::new(0u64);
+        let locks = row(1);
         let rounds = if cfg!(miri) { 50 } else { 20_000 };
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
                     for _ in 0..rounds {
-                        *lock.block() += 1;
+                        *locks.hold_blocking(1).get_mut(0) += 1;
                     }
                 });
             }
         });
-        assert_eq!(*lock.block(), 3 * rounds);
+        assert_eq!(*locks.hold_blocking(1).get(0), 3 * rounds);
     }
 
     #[test]
     fn no_wake_is_lost() {
         // One thread holds and releases; the other waits by waker only, and would hang if a wake were lost.
-        let lock = Arc::new(Lock::new(0u64));
+        let locks = row(1);
         let rounds = if cfg!(miri) { 20 } else { 2_000 };
         struct Unpark(std::thread::Thread);
         impl Wake for Unpark {
@@ -199,26 +312,22 @@ mod tests {
                 self.0.unpark();
             }
         }
-        let waiter = |lock: Arc<Lock<u64>>| {
+        let waiter = || {
             let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
             for _ in 0..rounds {
-                let mut guard = loop {
-                    if let Some(guard) = lock.try_lock() {
-                        break guard;
-                    }
-                    if lock.wake_when_free(&waker) {
+                let mut held = locks.hold_none();
+                while !held.try_add(0) {
+                    if locks.wake_when_free(0, &waker) {
                         std::thread::park();
                     }
-                };
-                *guard += 1;
+                }
+                *held.get_mut(0) += 1;
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..2 {
-                let lock = Arc::clone(&lock);
-                scope.spawn(move || waiter(lock));
-            }
+            scope.spawn(waiter);
+            scope.spawn(waiter);
         });
-        assert_eq!(*lock.block(), 2 * rounds);
+        assert_eq!(*locks.hold_blocking(1).get(0), 2 * rounds);
     }
 }
