@@ -57,6 +57,8 @@ impl Shard {
         };
         let Some((db, place)) = victim else { return false };
         let entry = self.take(effects, db, place);
+        // Else records of keys that have gone would crowd out keys.
+        self.tidy_wheel(effects, now_ms, db);
         effects.evicted += 1;
         let lazily = self.params().lazy_eviction;
         self.gone(effects, db, entry, Event(Class::EVICTED, "evicted"), lazily);

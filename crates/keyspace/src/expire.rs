@@ -5,10 +5,12 @@
 //! before them and are moved to a finer one when it comes; a key whose expiry has moved away meanwhile is moved along,
 //! and one that has gone is forgotten.
 //!
-//! Invariant: for every key that expires there is a record at a time at or before the tick after its expiry. There may
-//! be records without a key: [`Wheel::is_littered`] says when a new wheel pays.
+//! Invariants: for every key that expires there is a record at a time at or before the tick after its expiry. There may
+//! be records without a key: [`Wheel::is_littered`] says when a new wheel pays. `records` and `heap_bytes` are the sums
+//! over all times.
 
 use std::collections::BTreeMap;
+use structures::block;
 
 /// The finest distinction, in ms: keys go by themselves at most so long after their time.
 const TICK_MS: i64 = 64;
@@ -19,11 +21,23 @@ const COARSEST_MS: i64 = TICK_MS << (LEVEL_SHIFT * 5);
 /// The latest time that is told apart from later ones: no clock gets there.
 const LATEST_MS: i64 = i64::MAX / 4;
 
+/// Records that are allocated together: nothing is copied when there are more, and little is spare.
+const CHUNK: usize = 256;
+/// About what a time takes beside its records, in bytes: nodes of the tree are half full or more.
+const TIME_BYTES: usize = 2 * (size_of::<i64>() + size_of::<Records>());
+
 /// The wheel of one database of a shard.
 #[derive(Debug, Default)]
 pub struct Wheel {
-    due: BTreeMap<i64, Vec<u32>>,
+    due: BTreeMap<i64, Records>,
     records: usize,
+    heap_bytes: usize,
+}
+
+/// The records of one time. There is at least one; all chunks but the last are full.
+#[derive(Debug, Default)]
+struct Records {
+    chunks: Vec<Vec<u32>>,
 }
 
 /// What of a hash a record keeps; `skip` bits in front are the same for all keys of the shard.
@@ -57,7 +71,10 @@ impl Wheel {
         if old_ms.is_some_and(|old_ms| due_at(old_ms, now_ms) <= due) {
             return None;
         }
-        self.due.entry(due).or_default().push(fragment);
+        let records = self.due.entry(due).or_default();
+        self.heap_bytes -= records.heap_bytes();
+        records.push(fragment);
+        self.heap_bytes += records.heap_bytes();
         self.records += 1;
         Some(due)
     }
@@ -72,8 +89,11 @@ impl Wheel {
     #[inline]
     pub fn pop(&mut self, now_ms: i64) -> Option<u32> {
         let mut first = self.due.first_entry().filter(|first| *first.key() <= now_ms)?;
-        let fragment = first.get_mut().pop();
-        if first.get().is_empty() {
+        let records = first.get_mut();
+        self.heap_bytes -= records.heap_bytes();
+        let fragment = records.pop();
+        self.heap_bytes += records.heap_bytes();
+        if records.chunks.is_empty() {
             first.remove();
         }
         self.records -= usize::from(fragment.is_some());
@@ -83,24 +103,86 @@ impl Wheel {
     /// A record drawn from all, with the number `random`.
     pub fn draw(&self, random: u64) -> Option<u32> {
         let mut index = ((u128::from(random) * self.records as u128) >> 64) as usize;
-        self.due.values().find_map(|fragments| match fragments.get(index) {
-            Some(&fragment) => Some(fragment),
+        self.due.values().find_map(|records| match records.get(index) {
+            Some(fragment) => Some(fragment),
             None => {
-                index -= fragments.len();
+                index -= records.len();
                 None
             }
         })
     }
 
-    /// Whether there are so many more records than the `keys` that expire that a new wheel pays.
+    /// Whether there are so many more records than the `keys` that expire that a new wheel pays: it costs a look at
+    /// `all` keys.
     #[inline]
-    pub fn is_littered(&self, keys: usize) -> bool {
-        self.records > 2 * keys + 1024
+    pub fn is_littered(&self, keys: usize, all: usize) -> bool {
+        self.records > 2 * keys + all / 8 + 1024
     }
 
     /// What the wheel takes from the allocator, in bytes.
+    #[inline]
     pub fn heap_bytes(&self) -> usize {
-        self.due.values().map(|fragments| structures::block::class(4 * fragments.capacity()) + 40).sum()
+        self.heap_bytes
+    }
+
+    /// Checks the invariants that no key is needed for; for tests.
+    pub fn check_invariants(&self) {
+        let (mut count, mut bytes) = (0, 0);
+        for records in self.due.values() {
+            let (last, full) = records.chunks.split_last().expect("a time has records");
+            assert!(!last.is_empty() && last.len() <= CHUNK && full.iter().all(|chunk| chunk.len() == CHUNK));
+            count += records.chunks.iter().map(Vec::len).sum::<usize>();
+            let chunks = records.chunks.iter().map(|chunk| block::class(4 * chunk.capacity()));
+            bytes += TIME_BYTES + block::class(size_of::<Vec<u32>>() * records.chunks.capacity());
+            bytes += chunks.sum::<usize>();
+        }
+        assert_eq!((count, bytes), (self.records, self.heap_bytes));
+    }
+}
+
+impl Records {
+    #[inline]
+    fn len(&self) -> usize {
+        self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK + last.len())
+    }
+
+    fn get(&self, index: usize) -> Option<u32> {
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK).copied()
+    }
+
+    #[inline]
+    fn push(&mut self, fragment: u32) {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < CHUNK => last.push(fragment),
+            Some(_) => {
+                let mut chunk = Vec::with_capacity(CHUNK);
+                chunk.push(fragment);
+                self.chunks.push(chunk);
+            }
+            // The first grows from four records on: most times have few.
+            None => {
+                self.chunks.reserve_exact(1);
+                self.chunks.push(vec![fragment]);
+            }
+        }
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<u32> {
+        let last = self.chunks.last_mut()?;
+        let fragment = last.pop();
+        if last.is_empty() {
+            self.chunks.pop();
+        }
+        fragment
+    }
+
+    /// What they and their time take from the allocator, in bytes; nothing where there are none.
+    #[inline]
+    fn heap_bytes(&self) -> usize {
+        let Some(last) = self.chunks.last() else { return 0 };
+        let chunks = (self.chunks.len() - 1) * block::class(4 * CHUNK) + block::class(4 * last.capacity());
+        TIME_BYTES + block::class(size_of::<Vec<u32>>() * self.chunks.capacity()) + chunks
     }
 }
 
@@ -136,6 +218,16 @@ mod tests {
             old = Some(now_ms + 86_400_000);
         }
         assert!(wheel.records < 5, "{} records of one key", wheel.records);
+    }
+
+    #[test]
+    fn a_million_expiries_take_little_more_than_their_records() {
+        let mut wheel = Wheel::default();
+        for number in 0..1_000_000 {
+            wheel.add(number, None, NOW_MS + 50_000_000 + i64::from(number % 50_000) * 1000, NOW_MS);
+        }
+        let bytes = wheel.heap_bytes() as f64 / 1_000_000.0;
+        assert!((4.0..4.3).contains(&bytes), "{bytes} bytes each");
     }
 
     proptest! {
@@ -174,7 +266,39 @@ mod tests {
                     }
                 }
                 now_ms = until_ms;
+                wheel.check_invariants();
             }
+        }
+
+        /// Records come and go by hundreds; what the wheel takes is known throughout.
+        #[test]
+        fn what_it_takes_is_known(
+            steps in prop::collection::vec((0usize..900, 0i64..100_000, 0usize..900), 1..40),
+            random: u64,
+        ) {
+            let mut wheel = Wheel::default();
+            let mut model: Vec<u32> = Vec::new();
+            for (more, after_ms, less) in steps {
+                for _ in 0..more {
+                    let fragment = model.len() as u32;
+                    wheel.add(fragment, None, NOW_MS + after_ms, NOW_MS);
+                    model.push(fragment);
+                }
+                wheel.check_invariants();
+                if let Some(fragment) = wheel.draw(random) {
+                    prop_assert!(model.contains(&fragment));
+                }
+                for _ in 0..less {
+                    if let Some(fragment) = wheel.pop(i64::MAX) {
+                        let at = model.iter().position(|&own| own == fragment);
+                        model.swap_remove(at.expect("it was put in"));
+                    }
+                }
+                wheel.check_invariants();
+                prop_assert_eq!(wheel.records, model.len());
+            }
+            while wheel.pop(i64::MAX).is_some() {}
+            prop_assert_eq!(wheel.heap_bytes(), 0);
         }
     }
 }

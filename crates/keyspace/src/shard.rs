@@ -335,8 +335,19 @@ impl Shard {
             own.volatile_sum_ms -= i128::from(at_ms);
         }
         own.fading -= usize::from(soonest_field_ms(&entry).is_some());
+        let is_last = own.table.is_empty();
         self.account(effects, change);
+        if is_last {
+            self.forget_expiries(effects, db);
+        }
         entry
+    }
+
+    /// Forgets when keys of an empty database expire: they have gone.
+    #[cold]
+    fn forget_expiries(&mut self, effects: &mut Effects, db: u32) {
+        let wheel = std::mem::take(&mut self.dbs[db as usize].wheel);
+        self.account(effects, -(wheel.heap_bytes() as isize));
     }
 
     /// Adds to the memory in use.
@@ -381,19 +392,45 @@ impl Shard {
         old: Option<i64>,
         at_ms: i64,
     ) {
-        let skip = self.skip;
+        self.tidy_wheel(effects, now_ms, db);
+        let wheel = &mut self.dbs[db as usize].wheel;
+        let before = wheel.heap_bytes();
+        let due_ms = wheel.add(fragment(hash, self.skip), old, at_ms, now_ms);
+        let change = wheel.heap_bytes() as isize - before as isize;
+        if let Some(due_ms) = due_ms {
+            effects.due_at_ms(due_ms);
+            self.account(effects, change);
+        }
+    }
+
+    /// Makes a new wheel where too many records are without a key.
+    #[inline]
+    pub(crate) fn tidy_wheel(&mut self, effects: &mut Effects, now_ms: i64, db: u32) {
         let own = &mut self.dbs[db as usize];
         if own.is_littered() {
-            own.rebuild_wheel(skip, now_ms);
+            self.renew_wheel(effects, now_ms, db);
         }
-        if let Some(due_ms) = own.wheel.add(fragment(hash, skip), old, at_ms, now_ms) {
-            effects.due_at_ms(due_ms);
-        }
+    }
+
+    #[cold]
+    fn renew_wheel(&mut self, effects: &mut Effects, now_ms: i64, db: u32) {
+        let own = &mut self.dbs[db as usize];
+        let before = own.wheel.heap_bytes();
+        own.rebuild_wheel(self.skip, now_ms);
+        let change = own.wheel.heap_bytes() as isize - before as isize;
+        self.account(effects, change);
     }
 
     /// Tells those who watch or wait that a key has changed.
     #[inline]
     pub(crate) fn changed(&mut self, effects: &mut Effects, db: u32, key: &[u8]) {
+        if self.dbs[db as usize].interest.is_some() {
+            self.tell(effects, db, key);
+        }
+    }
+
+    #[inline(never)]
+    fn tell(&self, effects: &mut Effects, db: u32, key: &[u8]) {
         if let Some(interest) = &self.dbs[db as usize].interest
             && interest.changed(key)
         {
@@ -490,7 +527,11 @@ impl Shard {
         let mut left = most;
         for db in self.dbs() {
             while left > 0 {
-                let Some(fragment) = self.dbs[db as usize].wheel.pop(now_ms) else { break };
+                let wheel = &mut self.dbs[db as usize].wheel;
+                let before = wheel.heap_bytes();
+                let Some(fragment) = wheel.pop(now_ms) else { break };
+                let change = wheel.heap_bytes() as isize - before as isize;
+                self.account(effects, change);
                 left -= 1;
                 self.look_at(effects, now_ms, db, fragment);
             }
@@ -668,7 +709,8 @@ impl Shard {
         let mut used = 0;
         for db in &self.dbs {
             db.table.check_invariants();
-            used += db.table.heap_bytes();
+            db.wheel.check_invariants();
+            used += db.table.heap_bytes() + db.wheel.heap_bytes();
             let (mut volatile, mut sum, mut fading) = (0, 0, 0);
             for entry in db.table.iter() {
                 used += entry.heap_bytes();
@@ -703,15 +745,17 @@ impl Db {
         }
     }
 
-    /// What table and entries take, in bytes.
+    /// What table, entries and wheel take, in bytes.
     fn heap_bytes(&self) -> usize {
-        self.table.heap_bytes() + self.table.iter().map(|entry| entry.heap_bytes()).sum::<usize>()
+        self.wheel.heap_bytes()
+            + self.table.heap_bytes()
+            + self.table.iter().map(|entry| entry.heap_bytes()).sum::<usize>()
     }
 
     /// Whether the wheel has so many records without a key that a new one pays.
     #[inline]
     fn is_littered(&self) -> bool {
-        self.wheel.is_littered(self.volatile + self.fading)
+        self.wheel.is_littered(self.volatile + self.fading, self.table.len())
     }
 
     /// A wheel with one record for every key that needs one.

@@ -1,7 +1,7 @@
 //! What collections take, from the account of the keyspace. The data and the bars are those of `benches`, which measures
 //! what is resident.
 
-use keyspace::{Class, Effects, Event, Keyspace, Moment, Params};
+use keyspace::{Class, Effects, Event, Keyspace, Locked, Moment, Params};
 use std::sync::Arc;
 use structures::entry::Object;
 use structures::hash::{Expiry, Hash};
@@ -48,6 +48,55 @@ fn a_set_of_twenty_integers() {
     });
     println!("{bytes} bytes");
     assert!(bytes <= 140, "{bytes} bytes");
+}
+
+/// Keys with an expiry that go again leave nothing behind, whichever way they go.
+#[test]
+fn a_string_that_expires() {
+    let keyspace = Keyspace::new(4, 7, Arc::new(Params::new(7)));
+    let mut locked = keyspace.lock_blocking(keyspace.all());
+    let mut effects = Effects::default();
+    let used = |locked: &Locked<'_>| locked.iter().map(|shard| shard.used_bytes()).sum::<usize>();
+    let key = |number: usize| format!("key:{number:012}");
+    let fill = |locked: &mut Locked<'_>, effects: &mut Effects| {
+        for number in 0..KEYS {
+            let key = key(number);
+            let key = keyspace.key(key.as_bytes());
+            let mut spot = locked.shard_mut(&key).spot(effects, Moment::at(1), 0, key);
+            spot.set_text(&[b'v'; 32]);
+            spot.set_expiry(Some(50_000_000 + number as i64 * 1_000));
+            spot.commit(Event(Class::STRING, "set"));
+        }
+    };
+    fill(&mut locked, &mut effects);
+    let bytes = used(&locked) / KEYS;
+    println!("{bytes} bytes");
+    assert!((78..=88).contains(&bytes), "{bytes} bytes");
+
+    for shard in locked.iter_mut() {
+        shard.flush(&mut effects, 0);
+        shard.check_invariants();
+    }
+    assert_eq!(used(&locked), 0, "flushed");
+
+    fill(&mut locked, &mut effects);
+    for number in 0..KEYS {
+        let key = key(number);
+        let key = keyspace.key(key.as_bytes());
+        let mut spot = locked.shard_mut(&key).spot(&mut effects, Moment::at(1), 0, key);
+        spot.delete(false);
+        spot.commit(Event(Class::GENERIC, "del"));
+    }
+    assert_eq!(used(&locked), 0, "deleted");
+
+    fill(&mut locked, &mut effects);
+    for shard in locked.iter_mut() {
+        while shard.expire_due(&mut effects, i64::MAX / 8, KEYS).is_some() {
+            shard.check_invariants();
+        }
+    }
+    assert_eq!(used(&locked), 0, "expired");
+    assert_eq!(effects.bytes, 0);
 }
 
 #[test]
