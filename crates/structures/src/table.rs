@@ -39,6 +39,8 @@ const POINTER_MASK: usize = (1 << POINTER_BITS) - 1;
 const SPLIT_BUCKETS: u16 = 64;
 /// Most buckets of a segment that splitting does not help, because all its hashes begin alike.
 const MAX_BUCKETS: u16 = 32_768;
+/// The largest blocks that mimalloc aligns to their size, in bytes.
+const ALIGNED_BYTES: usize = 4096;
 /// Most keys that are fetched ahead at once.
 const PREFETCHED: usize = 32;
 /// Tables of fewer items are not fetched ahead.
@@ -448,7 +450,7 @@ impl<T: Item> Table<T> {
 
     fn new_segment(&mut self, width: u16, depth: u8) -> Segment {
         let layout = Segment::layout(width);
-        self.segments_bytes += block::class(layout.size());
+        self.segments_bytes += taken(width);
         self.widest = self.widest.max(width);
         // SAFETY: the layout is not empty. Zeroed buckets are buckets of null pointers.
         let buckets = unsafe { alloc_zeroed(layout) };
@@ -457,7 +459,7 @@ impl<T: Item> Table<T> {
     }
 
     fn free_segment(&mut self, segment: Segment) {
-        self.segments_bytes -= block::class(Segment::layout(segment.width).size());
+        self.segments_bytes -= taken(segment.width);
         // SAFETY: the segment was allocated with this layout; no directory entry leads to it any more.
         unsafe { dealloc(segment.buckets.as_ptr().cast(), Segment::layout(segment.width)) };
     }
@@ -622,7 +624,7 @@ impl<T: Item> Table<T> {
         assert_eq!(self.directory.len(), 1 << self.depth);
         let (mut len, mut bytes, mut deepest) = (0, 0, 0);
         for (first, segment) in self.segments() {
-            bytes += block::class(Segment::layout(segment.width).size());
+            bytes += taken(segment.width);
             deepest += u32::from(segment.depth == self.depth);
             for entry in &self.directory[first..first + self.span(segment.depth)] {
                 assert_eq!(
@@ -854,10 +856,17 @@ fn limit(width: u16) -> u16 {
     if width == 1 { SLOTS as u16 } else { width.saturating_mul(SLOTS as u16 - 1) }
 }
 
+/// What a segment takes from the allocator, in bytes: up to a page, powers of two are aligned to themselves; from any
+/// other block the allocator cuts what is aligned.
+fn taken(width: u16) -> usize {
+    let bytes = usize::from(width) * size_of::<Bucket>();
+    let is_aligned = bytes.is_power_of_two() && bytes <= ALIGNED_BYTES;
+    block::class(if is_aligned { bytes } else { bytes + align_of::<Bucket>() - 1 })
+}
+
 /// Whether a segment may have this width: those that fill a size class.
 fn is_step(width: u16) -> bool {
-    let bytes = usize::from(width) * size_of::<Bucket>();
-    width <= 8 || block::class(bytes) == bytes
+    taken(width + 1) > taken(width)
 }
 
 /// The smallest width for so many items.
