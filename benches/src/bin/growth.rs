@@ -15,7 +15,7 @@ use std::sync::Arc;
 use structures::ticks;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: structures::allocator::Allocator = structures::allocator::Allocator;
 
 /// How often the keyspace is filled.
 const ROUNDS: usize = 3;

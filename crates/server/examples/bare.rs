@@ -1,7 +1,7 @@
 //! A bare node, for trying things out.
 use std::sync::Arc;
 #[global_allocator]
-static GLOBAL: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static GLOBAL: structures::allocator::Allocator = structures::allocator::Allocator;
 fn main() {
     let port: u16 = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(6400);
     let threads: usize = std::env::args().nth(2).and_then(|n| n.parse().ok()).unwrap_or(1);

@@ -4,6 +4,7 @@
 //! crate of the workspace with unsafe code, and only in the files whose subject is a memory layout; each says at
 //! its top which invariants its unsafe blocks rest on.
 
+pub mod allocator;
 pub mod bits;
 pub mod block;
 mod draw;

@@ -1,0 +1,133 @@
+//! The allocator of the program: mimalloc, asked in the way that wastes nothing.
+//!
+//! Measured against jemalloc: fewer instructions for the small blocks of entries, in the same size classes. What the
+//! `mimalloc` crate asks for names an alignment each time. From version 3 on mimalloc then looks for it in a block of
+//! the next size class, unless it has one at hand whose size is a power of two; of 224 bytes it made 256 so, of 1,280
+//! bytes 1,536. Any block is aligned to sixteen bytes anyway.
+
+#![allow(unsafe_code)]
+
+use libmimalloc_sys::{
+    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc, mi_zalloc_aligned,
+};
+use std::alloc::{GlobalAlloc, Layout};
+
+/// Blocks of at least so many bytes are aligned to as many without being asked; smaller ones to their size.
+const ALIGN: usize = 16;
+
+/// The allocator; see the module.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allocator;
+
+/// Whether a block of so many bytes has this alignment by itself.
+#[inline]
+const fn is_aligned(bytes: usize, align: usize) -> bool {
+    align <= ALIGN && align <= bytes
+}
+
+// SAFETY: mimalloc gives blocks of at least the size and alignment that it is asked for, or null, and every block goes
+// back to it by `mi_free`, whichever function gave it. What is not asked for is there: see `is_aligned`.
+unsafe impl GlobalAlloc for Allocator {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let (bytes, align) = (layout.size(), layout.align());
+        // SAFETY: any size will do, and any alignment of a layout.
+        unsafe { if is_aligned(bytes, align) { mi_malloc(bytes) } else { mi_malloc_aligned(bytes, align) } }
+            .cast()
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        let (bytes, align) = (layout.size(), layout.align());
+        // SAFETY: any size will do, and any alignment of a layout.
+        unsafe { if is_aligned(bytes, align) { mi_zalloc(bytes) } else { mi_zalloc_aligned(bytes, align) } }
+            .cast()
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
+        // SAFETY: by the caller's promise the block came from here and is not used again.
+        unsafe { mi_free(block.cast()) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
+        let align = layout.align();
+        // SAFETY: by the caller's promise the block came from here; it is aligned, so it may stay where it is.
+        unsafe {
+            if is_aligned(bytes, align) {
+                mi_realloc(block.cast(), bytes)
+            } else {
+                mi_realloc_aligned(block.cast(), bytes, align)
+            }
+        }
+        .cast()
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(miri))]
+mod tests {
+    use super::*;
+    use crate::block;
+
+    unsafe extern "C" {
+        fn mi_usable_size(block: *const std::ffi::c_void) -> usize;
+    }
+
+    /// Allocates many blocks at once, so that both what is at hand and what is fetched are seen; gives the most that any
+    /// of them takes.
+    fn most_bytes(layout: Layout) -> usize {
+        // SAFETY: the layouts are not of size zero; all blocks are freed once, with the layout of their allocation.
+        unsafe {
+            let blocks: Vec<*mut u8> = (0..70).map(|_| Allocator.alloc(layout)).collect();
+            let taken = blocks.iter().map(|block| mi_usable_size(block.cast_const().cast())).max();
+            for block in blocks {
+                assert!(!block.is_null() && block.addr() % layout.align() == 0, "{layout:?} at {block:?}");
+                Allocator.dealloc(block, layout);
+            }
+            taken.unwrap_or(0)
+        }
+    }
+
+    #[test]
+    fn blocks_take_what_is_accounted() {
+        let mut bytes = 16;
+        while bytes <= 100_000 {
+            for asked in [bytes - 7, bytes] {
+                let layout = Layout::from_size_align(asked, if asked == bytes { 16 } else { 8 }).unwrap();
+                assert_eq!(most_bytes(layout), block::class(asked), "{layout:?}");
+            }
+            bytes = block::class(bytes + 1);
+        }
+    }
+
+    #[test]
+    fn every_alignment_is_given() {
+        for shift in 0..13 {
+            for bytes in [1, 7, 8, 9, 24, 48, 100, 3000] {
+                let layout = Layout::from_size_align(bytes, 1 << shift).unwrap();
+                assert!(most_bytes(layout) >= bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_keep_their_contents_when_they_grow() {
+        for align in [8, 16, 64] {
+            let mut layout = Layout::from_size_align(24, align).unwrap();
+            // SAFETY: the block is written within its size, and freed with its last layout.
+            unsafe {
+                let mut block = Allocator.alloc_zeroed(layout);
+                block.write(7);
+                for bytes in [30, 224, 1280, 100_000, 40] {
+                    block = Allocator.realloc(block, layout, bytes);
+                    layout = Layout::from_size_align(bytes, align).unwrap();
+                    assert_eq!((block.read(), block.add(23).read()), (7, 0));
+                    assert_eq!(block.addr() % align, 0);
+                }
+                Allocator.dealloc(block, layout);
+            }
+        }
+    }
+}
