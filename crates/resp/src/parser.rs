@@ -194,12 +194,6 @@ impl Parser {
         self.position > 0 || self.searched > 0
     }
 
-    /// How many bytes, from the start of the request, will complete the argument that is being received, if its
-    /// length is known: for reading long arguments in few steps.
-    pub fn wanted(&self) -> Option<usize> {
-        self.length.map(|length| self.position + length + 2)
-    }
-
     /// What the parser takes from the allocator, in bytes.
     pub fn heap_bytes(&self) -> usize {
         self.spans.capacity() * size_of::<Span>()
@@ -452,7 +446,6 @@ mod tests {
             Ok(None)
         );
         assert!(parser.heap_bytes() < 1024);
-        assert_eq!(parser.wanted(), Some(13 + 12 + 536_870_912 + 2));
         assert!(parser.is_mid_request());
     }
 
