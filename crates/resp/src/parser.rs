@@ -158,12 +158,20 @@ impl Parser {
             match bytes.first() {
                 None => return Ok(None),
                 Some(b'*') => {
-                    if let Some(len) = parse_small(bytes, limits, &mut parsed.spans) {
+                    let (position, missing) = parse_small(bytes, limits, &mut parsed.spans);
+                    if position > 0 {
                         self.searched = 0;
-                        let count = (parsed.spans.len() - first) as u32;
-                        return Ok(Some(Request { len, first: first as u32, count, is_inline: false }));
                     }
-                    parsed.spans.truncate(first);
+                    if position > 0 && missing == 0 {
+                        let count = (parsed.spans.len() - first) as u32;
+                        return Ok(Some(Request {
+                            len: position,
+                            first: first as u32,
+                            count,
+                            is_inline: false,
+                        }));
+                    }
+                    (self.position, self.missing) = (position, missing);
                 }
                 Some(_) => return self.parse_inline(bytes, parsed),
             }
@@ -308,15 +316,16 @@ impl Parser {
     }
 }
 
-/// Parses a request that is all there, has at most nine arguments and none of a thousand bytes, as nearly all do; gives
-/// what it takes. Leaves all others, and what is wrong with them, to [`Parser::parse_array`].
+/// Parses a request as far as it is there and has at most nine arguments, none of a thousand bytes: nearly always all of
+/// it. Gives how many bytes that takes, and how many arguments are missing. Leaves what comes then, and what is wrong
+/// with it, to [`Parser::parse_array`].
 #[inline]
-fn parse_small(bytes: &[u8], limits: &Limits, spans: &mut Vec<Span>) -> Option<usize> {
-    let &[b'*', count @ b'1'..=b'9', b'\r', _, ..] = bytes else { return None };
+fn parse_small(bytes: &[u8], limits: &Limits, spans: &mut Vec<Span>) -> (usize, i64) {
+    let &[b'*', count @ b'1'..=b'9', b'\r', _, ..] = bytes else { return (0, 0) };
     let digit = |byte: u8| usize::from(byte - b'0');
     let mut at = 4;
-    for _ in 0..digit(count) {
-        let (start, len) = match *bytes.get(at..)? {
+    for missing in (1..=i64::from(count - b'0')).rev() {
+        let (start, len) = match bytes[at..] {
             [b'$', ones @ b'0'..=b'9', b'\r', _, ..] => (at + 4, digit(ones)),
             [b'$', tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', _, ..] => {
                 (at + 5, digit(tens) * 10 + digit(ones))
@@ -324,15 +333,16 @@ fn parse_small(bytes: &[u8], limits: &Limits, spans: &mut Vec<Span>) -> Option<u
             [b'$', hundreds @ b'1'..=b'9', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b'\r', _, ..] => {
                 (at + 6, digit(hundreds) * 100 + digit(tens) * 10 + digit(ones))
             }
-            _ => return None,
+            _ => return (at, missing),
         };
-        at = start + len + 2;
-        if at > bytes.len() || len as i64 > limits.bulk_bytes {
-            return None;
+        let end = start + len + 2;
+        if end > bytes.len() || len as i64 > limits.bulk_bytes {
+            return (at, missing);
         }
         spans.push(Span { start: start as u32, len: len as u32 });
+        at = end;
     }
-    Some(at)
+    (at, 0)
 }
 
 /// A number in canonical decimal form.
