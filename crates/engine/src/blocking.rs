@@ -79,6 +79,29 @@ enum Stage {
     Over,
 }
 
+impl Wait {
+    /// Waits for any of some keys, which alone serves the command; when the time is up, the reply is a null array.
+    pub fn for_keys<'a>(
+        keys: impl IntoIterator<Item = &'a [u8]>,
+        timeout_ms: Option<i64>,
+        serve: Serve,
+    ) -> Self {
+        Wait {
+            keys: keys.into_iter().map(Into::into).collect(),
+            timeout_ms,
+            serve,
+            needs_other_keys: false,
+            serves_gone_keys: false,
+            timed_out: Reply::null_array,
+        }
+    }
+
+    /// Waits for nothing but the time.
+    pub fn for_time(timeout_ms: Option<i64>, timed_out: fn(&mut Reply)) -> Self {
+        Wait { timed_out, ..Wait::for_keys([], timeout_ms, |_, _, _, _| Ok(false)) }
+    }
+}
+
 impl Waiter {
     /// The reply, once there is one; it is there to be taken once.
     pub fn take_reply(&self) -> Option<Vec<u8>> {

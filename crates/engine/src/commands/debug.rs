@@ -435,16 +435,9 @@ fn set_active_expire(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), C
 /// Only the client itself sleeps, and nothing is held meanwhile.
 fn sleep(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let seconds = float::parse(args.at(2)).unwrap_or(0.0);
-    let wait = Wait {
-        keys: Vec::new(),
-        // The longest sleep is longer than anybody waits.
-        timeout_ms: Some((seconds * 1000.0).ceil() as i64),
-        serve: |_, _, _, _| Ok(false),
-        needs_other_keys: false,
-        serves_gone_keys: false,
-        timed_out: Reply::ok,
-    };
-    cx.wait(wait, reply);
+    // The longest sleep is longer than anybody waits.
+    let timeout_ms = (seconds * 1000.0).ceil() as i64;
+    cx.wait(Wait::for_time(Some(timeout_ms), Reply::ok), reply);
     Ok(())
 }
 

@@ -137,15 +137,7 @@ fn pop_or_wait(
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
     if !pop_first(cx, keys.iter(), side, count, reply, Notice::Given)? {
-        let wait = Wait {
-            keys: keys.iter().map(Into::into).collect(),
-            timeout_ms,
-            serve,
-            needs_other_keys: false,
-            serves_gone_keys: false,
-            timed_out: Reply::null_array,
-        };
-        cx.wait(wait, reply);
+        cx.wait(Wait::for_keys(keys.iter(), timeout_ms, serve), reply);
     }
     Ok(())
 }
@@ -171,12 +163,8 @@ fn move_or_wait(
     let keyspace = &cx.node.keyspace;
     let shard_of = |key| keyspace.shard_of(cx.key(key).hash);
     let wait = Wait {
-        keys: vec![source.into()],
-        timeout_ms,
-        serve,
         needs_other_keys: shard_of(source) != shard_of(destination),
-        serves_gone_keys: false,
-        timed_out: Reply::null_array,
+        ..Wait::for_keys([source], timeout_ms, serve)
     };
     cx.wait(wait, reply);
     Ok(())

@@ -35,14 +35,6 @@ fn wait(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         reply.integer(0);
         return Ok(());
     }
-    let wait = Wait {
-        keys: Vec::new(),
-        timeout_ms,
-        serve: |_, _, _, _| Ok(false),
-        needs_other_keys: false,
-        serves_gone_keys: false,
-        timed_out: |reply| reply.integer(0),
-    };
-    cx.wait(wait, reply);
+    cx.wait(Wait::for_time(timeout_ms, |reply| reply.integer(0)), reply);
     Ok(())
 }

@@ -149,14 +149,7 @@ impl<'a> Reading<'a> {
     }
 
     fn wait(&self, serve: blocking::Serve, serves_gone_keys: bool) -> Option<Wait> {
-        Some(Wait {
-            keys: self.keys.iter().map(Into::into).collect(),
-            timeout_ms: self.block?,
-            serve,
-            needs_other_keys: false,
-            serves_gone_keys,
-            timed_out: Reply::null_array,
-        })
+        Some(Wait { serves_gone_keys, ..Wait::for_keys(self.keys.iter(), self.block?, serve) })
     }
 
     /// The streams, with the ids to read from, that serve a client when a key has become ready.

@@ -233,15 +233,7 @@ fn take_or_wait(
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
     if !take_first(cx, keys.iter(), end, count, shape, reply)? {
-        let wait = Wait {
-            keys: keys.iter().map(Into::into).collect(),
-            timeout_ms,
-            serve,
-            needs_other_keys: false,
-            serves_gone_keys: false,
-            timed_out: Reply::null_array,
-        };
-        cx.wait(wait, reply);
+        cx.wait(Wait::for_keys(keys.iter(), timeout_ms, serve), reply);
     }
     Ok(())
 }
