@@ -21,6 +21,7 @@ pub mod geohash;
 mod grisu;
 pub mod histogram;
 pub mod host;
+mod info;
 pub mod keys;
 pub mod latency;
 pub mod monitors;

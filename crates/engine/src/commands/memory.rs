@@ -2,8 +2,8 @@
 //!
 //! Keys are accounted for exactly, from what the allocator gives them; the other numbers are those of `INFO memory`.
 
-use crate::commands::info::View;
 use crate::commands::{family, help};
+use crate::info::View;
 use crate::parse::is_word;
 use crate::{BASE, Command, CommandError, Cx, float, parse};
 use command::{Access, Flags, Former, Group, KeySpec, Range, Refusal, Release, v};
