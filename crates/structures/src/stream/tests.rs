@@ -257,6 +257,7 @@ proptest! {
         let mut model: BTreeMap<StreamId, Pairs> = BTreeMap::new();
         let mut added = 0;
         let mut deleted = StreamId::MIN;
+        let mut gives_again = false;
         for step in steps {
             match step {
                 Step::Append(ms, seq, fields) => {
@@ -277,7 +278,9 @@ proptest! {
                 }
                 Step::SetLastId(ms) => {
                     let last = model.keys().next_back().copied().unwrap_or_default();
-                    stream.entries_mut().set_last_id(last.max(id(ms, 0)));
+                    let wanted = last.max(id(ms, 0));
+                    gives_again |= wanted < stream.entries().last_id();
+                    stream.entries_mut().set_last_id(wanted);
                 }
                 Step::Trim(trim) => {
                     let before = all(&stream);
@@ -287,7 +290,9 @@ proptest! {
                         Bound::Len(len) => before.len().saturating_sub(len as usize),
                         Bound::Id(first) => before.iter().filter(|(own, _)| *own < first).count(),
                     };
-                    let fits = if trim.approximate { gone <= exact } else { gone == exact };
+                    // A deleted entry with a later id than those after it ends the trimming (observed on redis 7.0).
+                    let is_less = trim.approximate || gives_again && matches!(trim.bound, Bound::Id(_));
+                    let fits = if is_less { gone <= exact } else { gone == exact };
                     prop_assert!(fits);
                     prop_assert!(trim.limit == 0 || gone as u64 <= trim.limit);
                     before[..gone].iter().for_each(|(own, _)| drop(model.remove(own)));
