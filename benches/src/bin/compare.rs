@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use benches::process::{cpu_ns, machine, now, resident_bytes};
 use benches::server::{Kind, Server};
 use benches::stats::median;
+use std::ops::Range;
 use std::process::Command;
 use std::time::Duration;
 use testkit::Client;
@@ -242,13 +243,13 @@ fn key(number: usize) -> String {
 const DATA_SETS: &[DataSet] = &[
     DataSet {
         name: "string of 32",
-        items: 1_000_000,
+        items: 4_000_000,
         command: |number| words(format!("SET {} {}", key(number), "v".repeat(32))),
         bar: 80.0,
     },
     DataSet {
         name: "string of 32 with TTL",
-        items: 1_000_000,
+        items: 4_000_000,
         command: |number| {
             words(format!("SET {} {} EX {}", key(number), "v".repeat(32), 50_000 + number % 50_000))
         },
@@ -256,13 +257,13 @@ const DATA_SETS: &[DataSet] = &[
     },
     DataSet {
         name: "integer",
-        items: 1_000_000,
+        items: 4_000_000,
         command: |number| words(format!("SET {} {}", key(number), 100_000 + number)),
         bar: 48.0,
     },
     DataSet {
         name: "hash of 10 small fields",
-        items: 200_000,
+        items: 1_000_000,
         command: |number| {
             let fields: String =
                 (0..10).map(|field| format!(" field:{field} value:{}", field * 11)).collect();
@@ -272,7 +273,7 @@ const DATA_SETS: &[DataSet] = &[
     },
     DataSet {
         name: "list of 20",
-        items: 200_000,
+        items: 1_000_000,
         command: |number| {
             let entries: String = (0..20).map(|entry| format!(" element:{entry}")).collect();
             words(format!("RPUSH {}{entries}", key(number)))
@@ -281,7 +282,7 @@ const DATA_SETS: &[DataSet] = &[
     },
     DataSet {
         name: "set of 20 integers",
-        items: 200_000,
+        items: 1_000_000,
         command: |number| {
             let members: String =
                 (0..20).map(|member| format!(" {}", 100_000 + member * 7 + number)).collect();
@@ -303,13 +304,14 @@ const DATA_SETS: &[DataSet] = &[
     },
     DataSet {
         name: "stream entry of two small fields",
-        items: 1_000_000,
+        items: 4_000_000,
         command: |number| words(format!("XADD stream * a {} b {}", number % 10, number % 7)),
         bar: 14.0,
     },
 ];
 
-/// Resident bytes for each item, each set in a fresh process.
+/// Resident bytes for each item, each set in a fresh process. The first hundredth of the items makes what is there once:
+/// code that is mapped, buffers, pages of every size class. The kernel gives huge pages of 2 MiB, so the sets are large.
 fn memory(options: &Options) -> Result<()> {
     let mut kinds = vec![Kind::carnelian(&["--threads", "1", "--release", "7.0"])?];
     kinds.extend(options.peers.iter().cloned());
@@ -320,21 +322,33 @@ fn memory(options: &Options) -> Result<()> {
         let mut row = Vec::new();
         let mut used = 0.0;
         for (index, kind) in kinds.iter().enumerate() {
-            let server = Server::start(kind, None)?;
-            let mut client = server.client();
-            let (resident, own) = (resident_bytes(server.id())?, used_memory(&mut client));
-            fill(&mut client, set);
-            // What was allocated for the requests is given back meanwhile.
-            std::thread::sleep(Duration::from_millis(300));
-            let each = |after: f64, before: f64| (after - before) / set.items as f64;
-            row.push(format!("{:.1}", each(resident_bytes(server.id())? as f64, resident as f64)));
-            if index == 0 {
-                used = each(used_memory(&mut client), own);
+            let mut rounds = Vec::new();
+            for _ in 0..options.rounds {
+                let (resident, own) = bytes_each(kind, set)?;
+                rounds.push(resident);
+                if index == 0 {
+                    used = own;
+                }
             }
+            row.push(format!("{:.1}", median(&mut rounds)));
         }
         println!("| {} | {} | {:.0} | {used:.1} |", set.name, row.join(" | "), set.bar);
     }
     Ok(())
+}
+
+/// What an item of a set takes in a fresh server, in bytes: resident, and of its used_memory.
+fn bytes_each(kind: &Kind, set: &DataSet) -> Result<(f64, f64)> {
+    let server = Server::start(kind, None)?;
+    let mut client = server.client();
+    let first = set.items / 100;
+    fill(&mut client, set, 0..first);
+    let (resident, used) = (resident_bytes(server.id())?, used_memory(&mut client));
+    fill(&mut client, set, first..set.items);
+    // What was allocated for the requests is given back meanwhile.
+    std::thread::sleep(Duration::from_millis(300));
+    let each = |after: f64, before: f64| (after - before) / (set.items - first) as f64;
+    Ok((each(resident_bytes(server.id())? as f64, resident as f64), each(used_memory(&mut client), used)))
 }
 
 fn used_memory(client: &mut Client) -> f64 {
@@ -343,10 +357,10 @@ fn used_memory(client: &mut Client) -> f64 {
     line.and_then(|value| value.trim().parse().ok()).unwrap_or(f64::NAN)
 }
 
-fn fill(client: &mut Client, set: &DataSet) {
-    let mut number = 0;
-    while number < set.items {
-        let batch = (number..set.items.min(number + 200)).map(set.command);
+fn fill(client: &mut Client, set: &DataSet, numbers: Range<usize>) {
+    let mut number = numbers.start;
+    while number < numbers.end {
+        let batch = (number..numbers.end.min(number + 200)).map(set.command);
         let bytes: Vec<u8> = batch.clone().flat_map(|command| encode(&command)).collect();
         client.send_bytes(&bytes);
         for _ in batch {
@@ -423,9 +437,10 @@ fn start(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Memory of connections that do nothing.
+/// Memory of connections that do nothing. There are many, since the kernel gives huge pages of 2 MiB; the limit of open
+/// files has to allow for them.
 fn idle(options: &Options) -> Result<()> {
-    const CONNECTIONS: usize = 500;
+    const CONNECTIONS: usize = 5_000;
     let mut kinds = vec![Kind::carnelian(&["--threads", "1", "--release", "7.0"])?];
     kinds.extend(options.peers.iter().cloned());
     println!("| server | bytes resident for each idle connection |\n|---|---|");
