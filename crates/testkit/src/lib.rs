@@ -10,6 +10,6 @@ pub mod scenario;
 pub mod template;
 
 pub use client::Client;
-pub use program::{Oracle, Program, redis_tool};
+pub use program::{Oracle, Program, redis_program, redis_tool};
 pub use reply::Reply;
 pub use rng::Rng;

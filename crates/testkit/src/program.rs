@@ -76,14 +76,20 @@ impl Drop for Program {
 /// A command of Debian's redis-tools, such as redis-cli, to be run against this address. Says so and gives nothing if it
 /// is not installed, so that the test can be skipped; fails instead where the environment requires it.
 pub fn redis_tool(name: &str, address: SocketAddr) -> Option<Command> {
+    let mut command = redis_program(name)?;
+    command.args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()]);
+    Some(command)
+}
+
+/// A program that comes with Redis. Says so and gives nothing if there is none; fails instead where the environment
+/// requires it.
+pub fn redis_program(name: &str) -> Option<Command> {
     if let Err(error) = Command::new(name).arg("--version").stdout(Stdio::null()).status() {
         assert!(std::env::var_os(REQUIRE_ORACLE).is_none(), "{name} does not start: {error}");
         eprintln!("SKIPPED: there is no {name} ({error})");
         return None;
     }
-    let mut command = Command::new(name);
-    command.args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()]);
-    Some(command)
+    Some(Command::new(name))
 }
 
 /// A real redis-server; it ends with the test.
@@ -97,6 +103,11 @@ impl Oracle {
     /// Starts the redis-server of this machine. Says so and gives nothing if there is none, so that the test can be
     /// skipped; fails instead where the environment requires it.
     pub fn start() -> Option<Oracle> {
+        Oracle::start_with(&[])
+    }
+
+    /// The same, with further arguments.
+    pub fn start_with(args: &[&str]) -> Option<Oracle> {
         for _ in 0..20 {
             // Somebody else may take the port in between; then another is tried.
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
@@ -114,6 +125,7 @@ impl Oracle {
                 ])
                 // Its clock ticks often, so that timeouts end when they should.
                 .args(["--enable-debug-command", "yes", "--hz", "500"])
+                .args(args)
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn();
