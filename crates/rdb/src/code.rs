@@ -1,4 +1,4 @@
-//! The bytes that say of which type a value is, and in which form.
+//! The bytes that say what a record is: of which type its value is, and in which form, or what else.
 
 use crate::Version;
 
@@ -9,6 +9,10 @@ pub(crate) const ZSET: u8 = 3;
 pub(crate) const HASH: u8 = 4;
 /// A sorted set with binary scores.
 pub(crate) const ZSET_2: u8 = 5;
+/// A module's value that only the module can read: of candidates of 4.0.
+pub(crate) const MODULE: u8 = 6;
+/// A module's value in parts that anybody can tell from each other.
+pub(crate) const MODULE_2: u8 = 7;
 pub(crate) const HASH_ZIPMAP: u8 = 9;
 pub(crate) const LIST_ZIPLIST: u8 = 10;
 pub(crate) const SET_INTSET: u8 = 11;
@@ -32,6 +36,29 @@ pub(crate) const HASH_LISTPACK_EXPIRING_EARLY: u8 = 23;
 /// A hash with expiries, told from the soonest on.
 pub(crate) const HASH_EXPIRING: u8 = 24;
 pub(crate) const HASH_LISTPACK_EXPIRING: u8 = 25;
+
+/// About a slot of a cluster: its number, its keys, those of them that expire.
+pub(crate) const SLOT: u8 = 244;
+/// A library of functions: its code.
+pub(crate) const LIBRARY: u8 = 245;
+/// A library as candidates of 7.0 wrote it: name, engine, perhaps a description, and the code.
+pub(crate) const LIBRARY_EARLY: u8 = 246;
+/// What a module keeps beside keys.
+pub(crate) const MODULE_AUX: u8 = 247;
+/// For how long the next key has not been used, in s.
+pub(crate) const IDLE: u8 = 248;
+/// How often the next key is used.
+pub(crate) const FREQUENCY: u8 = 249;
+/// Something about the file: a name and a value.
+pub(crate) const AUX: u8 = 250;
+/// How many keys the database has, and how many that expire.
+pub(crate) const SIZES: u8 = 251;
+/// When the next key expires, in ms and in s.
+pub(crate) const EXPIRES_MS: u8 = 252;
+pub(crate) const EXPIRES_S: u8 = 253;
+/// The database of the keys that follow.
+pub(crate) const DATABASE: u8 = 254;
+pub(crate) const END: u8 = 255;
 
 /// The first version with a type; none if there is no such type.
 pub(crate) fn since(code: u8) -> Option<Version> {
@@ -71,3 +98,11 @@ pub(crate) const NODE_PACKED: u64 = 2;
 pub(crate) const SCORE_NAN: u8 = 253;
 pub(crate) const SCORE_INFINITE: u8 = 254;
 pub(crate) const SCORE_MINUS_INFINITE: u8 = 255;
+
+/// What the parts of a module's data are.
+pub(crate) const PART_END: u64 = 0;
+pub(crate) const PART_SIGNED: u64 = 1;
+pub(crate) const PART_UNSIGNED: u64 = 2;
+pub(crate) const PART_FLOAT: u64 = 3;
+pub(crate) const PART_DOUBLE: u64 = 4;
+pub(crate) const PART_STRING: u64 = 5;

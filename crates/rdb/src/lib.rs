@@ -1,25 +1,41 @@
-//! Values in the form in which Redis saves them: RDB versions 6 to 12, read and written.
+//! What Redis saves: values and files, RDB versions 6 to 12, read and written.
 //!
 //! A value is a type byte and what the type says; a payload, as `DUMP` gives it and `RESTORE` takes it, adds the version
-//! and a checksum. Whoever wrote the bytes is not trusted: reading checks everything that the structures rest on,
-//! allocates what the bytes hold rather than what they announce, and gives [`Damaged`] for all that is wrong.
+//! and a checksum. A file, as `SAVE` writes it and a replica is sent it, is a header, records (what the file is about,
+//! libraries, databases, keys with their values) and a checksum; [`Reader`] takes one in pieces, [`Writer`] makes one.
+//!
+//! Whoever wrote the bytes is not trusted: reading checks everything that the structures rest on and allocates what the
+//! bytes hold rather than what they announce, at most some hundred times as much. All that is wrong with a value is
+//! [`Damaged`]; an [`Error`] in a file says where it is.
 //!
 //! What is written is what a server of that version writes, but for ziplists (versions up to 9), in whose place stand
 //! the plain types, which every server reads.
 //!
-//! Not here: whole files, and what a release is; modules' values are not read.
+//! Not here: what a release is, where files are, and what shards are; modules' values are not read.
 
+mod checksum;
 mod code;
 mod cursor;
+mod error;
+mod event;
+mod file_reader;
 mod lzf;
 pub mod payload;
 mod read;
+mod reader;
+mod shape;
 mod stream;
 mod write;
+mod writer;
 mod ziplist;
 
+pub use error::{Error, ModuleId, Problem, ReadError};
+pub use event::{Access, EarlyLibrary, Event, Key, Library};
+pub use file_reader::FileReader;
 pub use read::entry;
+pub use reader::Reader;
 pub use write::value;
+pub use writer::{Form, Origin, Position, Writer};
 
 use structures::{hash, list, set, zset};
 

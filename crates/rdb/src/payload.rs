@@ -1,24 +1,22 @@
 //! A value on its way from one server to another: its bytes, the version, and a checksum of both.
 
 use crate::Version;
-use crc::{CRC_64_REDIS, Crc, Table};
+use crate::checksum::{self, Checksum};
 
-const CHECKSUM: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_REDIS);
 const VERSION_BYTES: usize = 2;
-const CHECKSUM_BYTES: usize = 8;
 
 /// Adds version and checksum to a value.
 pub fn seal(value: &mut Vec<u8>, version: Version) {
     value.extend_from_slice(&version.0.to_le_bytes());
-    let checksum = CHECKSUM.checksum(value);
+    let checksum = Checksum::of(value);
     value.extend_from_slice(&checksum.to_le_bytes());
 }
 
 /// The value in a payload, and the version that it claims; nothing if it has been damaged.
 pub fn open(payload: &[u8]) -> Option<(&[u8], Version)> {
-    let (sealed, checksum) = payload.split_last_chunk::<CHECKSUM_BYTES>()?;
+    let (sealed, checksum) = payload.split_last_chunk::<{ checksum::BYTES }>()?;
     let (value, version) = sealed.split_last_chunk::<VERSION_BYTES>()?;
-    (CHECKSUM.checksum(sealed) == u64::from_le_bytes(*checksum))
+    (Checksum::of(sealed) == u64::from_le_bytes(*checksum))
         .then(|| (value, Version(u16::from_le_bytes(*version))))
 }
 

@@ -22,28 +22,39 @@ pub fn entry(key: &[u8], bytes: &[u8], version: Version, limits: &Limits) -> Res
     if code::since(code).is_none_or(|since| since > version) {
         return Err(Damaged);
     }
-    match code {
-        code::STRING => Ok(match from.string()? {
+    value(key, code, &mut from, limits)?.ok_or(Damaged)
+}
+
+/// A value of this type as an entry of this key; nothing if it is a collection without members, which no key has.
+pub(crate) fn value(
+    key: &[u8],
+    code: u8,
+    from: &mut Cursor<'_>,
+    limits: &Limits,
+) -> Result<Option<Entry>, Damaged> {
+    debug_assert!(code::since(code).is_some(), "it is a value's type");
+    Ok(match code {
+        code::STRING => Some(match from.string()? {
             Cow::Borrowed(bytes) => Entry::new(key, Value::Text(bytes)),
             Cow::Owned(bytes) => Entry::with_buffer(key, bytes),
         }),
         code::LIST | code::LIST_ZIPLIST | code::LIST_QUICKLIST | code::LIST_QUICKLIST_2 => {
-            filled(key, list(&mut from, code, limits)?)
+            filled(key, list(from, code, limits)?)
         }
-        code::SET | code::SET_INTSET | code::SET_LISTPACK => filled(key, set(&mut from, code, &limits.set)?),
+        code::SET | code::SET_INTSET | code::SET_LISTPACK => filled(key, set(from, code, &limits.set)?),
         code::ZSET | code::ZSET_2 | code::ZSET_ZIPLIST | code::ZSET_LISTPACK => {
-            filled(key, zset(&mut from, code, &limits.zset)?)
+            filled(key, zset(from, code, &limits.zset)?)
         }
         code::STREAM | code::STREAM_2 | code::STREAM_3 => {
-            Ok(Entry::with_object(key, stream::read(&mut from, code)?))
+            Some(Entry::with_object(key, stream::read(from, code)?))
         }
-        _ => filled(key, hash(&mut from, code, &limits.hash)?),
-    }
+        _ => filled(key, hash(from, code, &limits.hash)?),
+    })
 }
 
-/// An entry of a collection, which has members.
-fn filled<O: Object>(key: &[u8], object: O) -> Result<Entry, Damaged> {
-    if object.is_empty() { Err(Damaged) } else { Ok(Entry::with_object(key, object)) }
+/// An entry of a collection that has members.
+fn filled<O: Object>(key: &[u8], object: O) -> Option<Entry> {
+    (!object.is_empty()).then(|| Entry::with_object(key, object))
 }
 
 /// A listpack, checked from end to end.

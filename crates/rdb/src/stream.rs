@@ -2,8 +2,8 @@
 
 use crate::cursor::Cursor;
 use crate::read::listpack;
-use crate::write::{Writer, raw_id};
-use crate::{Damaged, Version, code};
+use crate::write::{Encoder, Sink, raw_id};
+use crate::{Damaged, code};
 use std::collections::BTreeMap;
 use structures::entry::Object;
 use structures::packed::{Item, Packed};
@@ -14,52 +14,46 @@ const UNKNOWN: u64 = u64::MAX;
 /// When a consumer last got something, where it never did.
 const NEVER_MS: i64 = -1;
 
-/// Writes a stream with its type.
-pub(crate) fn write(writer: &mut Writer<'_>, stream: &Stream) {
-    let code = match writer.version {
-        version if version < Version::V10 => code::STREAM,
-        Version::V10 => code::STREAM_2,
-        _ => code::STREAM_3,
-    };
+/// Writes a stream as this type.
+pub(crate) fn write<S: Sink>(to: &mut Encoder<'_, S>, stream: &Stream, code: u8) {
     let entries = stream.entries();
-    writer.byte(code);
-    writer.len(entries.nodes().len());
+    to.len(entries.nodes().len());
     for (id, list) in entries.nodes() {
-        writer.string(&raw_id(id));
-        writer.string(list.bytes());
+        to.string(&raw_id(id));
+        to.string(list.bytes());
     }
-    writer.len(entries.len());
-    writer.id(entries.last_id());
+    to.len(entries.len());
+    to.id(entries.last_id());
     if code >= code::STREAM_2 {
-        writer.id(entries.first_id());
-        writer.id(entries.max_deleted_id());
-        writer.number(entries.added());
+        to.id(entries.first_id());
+        to.id(entries.max_deleted_id());
+        to.number(entries.added());
     }
-    writer.len(stream.groups().len());
-    stream.groups().for_each(|group| write_group(writer, group, code));
+    to.len(stream.groups().len());
+    stream.groups().for_each(|group| write_group(to, group, code));
 }
 
-fn write_group(writer: &mut Writer<'_>, group: &Group, code: u8) {
-    writer.string(group.name());
-    writer.id(group.last_id());
+fn write_group<S: Sink>(to: &mut Encoder<'_, S>, group: &Group, code: u8) {
+    to.string(group.name());
+    to.id(group.last_id());
     if code >= code::STREAM_2 {
-        writer.number(group.entries_read().unwrap_or(UNKNOWN));
+        to.number(group.entries_read().unwrap_or(UNKNOWN));
     }
-    writer.len(group.pending_len());
+    to.len(group.pending_len());
     for pending in group.pending_from(StreamId::MIN) {
-        writer.raw_id(pending.id);
-        writer.time_ms(pending.delivered_ms);
-        writer.number(pending.deliveries);
+        to.raw_id(pending.id);
+        to.time_ms(pending.delivered_ms);
+        to.number(pending.deliveries);
     }
-    writer.len(group.consumers().len());
+    to.len(group.consumers().len());
     for consumer in group.consumers() {
-        writer.string(consumer.name());
-        writer.time_ms(consumer.seen_ms());
+        to.string(consumer.name());
+        to.time_ms(consumer.seen_ms());
         if code >= code::STREAM_3 {
-            writer.time_ms(consumer.active_ms().unwrap_or(NEVER_MS));
+            to.time_ms(consumer.active_ms().unwrap_or(NEVER_MS));
         }
-        writer.len(consumer.pending_len());
-        consumer.pending_from(StreamId::MIN).for_each(|id| writer.raw_id(id));
+        to.len(consumer.pending_len());
+        consumer.pending_from(StreamId::MIN).for_each(|id| to.raw_id(id));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writing values.
+//! Writing values, member by member.
 
 use crate::{Version, code, lzf, stream};
 use structures::entry::{Entry, Object, ValueRef};
@@ -19,34 +19,34 @@ const MOST_INT_DIGITS: usize = 11;
 
 /// Writes type and value of an entry, as a server of this version does.
 pub fn value(out: &mut Vec<u8>, entry: &Entry, version: Version, compresses: bool) {
-    let mut writer = Writer { out, version, compresses };
-    match entry.value() {
-        ValueRef::Text(text) => {
-            writer.byte(code::STRING);
-            writer.item(text);
-        }
-        ValueRef::List(list) => writer.list(&list),
-        ValueRef::Set(set) => writer.set(&set),
-        ValueRef::Hash(hash) => writer.hash(&hash),
-        ValueRef::ZSet(zset) => writer.zset(&zset),
-        ValueRef::Stream(own) => stream::write(&mut writer, &own),
+    Encoder { out, version, compresses }.value(None, &entry.value());
+}
+
+/// Where bytes go.
+pub(crate) trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
     }
 }
 
 /// Where a value is written to, and how.
-pub(crate) struct Writer<'a> {
-    out: &'a mut Vec<u8>,
+pub(crate) struct Encoder<'a, S> {
+    pub(crate) out: &'a mut S,
     pub(crate) version: Version,
-    compresses: bool,
+    pub(crate) compresses: bool,
 }
 
-impl Writer<'_> {
+impl<S: Sink> Encoder<'_, S> {
     pub(crate) fn byte(&mut self, byte: u8) {
-        self.out.push(byte);
+        self.out.put(&[byte]);
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        self.out.extend_from_slice(bytes);
+        self.out.put(bytes);
     }
 
     /// A length or another number.
@@ -118,13 +118,57 @@ impl Writer<'_> {
         self.bytes(&raw_id(id));
     }
 
-    fn list(&mut self, list: &List) {
-        if self.version < Version::V10 {
-            self.byte(code::LIST);
+    /// Writes a value's type, the name of its key unless that is known, and the value.
+    pub(crate) fn value(&mut self, key: Option<&[u8]>, value: &ValueRef<'_>) {
+        let code = self.code(value);
+        self.byte(code);
+        if let Some(key) = key {
+            self.string(key);
+        }
+        match value {
+            ValueRef::Text(text) => self.item(*text),
+            ValueRef::List(list) => self.list(list, code),
+            ValueRef::Set(set) => self.set(set, code),
+            ValueRef::Hash(hash) => self.hash(hash, code),
+            ValueRef::ZSet(zset) => self.zset(zset, code),
+            ValueRef::Stream(own) => stream::write(self, own, code),
+        }
+    }
+
+    /// The type as which this version saves a value.
+    fn code(&self, value: &ValueRef<'_>) -> u8 {
+        let version = self.version;
+        match value {
+            ValueRef::Text(_) => code::STRING,
+            ValueRef::List(_) if version >= Version::V10 => code::LIST_QUICKLIST_2,
+            ValueRef::List(_) => code::LIST,
+            ValueRef::Set(set) => match **set {
+                Set::Ints(_) => code::SET_INTSET,
+                Set::Packed(_) if version >= Version::V11 => code::SET_LISTPACK,
+                _ => code::SET,
+            },
+            ValueRef::Hash(hash) => match **hash {
+                Hash::Packed(_) if version >= Version::V10 => code::HASH_LISTPACK,
+                Hash::Timed(_) if version >= Version::V12 => code::HASH_LISTPACK_EXPIRING,
+                _ if version >= Version::V12 && hash.soonest_ms().is_some() => code::HASH_EXPIRING,
+                _ => code::HASH,
+            },
+            ValueRef::ZSet(zset) => match **zset {
+                ZSet::Packed(_) if version >= Version::V10 => code::ZSET_LISTPACK,
+                _ if version >= Version::V8 => code::ZSET_2,
+                _ => code::ZSET,
+            },
+            ValueRef::Stream(_) if version >= Version::V11 => code::STREAM_3,
+            ValueRef::Stream(_) if version >= Version::V10 => code::STREAM_2,
+            ValueRef::Stream(_) => code::STREAM,
+        }
+    }
+
+    fn list(&mut self, list: &List, code: u8) {
+        if code == code::LIST {
             self.len(list.len());
             return list.iter().for_each(|item| self.item(item));
         }
-        self.byte(code::LIST_QUICKLIST_2);
         self.len(list.nodes().count());
         for node in list.nodes() {
             self.number(code::NODE_PACKED);
@@ -132,44 +176,29 @@ impl Writer<'_> {
         }
     }
 
-    fn set(&mut self, set: &Set) {
+    fn set(&mut self, set: &Set, code: u8) {
         match set {
-            Set::Ints(ints) => {
-                self.byte(code::SET_INTSET);
-                self.string(ints.bytes());
-            }
-            Set::Packed(list) if self.version >= Version::V11 => {
-                self.byte(code::SET_LISTPACK);
-                self.string(list.bytes());
-            }
+            Set::Ints(ints) => self.string(ints.bytes()),
+            Set::Packed(list) if code == code::SET_LISTPACK => self.string(list.bytes()),
             _ => {
-                self.byte(code::SET);
                 self.len(set.len());
                 set.for_each(|member| self.item(member));
             }
         }
     }
 
-    fn hash(&mut self, hash: &Hash) {
+    fn hash(&mut self, hash: &Hash, code: u8) {
         let soonest_ms = hash.soonest_ms();
         match hash {
-            Hash::Packed(list) if self.version >= Version::V10 => {
-                self.byte(code::HASH_LISTPACK);
-                self.string(list.bytes());
-            }
-            Hash::Timed(list) if self.version >= Version::V12 => {
-                self.byte(code::HASH_LISTPACK_EXPIRING);
+            Hash::Packed(list) if code == code::HASH_LISTPACK => self.string(list.bytes()),
+            Hash::Timed(list) if code == code::HASH_LISTPACK_EXPIRING => {
                 self.time_ms(soonest_ms.unwrap_or(code::LAST_EXPIRY_MS as i64 + 1));
                 self.string(list.bytes());
             }
             _ => {
-                let expiries_from = soonest_ms.filter(|_| self.version >= Version::V12);
-                match expiries_from {
-                    Some(soonest_ms) => {
-                        self.byte(code::HASH_EXPIRING);
-                        self.time_ms(soonest_ms);
-                    }
-                    None => self.byte(code::HASH),
+                let expiries_from = soonest_ms.filter(|_| code == code::HASH_EXPIRING);
+                if let Some(soonest_ms) = expiries_from {
+                    self.time_ms(soonest_ms);
                 }
                 self.len(hash.len());
                 hash.for_each(|(field, value, expire_at_ms)| {
@@ -184,20 +213,15 @@ impl Writer<'_> {
         }
     }
 
-    fn zset(&mut self, zset: &ZSet) {
+    fn zset(&mut self, zset: &ZSet, code: u8) {
         match zset {
-            ZSet::Packed(list) if self.version >= Version::V10 => {
-                self.byte(code::ZSET_LISTPACK);
-                self.string(list.bytes());
-            }
+            ZSet::Packed(list) if code == code::ZSET_LISTPACK => self.string(list.bytes()),
             _ => {
-                let binary = self.version >= Version::V8;
-                self.byte(if binary { code::ZSET_2 } else { code::ZSET });
                 self.len(zset.len());
                 // The highest first: whoever reads it inserts at the front each time.
                 zset.for_range_back(0, zset.len(), |member, score| {
                     self.item(member);
-                    if binary {
+                    if code == code::ZSET_2 {
                         self.bytes(&score.to_le_bytes());
                     } else {
                         self.textual_score(score);
