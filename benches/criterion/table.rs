@@ -2,7 +2,9 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+use structures::entry::Object;
 use structures::member::Member;
+use structures::set::{Limits, Set};
 use structures::table::Table;
 
 fn keys(count: usize) -> Vec<Vec<u8>> {
@@ -43,6 +45,26 @@ fn find(criterion: &mut Criterion) {
     group.sample_size(20);
     group.bench_function("fill with 100000", |bencher| {
         bencher.iter_batched(|| (), |()| black_box(filled(&keys)), BatchSize::PerIteration);
+    });
+    let limits = Limits { ints: 512, packed_entries: 128, packed_value: 64, seed: 1 };
+    let set_of = |members: &[Vec<u8>]| {
+        let mut set = Set::empty();
+        for member in members {
+            set.add(member, &limits);
+        }
+        set
+    };
+    let mut in_order_of_another = Vec::new();
+    set_of(&keys).for_each(|member| in_order_of_another.push(member.to_bytes().into_owned()));
+    group.bench_function("fill a set with 100000", |bencher| {
+        bencher.iter_batched(|| (), |()| black_box(set_of(&keys)), BatchSize::PerIteration);
+    });
+    group.bench_function("fill a set with 100000 of another", |bencher| {
+        bencher.iter_batched(|| (), |()| black_box(set_of(&in_order_of_another)), BatchSize::PerIteration);
+    });
+    let set = set_of(&keys);
+    group.bench_function("copy a set of 100000", |bencher| {
+        bencher.iter_batched(|| (), |()| black_box(set.clone()), BatchSize::PerIteration);
     });
     group.finish();
 }

@@ -14,7 +14,7 @@ use crate::draw::{Selection, below};
 use crate::entry::{Kind, Object};
 use crate::member::Field;
 use crate::packed::{self, Item, Packed};
-use crate::table::{Place, Table};
+use crate::table::{self, Place, Table};
 use crate::thin::ThinEnum;
 use std::collections::BTreeSet;
 use std::ptr::NonNull;
@@ -167,7 +167,7 @@ impl Hash {
     #[inline]
     pub fn set(&mut self, field: &[u8], value: &[u8], expiry: Expiry, limits: &Limits) -> bool {
         if !matches!(self, Hash::Table(_)) && field.len().max(value.len()) > limits.packed_value {
-            self.spread(limits.seed);
+            self.spread(limits, field);
         }
         match self {
             Hash::Packed(list) => {
@@ -183,7 +183,7 @@ impl Hash {
                 }
                 // Even where no field has come: the limit may have been lowered.
                 if list.count() / 2 > limits.packed_entries {
-                    self.spread(limits.seed);
+                    self.spread(limits, field);
                 }
                 found.is_none()
             }
@@ -206,7 +206,7 @@ impl Hash {
                     self.set_expire_at_ms(field, None);
                 }
                 if too_many {
-                    self.spread(limits.seed);
+                    self.spread(limits, field);
                 }
                 found.is_none()
             }
@@ -214,11 +214,11 @@ impl Hash {
         }
     }
 
-    /// Becomes a table already if so many fields are about to be set, be they new or not.
+    /// Becomes a table already if so many fields are about to be set, of which `first` is the first, be they new or not.
     #[inline]
-    pub fn expect(&mut self, fields: usize, limits: &Limits) {
+    pub fn expect(&mut self, first: &[u8], fields: usize, limits: &Limits) {
         if fields > limits.packed_entries {
-            self.spread(limits.seed);
+            self.spread(limits, first);
         }
     }
 
@@ -416,11 +416,13 @@ impl Hash {
         }
     }
 
-    /// Makes the hash a table.
-    fn spread(&mut self, seed: u64) {
+    /// Makes the hash a table, as `field` comes. Its seed follows from that: fields of another hash that come in the
+    /// order in which that one is iterated over would all look for room in the same bucket if the seed was the same.
+    fn spread(&mut self, limits: &Limits, field: &[u8]) {
         if matches!(self, Hash::Table(_)) {
             return;
         }
+        let seed = table::hash(limits.seed, field);
         let mut fields =
             Box::new(FieldTable { table: Table::new(seed, 0), field_bytes: 0, expiries: BTreeSet::new() });
         self.for_each(|(field, value, expire_at_ms)| {
@@ -524,7 +526,7 @@ impl Clone for Hash {
             Hash::Timed(list) => Hash::Timed(list.clone()),
             Hash::Table(fields) => {
                 let mut copy = Box::new(FieldTable {
-                    table: fields.table.same_kind(),
+                    table: fields.table.for_copy(),
                     field_bytes: 0,
                     expiries: BTreeSet::new(),
                 });

@@ -11,7 +11,7 @@ use crate::intset::{self, IntSet};
 use crate::member::Member;
 use crate::number;
 use crate::packed::{self, Item, Packed};
-use crate::table::Table;
+use crate::table::{self, Table};
 use crate::thin::ThinEnum;
 use std::ptr::NonNull;
 
@@ -141,7 +141,7 @@ impl Set {
                 Some(value) => {
                     let new = set.insert(value);
                     if new && set.len() > limits.ints {
-                        self.spread(limits.seed);
+                        self.spread(limits, bytes);
                     }
                     new
                 }
@@ -153,7 +153,7 @@ impl Set {
                     if set.len() < limits.packed_entries && longest <= limits.packed_value {
                         self.pack();
                     } else {
-                        self.spread(limits.seed);
+                        self.spread(limits, bytes);
                     }
                     self.add(bytes, limits)
                 }
@@ -166,7 +166,7 @@ impl Set {
                     list.push(bytes);
                     return true;
                 }
-                self.spread(limits.seed);
+                self.spread(limits, bytes);
                 self.add(bytes, limits)
             }
             Set::Table(members) => {
@@ -207,7 +207,7 @@ impl Set {
         if members <= limits.packed_entries && self.is_empty() {
             self.pack();
         } else {
-            self.spread(limits.seed);
+            self.spread(limits, first);
         }
     }
 
@@ -375,11 +375,13 @@ impl Set {
         *self = Set::Packed(list);
     }
 
-    /// Makes the set a table.
-    pub fn spread(&mut self, seed: u64) {
+    /// Makes the set a table, as `member` comes. Its seed follows from that: members of another set that come in the
+    /// order in which that one is iterated over would all look for room in the same bucket if the seed was the same.
+    fn spread(&mut self, limits: &Limits, member: &[u8]) {
         if matches!(self, Set::Table(_)) {
             return;
         }
+        let seed = table::hash(limits.seed, member);
         let mut members = Box::new(MemberTable { table: Table::new(seed, 0), member_bytes: 0 });
         self.for_each(|item| {
             item.with_bytes(|bytes| {
@@ -412,7 +414,7 @@ impl Clone for Set {
             Set::Packed(list) => Set::Packed(list.clone()),
             Set::Table(members) => {
                 let mut copy =
-                    MemberTable { table: members.table.same_kind(), member_bytes: members.member_bytes };
+                    MemberTable { table: members.table.for_copy(), member_bytes: members.member_bytes };
                 for member in members.table.iter() {
                     let bytes = member.bytes();
                     copy.table.insert_new(copy.table.hash(bytes), Member::new(bytes));

@@ -134,9 +134,10 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// An empty table with this one's seed and skip.
-    pub const fn same_kind(&self) -> Self {
-        Table::new(self.seed, self.skip)
+    /// An empty table to be filled with this one's items as they are iterated over. Its seed is another: else all that
+    /// comes in a row would look for room in the same bucket.
+    pub const fn for_copy(&self) -> Self {
+        Table::new(self.seed.wrapping_add(0x9E37_79B9_7F4A_7C15), self.skip)
     }
 
     /// The number of items.

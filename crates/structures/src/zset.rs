@@ -530,7 +530,7 @@ impl Clone for ZSet {
         match self {
             ZSet::Packed(list) => ZSet::Packed(list.clone()),
             ZSet::Table(members) => {
-                let mut copy = Gathered { table: members.table.same_kind(), member_bytes: 0 };
+                let mut copy = Gathered { table: members.table.for_copy(), member_bytes: 0 };
                 self.for_each(|member, score| member.with_bytes(|bytes| copy.add(bytes, score)));
                 copy.into_zset()
             }

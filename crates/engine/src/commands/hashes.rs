@@ -266,7 +266,7 @@ fn set_fields(cx: &mut Cx, args: Args) -> Result<usize, CommandError> {
     let mut hash = cx.change::<Hash>(args.at(1))?;
     let limits = hash.params().hash;
     if announces {
-        hash.expect(fields, &limits);
+        hash.expect(args.at(2), fields, &limits);
     }
     let mut created = 0;
     for index in (2..args.len()).step_by(2) {
