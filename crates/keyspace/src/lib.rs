@@ -19,6 +19,7 @@ pub mod interest;
 pub mod locked;
 pub mod params;
 pub mod shard;
+pub mod slots;
 
 pub use change::{Change, Spot, WrongType};
 pub use effects::{Class, Effects, Event, Happening};

@@ -1,6 +1,7 @@
 //! A shard: the part of every database whose keys' hashes begin alike.
 //!
-//! Invariants: `used_bytes` is what tables, entries and wheels take; a database's sums agree with its entries.
+//! Invariants: `used_bytes` is what tables, entries, wheels and the index of slots take; a database's sums agree with its
+//! entries.
 
 use crate::access;
 use crate::change::Spot;
@@ -10,6 +11,7 @@ use crate::expire::{Wheel, fragment};
 use crate::interest::Interest;
 use crate::locked::Key;
 use crate::params::Params;
+use crate::slots::SlotIndex;
 use std::sync::Arc;
 use structures::entry::{Entry, Kind, Object, ValueRef};
 use structures::hash::Hash;
@@ -48,6 +50,8 @@ pub struct Shard {
     pub(crate) pool: Pool,
     /// Clients that wait for keys here and need keys elsewhere to be served.
     far_waiters: usize,
+    /// The keys by their slots, on a node of a cluster: it has one database only.
+    slots: Option<Box<SlotIndex>>,
 }
 
 /// The part of a database that lies in a shard.
@@ -89,6 +93,7 @@ impl Shard {
             random,
             pool: Pool::default(),
             far_waiters: 0,
+            slots: None,
         }
     }
 
@@ -309,10 +314,11 @@ impl Shard {
     ) -> Place {
         let (bytes, expiry) = (entry.heap_bytes(), entry.expire_at_ms());
         let field_expiry = soonest_field_ms(&entry);
+        let indexed = self.slots.as_mut().map_or(0, |slots| slots.add(entry.key(), hash));
         let own = self.db_mut(db);
         let before = own.table.heap_bytes();
         let place = own.table.insert_new(hash, entry);
-        let change = bytes as isize + own.table.heap_bytes() as isize - before as isize;
+        let change = bytes as isize + own.table.heap_bytes() as isize - before as isize + indexed;
         self.account(effects, change);
         if expiry.is_some() {
             self.count_expiry(effects, now_ms, db, hash, None, expiry);
@@ -336,7 +342,10 @@ impl Shard {
         }
         own.fading -= usize::from(soonest_field_ms(&entry).is_some());
         let is_last = own.table.is_empty();
-        self.account(effects, change);
+        let table = &own.table;
+        let indexed =
+            self.slots.as_mut().map_or(0, |slots| slots.remove(entry.key(), table.hash(entry.key())));
+        self.account(effects, change + indexed);
         if is_last {
             self.forget_expiries(effects, db);
         }
@@ -593,12 +602,14 @@ impl Shard {
         let bytes = if others < keys {
             let stays =
                 |(number, own): (usize, &Db)| if number == db as usize { 0 } else { own.heap_bytes() };
-            self.used_bytes - self.dbs.iter().enumerate().map(stays).sum::<usize>()
+            let index = self.slots.as_ref().map_or(0, |slots| slots.heap_bytes());
+            self.used_bytes - index - self.dbs.iter().enumerate().map(stays).sum::<usize>()
         } else {
             self.dbs[db as usize].heap_bytes()
         };
         let old = std::mem::replace(&mut self.dbs[db as usize], fresh);
-        self.account(effects, -(bytes as isize));
+        let indexed = self.slots.as_mut().map_or(0, |slots| slots.clear());
+        self.account(effects, indexed - bytes as isize);
         Some(Garbage::Table(old.table))
     }
 
@@ -677,6 +688,29 @@ impl Shard {
         self.db(db).map_or(0, |db| db.table.scan(position, visit))
     }
 
+    /// Keeps an index of the keys by their slots from now on; there must be none yet.
+    pub fn index_slots(&mut self) {
+        debug_assert!(self.dbs().all(|db| self.is_empty(db)), "keys that came before are not indexed");
+        self.slots = Some(Box::default());
+    }
+
+    /// The number of keys of a slot, dead ones included; zero without an index.
+    pub fn keys_in_slot(&self, slot: u16) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.count(slot))
+    }
+
+    /// The keys of a slot, dead ones included; none without an index.
+    pub fn slot(&self, slot: u16) -> impl Iterator<Item = Ref<'_, Entry>> {
+        let indexed = self.db(0).zip(self.slots.as_ref());
+        indexed.into_iter().flat_map(move |(db, slots)| {
+            let place = |hash| {
+                let same = |entry: &Entry| db.table.hash(entry.key()) == hash;
+                db.table.find_fragment(fragment(hash, self.skip), same)
+            };
+            slots.hashes(slot).filter_map(place).map(|place| db.table.at(place)).collect::<Vec<_>>()
+        })
+    }
+
     /// A key of a database, drawn from all alike, dead or alive.
     pub fn random(&mut self, db: u32) -> Option<Ref<'_, Entry>> {
         let place = self.draw_key(db)?;
@@ -728,6 +762,10 @@ impl Shard {
                 fading += usize::from(soonest_field_ms(&entry).is_some());
             }
             assert_eq!((volatile, sum, fading), (db.volatile, db.volatile_sum_ms, db.fading));
+        }
+        if let Some(slots) = &self.slots {
+            used += slots.heap_bytes();
+            assert_eq!(slots.heap_bytes(), self.len(0) * SlotIndex::default().add(b"", 0) as usize);
         }
         assert_eq!(used, self.used_bytes);
     }
@@ -790,6 +828,45 @@ mod tests {
     use super::*;
     use structures::hash::Expiry;
     use structures::table;
+
+    #[test]
+    fn keys_are_found_by_their_slots_until_they_go() {
+        let mut shard = Shard::new(7, 0, 0, Arc::new(Params::new(7)));
+        shard.index_slots();
+        let mut effects = Effects::default();
+        let key = |bytes| Key { bytes, hash: table::hash(7, bytes) };
+        let names: Vec<String> = (0..500).map(|number| format!("{{tag{}}}:{number}", number % 5)).collect();
+        let slot = crate::slots::slot_of(b"tag3");
+        let listed = |shard: &Shard| {
+            let mut listed: Vec<Vec<u8>> = shard.slot(slot).map(|entry| entry.key().to_vec()).collect();
+            listed.sort_unstable();
+            listed
+        };
+        for name in &names {
+            let mut spot = shard.spot(&mut effects, Moment::at(1), 0, key(name.as_bytes()));
+            spot.replace(Entry::new(name.as_bytes(), structures::entry::Value::Text(b"value")));
+            spot.commit_silently();
+        }
+        shard.check_invariants();
+        let mut expected: Vec<Vec<u8>> = names
+            .iter()
+            .filter(|name| name.starts_with("{tag3}"))
+            .map(|name| name.clone().into_bytes())
+            .collect();
+        expected.sort_unstable();
+        assert_eq!((shard.keys_in_slot(slot), listed(&shard)), (100, expected.clone()));
+        for name in &names[..250] {
+            let mut spot = shard.spot(&mut effects, Moment::at(1), 0, key(name.as_bytes()));
+            assert!(spot.delete(false));
+            spot.commit_silently();
+        }
+        shard.check_invariants();
+        expected.retain(|name| !names[..250].iter().any(|gone| gone.as_bytes() == name));
+        assert_eq!((shard.keys_in_slot(slot), listed(&shard)), (50, expected));
+        assert!(shard.flush(&mut effects, 0).is_some());
+        shard.check_invariants();
+        assert_eq!((shard.keys_in_slot(slot), listed(&shard).len()), (0, 0));
+    }
 
     #[test]
     fn hashes_of_which_fields_expire_do_not_litter_the_wheel() {
