@@ -97,6 +97,7 @@ impl<'a> Spot<'a> {
     fn entry_mut(&mut self) -> Option<RefMut<'_, Entry>> {
         let place = self.place?;
         self.state = State::Changed;
+        self.shard.preserve(self.db, place);
         let entry = self.shard.db_mut(self.db).table.at_mut(place);
         self.before.get_or_insert_with(|| entry.heap_bytes());
         Some(entry)
@@ -122,11 +123,11 @@ impl<'a> Spot<'a> {
     #[inline]
     pub fn set_int(&mut self, value: i64) {
         if let Some(place) = self.place
-            && let mut entry = self.shard.db_mut(self.db).table.at_mut(place)
-            && entry.kind() == Kind::Int
+            && self.shard.db_mut(self.db).table.at(place).kind() == Kind::Int
         {
             // It takes what it took.
-            entry.set_int(value);
+            self.shard.preserve(self.db, place);
+            self.shard.db_mut(self.db).table.at_mut(place).set_int(value);
             self.state = State::Changed;
         } else if let Some(mut entry) = self.entry_mut() {
             entry.set_int(value);
@@ -277,6 +278,7 @@ impl<'a> Spot<'a> {
             Some(place) => {
                 self.settle_accounts(place);
                 self.state = State::Changed;
+                self.shard.preserve(self.db, place);
                 self.shard.db_mut(self.db).table.at_mut(place).take_object()
             }
         };

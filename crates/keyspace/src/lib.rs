@@ -20,9 +20,11 @@ pub mod locked;
 pub mod params;
 pub mod shard;
 pub mod slots;
+pub mod snapshot;
 
 pub use change::{Change, Spot, WrongType};
 pub use effects::{Class, Effects, Event, Happening};
 pub use locked::{Key, Keyspace, Locked, ShardSet};
 pub use params::{Params, Policy};
 pub use shard::{Db, DbStats, Moment, Shard};
+pub use snapshot::{Cut, Part, Snapshot};

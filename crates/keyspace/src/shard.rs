@@ -5,13 +5,14 @@
 
 use crate::access;
 use crate::change::Spot;
-use crate::effects::{Class, Effects, Event, Garbage, Happening};
+use crate::effects::{Class, Effects, Event, Garbage, Gone, Happening, Loss};
 use crate::evict::Pool;
 use crate::expire::{Wheel, fragment};
 use crate::interest::Interest;
 use crate::locked::Key;
 use crate::params::Params;
 use crate::slots::SlotIndex;
+use crate::snapshot::{Progress, Walk};
 use std::sync::Arc;
 use structures::entry::{Entry, Kind, Object, ValueRef};
 use structures::hash::Hash;
@@ -40,11 +41,11 @@ impl Moment {
 
 /// A shard; see the module.
 pub struct Shard {
-    dbs: Vec<Db>,
-    params: Arc<Params>,
+    pub(crate) dbs: Vec<Db>,
+    pub(crate) params: Arc<Params>,
     seed: u64,
     /// Bits of the hash that chose the shard.
-    skip: u8,
+    pub(crate) skip: u8,
     used_bytes: usize,
     random: u64,
     pub(crate) pool: Pool,
@@ -52,6 +53,8 @@ pub struct Shard {
     far_waiters: usize,
     /// The keys by their slots, on a node of a cluster: it has one database only.
     slots: Option<Box<SlotIndex>>,
+    /// The shard's part of the snapshot that is being taken.
+    pub(crate) walk: Option<Box<Walk>>,
 }
 
 /// The part of a database that lies in a shard.
@@ -65,6 +68,8 @@ pub struct Db {
     fading: usize,
     pub(crate) wheel: Wheel,
     interest: Option<Box<Interest>>,
+    /// How far the snapshot has come, if it has yet to walk here.
+    pub(crate) progress: Option<Box<Progress>>,
 }
 
 /// Numbers of a database.
@@ -94,6 +99,7 @@ impl Shard {
             pool: Pool::default(),
             far_waiters: 0,
             slots: None,
+            walk: None,
         }
     }
 
@@ -314,6 +320,8 @@ impl Shard {
     ) -> Place {
         let (bytes, expiry) = (entry.heap_bytes(), entry.expire_at_ms());
         let field_expiry = soonest_field_ms(&entry);
+        self.db_mut(db);
+        self.pass_over(db, hash);
         let indexed = self.slots.as_mut().map_or(0, |slots| slots.add(entry.key(), hash));
         let own = self.db_mut(db);
         let before = own.table.heap_bytes();
@@ -332,6 +340,7 @@ impl Shard {
 
     /// Takes an entry out of the table.
     pub(crate) fn take(&mut self, effects: &mut Effects, db: u32, place: Place) -> Entry {
+        self.preserve(db, place);
         let own = &mut self.dbs[db as usize];
         let before = own.table.heap_bytes();
         let entry = own.table.remove(place);
@@ -484,7 +493,7 @@ impl Shard {
         self.notify(effects, event, db, entry.key());
         self.changed(effects, db, entry.key());
         if effects.keep_gone {
-            effects.gone.push((db, entry.key().into()));
+            effects.gone.push(Gone { db, key: entry.key().into(), loss: Loss::Key { lazily } });
         }
         effects.discard(entry, lazily);
     }
@@ -498,18 +507,27 @@ impl Shard {
         place: Place,
         most: usize,
     ) -> bool {
+        self.preserve(db, place);
         let own = &mut self.dbs[db as usize];
         let mut entry = own.table.at_mut(place);
         let before = entry.heap_bytes();
         let Some(mut hash) = entry.take_object::<Hash>() else { return true };
         let mut removed = 0;
         let first = hash.soonest_ms();
-        hash.remove_expired(now_ms, most, |_| removed += 1);
+        let mut fields = Vec::new();
+        hash.remove_expired(now_ms, most, |field| {
+            removed += 1;
+            if effects.keep_gone {
+                fields.push(Box::from(field));
+            }
+        });
         let (empty, soonest) = (hash.is_empty(), hash.soonest_ms());
         entry.put_object(hash);
         let change = entry.heap_bytes() as isize - before as isize;
         let key: Box<[u8]> = entry.key().into();
         drop(entry);
+        let gone = |field| Gone { db, key: key.clone(), loss: Loss::Field(field) };
+        effects.gone.extend(fields.into_iter().map(gone));
         let key_hash = own.table.hash(&key);
         self.count_fading(db, first, soonest);
         self.account(effects, change);
@@ -578,7 +596,7 @@ impl Shard {
         }
     }
 
-    /// Empties a database; gives its keys to be freed.
+    /// Empties a database; gives its keys to be freed, if no snapshot needs them.
     pub fn flush(&mut self, effects: &mut Effects, db: u32) -> Option<Garbage> {
         let (seed, skip) = (self.seed, self.skip);
         let own = self.dbs.get_mut(db as usize)?;
@@ -610,7 +628,7 @@ impl Shard {
         let old = std::mem::replace(&mut self.dbs[db as usize], fresh);
         let indexed = self.slots.as_mut().map_or(0, |slots| slots.clear());
         self.account(effects, indexed - bytes as isize);
-        Some(Garbage::Table(old.table))
+        self.detach(old.table, old.progress).map(Garbage::Table)
     }
 
     /// Exchanges two databases; watches and queues stay with the numbers, and learn of it.
@@ -780,6 +798,7 @@ impl Db {
             fading: 0,
             wheel: Wheel::default(),
             interest: None,
+            progress: None,
         }
     }
 

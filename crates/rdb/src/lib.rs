@@ -35,7 +35,7 @@ pub use file_reader::FileReader;
 pub use read::entry;
 pub use reader::Reader;
 pub use write::value;
-pub use writer::{Form, Origin, Position, Writer};
+pub use writer::{Form, Origin, Position, Writer, record};
 
 use structures::{hash, list, set, zset};
 

@@ -184,23 +184,16 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Those of writing.
     pub fn entry(&mut self, entry: &Entry, access: Option<Access>) -> io::Result<()> {
-        let mut to = self.encoder();
-        if let Some(expire_at_ms) = entry.expire_at_ms() {
-            to.byte(code::EXPIRES_MS);
-            to.time_ms(expire_at_ms);
-        }
-        match access.filter(|_| to.version >= Version::V9) {
-            Some(Access::IdleS(seconds)) => {
-                to.byte(code::IDLE);
-                to.number(seconds);
-            }
-            Some(Access::Frequency(frequency)) => {
-                to.byte(code::FREQUENCY);
-                to.byte(frequency);
-            }
-            None => {}
-        }
-        to.value(Some(entry.key()), &entry.value());
+        self.encoder().entry(entry, access);
+        self.out.outcome()
+    }
+
+    /// Keys that [`record`] has written.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn records(&mut self, records: &[u8]) -> io::Result<()> {
+        self.out.put(records);
         self.out.outcome()
     }
 
@@ -231,6 +224,32 @@ impl<W: Write> Writer<W> {
 
     fn encoder(&mut self) -> Encoder<'_, Output<W>> {
         Encoder { out: &mut self.out, version: self.form.version, compresses: self.form.compresses }
+    }
+}
+
+/// Writes a key with its value, expiry, and how it was used, as a file has it.
+pub fn record(out: &mut Vec<u8>, entry: &Entry, access: Option<Access>, form: Form) {
+    Encoder { out, version: form.version, compresses: form.compresses }.entry(entry, access);
+}
+
+impl<S: Sink> Encoder<'_, S> {
+    fn entry(&mut self, entry: &Entry, access: Option<Access>) {
+        if let Some(expire_at_ms) = entry.expire_at_ms() {
+            self.byte(code::EXPIRES_MS);
+            self.time_ms(expire_at_ms);
+        }
+        match access.filter(|_| self.version >= Version::V9) {
+            Some(Access::IdleS(seconds)) => {
+                self.byte(code::IDLE);
+                self.number(seconds);
+            }
+            Some(Access::Frequency(frequency)) => {
+                self.byte(code::FREQUENCY);
+                self.byte(frequency);
+            }
+            None => {}
+        }
+        self.value(Some(entry.key()), &entry.value());
     }
 }
 
