@@ -367,9 +367,15 @@ fn serve<'a>(
     // What is ready is taken at once, however much it is: nobody else waits longer for it.
     session.state = State::OFFLOADED;
     let mut reply = Reply::new(waiter.protocol);
+    let dirty = std::mem::take(&mut worker.effects.dirty);
     let mut cx = Cx::new(node, &mut session, locked, worker, moment, waiter.entry);
     let result = (waiter.wait.serve)(&mut cx, waiter.args.as_args(), key, &mut reply);
     let mut locked = cx.locked;
+    if worker.effects.keep_gone {
+        worker.end_command(waiter.db, waiter.args.as_args());
+        worker.feed(node);
+    }
+    worker.effects.dirty += dirty;
     match result {
         Ok(false) => return locked,
         Ok(true) => {}

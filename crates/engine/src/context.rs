@@ -3,6 +3,7 @@
 use crate::blocking::Wait;
 use crate::error::CommandError;
 use crate::execute::Worker;
+use crate::feed::Audience;
 use crate::node::Node;
 use crate::session::Session;
 use crate::table::Entry;
@@ -78,6 +79,29 @@ impl<'s, 'n> Cx<'s, 'n> {
     #[inline]
     pub fn effects(&mut self) -> &mut Effects {
         &mut self.worker.effects
+    }
+
+    /// Whether what the command changes is repeated elsewhere.
+    #[inline]
+    pub fn is_repeated(&self) -> bool {
+        self.node.feed.is_wanted()
+    }
+
+    /// Has this repeated elsewhere instead of the command itself; called several times, all of it.
+    pub fn repeat(&mut self, args: &[&[u8]]) {
+        self.repeat_for(Audience::all(), args);
+    }
+
+    /// As [`Cx::repeat`], but not by everybody.
+    pub fn repeat_for(&mut self, audience: Audience, args: &[&[u8]]) {
+        if self.is_repeated() {
+            self.worker.pending.add(audience, self.session.db, args.iter().copied());
+        }
+    }
+
+    /// Has nothing repeated elsewhere, unless by [`Cx::repeat`].
+    pub fn repeat_nothing(&mut self) {
+        self.worker.pending.say_nothing();
     }
 
     /// The release that the node imitates.

@@ -8,6 +8,7 @@ use crate::blocking::{self, Waiter};
 use crate::clients::Client;
 use crate::context::Cx;
 use crate::error::CommandError;
+use crate::feed::{Audience, Pending};
 use crate::keys::{self, Plan};
 use crate::latency;
 use crate::monitors::shown;
@@ -48,6 +49,7 @@ pub struct Worker {
     /// The thread's number, by which it counts.
     pub id: usize,
     pub(crate) effects: Effects,
+    pub(crate) pending: Pending,
     now_ms: i64,
     /// When the last command ended, in ticks.
     ticks: u64,
@@ -75,6 +77,28 @@ impl Worker {
         node.stats.worker(self.id).begin(self.now_ms);
         self.tracks = node.settings.latency_tracking.load(Ordering::Relaxed);
         self.ticks = ticks::now();
+    }
+
+    /// Before a command, or what is done without one, when its shards are held: whether it is repeated elsewhere.
+    #[inline]
+    pub(crate) fn begin_command(&mut self, node: &Node) -> bool {
+        self.effects.keep_gone = node.feed.is_wanted();
+        self.effects.keep_gone
+    }
+
+    /// After a command that is repeated elsewhere if it has changed something.
+    #[cold]
+    pub(crate) fn end_command(&mut self, db: u32, args: Args) {
+        if !self.pending.end_command() && self.effects.dirty > 0 {
+            self.pending.add(Audience::all(), db, args.iter());
+            self.pending.end_command();
+        }
+    }
+
+    /// Has others repeat what has been brought about.
+    #[cold]
+    pub(crate) fn feed(&mut self, node: &Node) {
+        node.feed.add(node.release, &mut self.effects, &mut self.pending);
     }
 
     /// The moment at which commands of a session run now.
@@ -351,6 +375,7 @@ fn evict(node: &Node, worker: &mut Worker, most: usize) -> Room {
         set.insert(worker.shard);
         let evicted = match node.keyspace.lock(set) {
             Ok(mut locked) => {
+                worker.begin_command(node);
                 let began = ticks::now();
                 let effects = &mut worker.effects;
                 let evicted = locked
@@ -433,6 +458,7 @@ fn run(
     }
     let before = reply.len();
     let moment = worker.moment(session);
+    let repeats = worker.begin_command(node);
     let mut cx = Cx::new(node, session, locked, worker, moment, entry);
     cx.may_wait = true;
     if let Some(key) = known {
@@ -461,6 +487,9 @@ fn run(
     if let Err(error) = result {
         reply.truncate(before);
         write_error(node.stats.worker(worker.id), &error, reply);
+    }
+    if repeats {
+        worker.end_command(session.db, args);
     }
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
     let took = count(node, worker, entry, failed);
@@ -508,6 +537,9 @@ pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
     if let Err(error) = result {
         reply.truncate(before);
         write_error(node.stats.worker(cx.worker.id), &error, reply);
+    }
+    if cx.is_repeated() {
+        cx.worker.end_command(cx.session.db, args);
     }
     let took = count(node, cx.worker, entry, failed);
     if took >= cx.worker.notable_ticks {
@@ -586,6 +618,7 @@ pub fn expire_due(
     let mut set = ShardSet::NONE;
     set.insert(shard);
     let mut locked = node.keyspace.lock(set)?;
+    worker.begin_command(node);
     let began = ticks::now();
     let effects = &mut worker.effects;
     let next_ms = locked.iter_mut().find_map(|shard| shard.expire_due(effects, now_ms, most));
@@ -608,6 +641,9 @@ pub(crate) fn settle<'a>(
     caller: Option<Caller>,
 ) -> Locked<'a> {
     let mut locked = locked;
+    if worker.effects.keep_gone {
+        worker.feed(node);
+    }
     if !worker.effects.ready.is_empty() {
         locked = blocking::serve_ready(node, locked, worker, moment);
     }

@@ -16,6 +16,7 @@ pub mod digest;
 pub mod error;
 pub mod execute;
 pub mod extended;
+pub mod feed;
 pub mod float;
 pub mod geohash;
 mod grisu;

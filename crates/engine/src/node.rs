@@ -3,6 +3,7 @@
 use crate::blocking::Waiters;
 use crate::clients::Clients;
 use crate::configuration::{BadParameter, Configuration};
+use crate::feed::Feed;
 use crate::host::Host;
 use crate::latency::{self, Latency};
 use crate::monitors::Monitors;
@@ -66,6 +67,8 @@ pub struct Node {
     pub clients: Clients,
     /// Clients that wait for keys.
     pub waiters: Waiters,
+    /// The stream of changes.
+    pub feed: Feed,
     /// Channels and those who listen.
     pub pubsub: PubSub,
     /// Clients that see all commands.
@@ -115,6 +118,7 @@ impl Node {
             settings: Settings::default(),
             clients: Clients::default(),
             waiters: Waiters::default(),
+            feed: Feed::default(),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
             pause: Pause::default(),

@@ -75,8 +75,8 @@ pub struct Effects {
     pub happenings: Vec<Happening>,
     /// What the configuration said about events when the last of them happened.
     pub notify: Class,
-    /// Keys that went without a command: their deletion is to be replicated, before the command.
-    pub gone: Vec<(u32, Box<[u8]>)>,
+    /// What went without a command: that is to be repeated elsewhere, before the command.
+    pub gone: Vec<Gone>,
     /// Whether `gone` is kept.
     pub keep_gone: bool,
     /// Keys that somebody waits for, and that may be ready now.
@@ -85,6 +85,29 @@ pub struct Effects {
     pub due_ms: Option<i64>,
     /// Values to be freed where nobody waits.
     pub garbage: Vec<Garbage>,
+}
+
+/// Something that went because its time had come, or for want of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// The database.
+    pub db: u32,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// What of it.
+    pub loss: Loss,
+}
+
+/// What of a key went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// All of it.
+    Key {
+        /// Whether the value is freed elsewhere.
+        lazily: bool,
+    },
+    /// A field of a hash.
+    Field(Box<[u8]>),
 }
 
 /// Values to be freed.

@@ -454,7 +454,7 @@ fn eviction_takes_what_the_policy_wants_gone() {
         shard.check_invariants();
         assert_eq!((effects.evicted, effects.gone.len()), (200, 200));
         let gone: Vec<u32> =
-            effects.gone.iter().map(|(_, key)| u32::from_be_bytes(key[..].try_into().unwrap())).collect();
+            effects.gone.iter().map(|gone| u32::from_be_bytes(gone.key[..].try_into().unwrap())).collect();
         if policy.is_volatile() {
             assert!(gone.iter().all(|number| number % 2 == 0), "{policy:?} took a key that does not expire");
         }
@@ -496,7 +496,7 @@ fn keys_that_come_back_are_not_evicted_sooner_than_others() {
     effects.gone.clear();
     (0..400).for_each(|_| assert!(shard.evict(&mut effects, START_MS)));
     let back =
-        effects.gone.iter().filter(|(_, key)| u32::from_be_bytes(key[..].try_into().unwrap()) < 500).count();
+        effects.gone.iter().filter(|gone| u32::from_be_bytes(gone.key[..].try_into().unwrap()) < 500).count();
     // Fair draws take more than 230 of them once in ten thousand times; the seed is fixed.
     assert!((170..230).contains(&back), "{back} of 400 keys that went had come back before");
 }
