@@ -84,7 +84,7 @@ impl<'s, 'n> Cx<'s, 'n> {
     /// Whether what the command changes is repeated elsewhere.
     #[inline]
     pub fn is_repeated(&self) -> bool {
-        self.node.feed.is_wanted()
+        self.worker.effects.keep_gone
     }
 
     /// Has this repeated elsewhere instead of the command itself; called several times, all of it.
@@ -101,7 +101,16 @@ impl<'s, 'n> Cx<'s, 'n> {
 
     /// Has nothing repeated elsewhere, unless by [`Cx::repeat`].
     pub fn repeat_nothing(&mut self) {
-        self.worker.pending.say_nothing();
+        if self.is_repeated() {
+            self.worker.pending.say_nothing();
+        }
+    }
+
+    /// Has what follows repeated as one transaction.
+    pub(crate) fn repeat_as_transaction(&mut self) {
+        if self.is_repeated() {
+            self.worker.pending.begin_transaction();
+        }
     }
 
     /// The release that the node imitates.

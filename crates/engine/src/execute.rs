@@ -79,11 +79,11 @@ impl Worker {
         self.ticks = ticks::now();
     }
 
-    /// Before a command, or what is done without one, when its shards are held: whether it is repeated elsewhere.
+    /// Before a command, or what is done without one, when its shards are held: finds out whether it is repeated
+    /// elsewhere, which stays so until it has been settled.
     #[inline]
-    pub(crate) fn begin_command(&mut self, node: &Node) -> bool {
+    pub(crate) fn begin_command(&mut self, node: &Node) {
         self.effects.keep_gone = node.feed.is_wanted();
-        self.effects.keep_gone
     }
 
     /// After a command that is repeated elsewhere if it has changed something.
@@ -458,7 +458,7 @@ fn run(
     }
     let before = reply.len();
     let moment = worker.moment(session);
-    let repeats = worker.begin_command(node);
+    worker.begin_command(node);
     let mut cx = Cx::new(node, session, locked, worker, moment, entry);
     cx.may_wait = true;
     if let Some(key) = known {
@@ -488,7 +488,7 @@ fn run(
         reply.truncate(before);
         write_error(node.stats.worker(worker.id), &error, reply);
     }
-    if repeats {
+    if worker.effects.keep_gone {
         worker.end_command(session.db, args);
     }
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));

@@ -59,7 +59,7 @@ pub(crate) struct Pending {
     /// Whether the command that runs has said how it is to be repeated.
     said: bool,
     /// Whether they are those of a transaction.
-    pub(crate) is_transaction: bool,
+    is_transaction: bool,
 }
 
 struct Op {
@@ -86,6 +86,11 @@ impl Pending {
     /// Does not repeat the command that runs as it is.
     pub(crate) fn say_nothing(&mut self) {
         self.said = true;
+    }
+
+    /// Whatever comes now is a part of a transaction.
+    pub(crate) fn begin_transaction(&mut self) {
+        self.is_transaction = true;
     }
 
     /// Ends a command: whether it has said how it is to be repeated.

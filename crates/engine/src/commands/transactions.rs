@@ -132,7 +132,7 @@ fn exec(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
         return Ok(());
     }
     reply.array(queue.len());
-    cx.worker.pending.is_transaction = true;
+    cx.repeat_as_transaction();
     // Commands inside do not wait: their time is up at once.
     cx.may_wait = false;
     queue.iter().for_each(|queued| run_queued(cx, queued, reply));
