@@ -8,7 +8,7 @@ use crate::blocking::{self, Waiter};
 use crate::clients::Client;
 use crate::context::Cx;
 use crate::error::CommandError;
-use crate::feed::{Audience, Pending};
+use crate::feed::Pending;
 use crate::keys::{self, Plan};
 use crate::latency;
 use crate::monitors::shown;
@@ -89,10 +89,7 @@ impl Worker {
     /// After a command that is repeated elsewhere if it has changed something.
     #[cold]
     pub(crate) fn end_command(&mut self, db: u32, args: Args) {
-        if !self.pending.end_command() && self.effects.dirty > 0 {
-            self.pending.add(Audience::all(), db, args.iter());
-            self.pending.end_command();
-        }
+        self.pending.end_command(self.effects.dirty > 0, db, args.iter());
     }
 
     /// Has others repeat what has been brought about.

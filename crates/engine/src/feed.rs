@@ -14,8 +14,8 @@ use command::Release;
 use keyspace::Locked;
 use keyspace::effects::{Effects, Gone, Loss};
 use parking_lot::Mutex;
+use resp::Reply;
 use std::sync::atomic::{AtomicU8, Ordering};
-use structures::number::Decimal;
 
 bitflags::bitflags! {
     /// For whom a part of the stream is.
@@ -50,24 +50,51 @@ struct Line {
     tap: Box<dyn Tap>,
 }
 
+/// Requests, each for some.
+#[derive(Default)]
+struct Requests {
+    ops: Vec<Op>,
+    /// Clients write requests as servers write arrays of strings.
+    bytes: Reply,
+}
+
+/// One of several requests.
+struct Op {
+    audience: Audience,
+    db: u32,
+    /// Where its bytes end.
+    end: usize,
+}
+
+impl Requests {
+    fn add<'a>(&mut self, audience: Audience, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        write(&mut self.bytes, args);
+        self.ops.push(Op { audience, db, end: self.bytes.len() });
+    }
+
+    /// The database and the bytes of each that is for these.
+    fn of(&self, audience: Audience) -> impl Iterator<Item = (u32, &[u8])> {
+        let mut start = 0;
+        self.ops.iter().filter_map(move |op| {
+            let bytes = &self.bytes.bytes()[std::mem::replace(&mut start, op.end)..op.end];
+            op.audience.contains(audience).then_some((op.db, bytes))
+        })
+    }
+
+    fn clear(&mut self) {
+        self.ops.clear();
+        self.bytes.clear();
+    }
+}
+
 /// What commands that have run add to the stream.
 #[derive(Default)]
 pub(crate) struct Pending {
-    ops: Vec<Op>,
-    /// The requests.
-    bytes: Vec<u8>,
+    requests: Requests,
     /// Whether the command that runs has said how it is to be repeated.
     said: bool,
     /// Whether they are those of a transaction.
     is_transaction: bool,
-}
-
-struct Op {
-    audience: Audience,
-    /// Nothing if the request is the same in all databases.
-    db: u32,
-    /// Where its bytes end.
-    end: usize,
 }
 
 impl Pending {
@@ -78,8 +105,7 @@ impl Pending {
         db: u32,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
-        write_request(&mut self.bytes, args);
-        self.ops.push(Op { audience, db, end: self.bytes.len() });
+        self.requests.add(audience, db, args);
         self.said = true;
     }
 
@@ -93,19 +119,21 @@ impl Pending {
         self.is_transaction = true;
     }
 
-    /// Ends a command: whether it has said how it is to be repeated.
-    #[inline]
-    pub(crate) fn end_command(&mut self) -> bool {
-        std::mem::take(&mut self.said)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.ops.is_empty()
+    /// Ends a command; if it has changed something and not said how it is to be repeated, it is repeated as it came.
+    pub(crate) fn end_command<'a>(
+        &mut self,
+        has_changed: bool,
+        db: u32,
+        args: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) {
+        if has_changed && !self.said {
+            self.requests.add(Audience::all(), db, args);
+        }
+        self.said = false;
     }
 
     fn clear(&mut self) {
-        self.ops.clear();
-        self.bytes.clear();
+        self.requests.clear();
         (self.said, self.is_transaction) = (false, false);
     }
 }
@@ -115,12 +143,6 @@ impl Feed {
     #[inline]
     pub fn is_wanted(&self) -> bool {
         self.wanted.load(Ordering::Relaxed) != 0
-    }
-
-    /// Whether any of these takes the stream.
-    #[inline]
-    pub fn is_wanted_by(&self, audience: Audience) -> bool {
-        self.wanted.load(Ordering::Relaxed) & audience.bits() != 0
     }
 
     /// Adds a tap, from now on; all shards must be held.
@@ -138,24 +160,11 @@ impl Feed {
         self.wanted.fetch_and(!audience.bits(), Ordering::Relaxed);
     }
 
-    /// Has the database selected anew with the next request for these: a reader begins there.
-    pub fn select_anew(&self, audience: Audience) {
-        self.lines.lock().iter_mut().filter(|line| line.audience == audience).for_each(|line| line.db = None);
-    }
-
-    /// Adds requests to the stream that are the same in every database, as they are: `PING`, `REPLCONF`.
-    pub fn say(&self, audience: Audience, args: &[&[u8]]) {
-        let mut bytes = Vec::new();
-        write_request(&mut bytes, args.iter().copied());
-        let mut lines = self.lines.lock();
-        lines.iter_mut().filter(|line| line.audience == audience).for_each(|line| line.tap.put(&bytes));
-    }
-
     /// Adds what commands have brought about.
     #[cold]
     pub(crate) fn add(&self, release: Release, effects: &mut Effects, pending: &mut Pending) {
         // What went by itself went before anything was done with it.
-        let mut went = Pending::default();
+        let mut went = Requests::default();
         for Gone { db, key, loss } in effects.gone.drain(..) {
             let all = Audience::all();
             match loss {
@@ -166,83 +175,58 @@ impl Feed {
                 Loss::Field(field) => went.add(all, db, [&b"HDEL"[..], &key, &field].into_iter()),
             }
         }
-        if went.is_empty() && pending.is_empty() {
-            return pending.clear();
-        }
-        for line in &mut *self.lines.lock() {
-            let out = line.requests(release, &went, pending);
-            if !out.is_empty() {
-                line.tap.put(&out);
-            }
+        if !went.ops.is_empty() || !pending.requests.ops.is_empty() {
+            self.lines.lock().iter_mut().for_each(|line| line.put(release, &went, pending));
         }
         pending.clear();
     }
 }
 
 impl Line {
-    /// What the tap is told of these.
-    fn requests(&mut self, release: Release, went: &Pending, pending: &Pending) -> Vec<u8> {
-        let audience = self.audience;
-        let count = |of: &Pending| of.ops.iter().filter(|op| op.audience.contains(audience)).count();
-        let (lost, done) = (count(went), count(pending));
-        let mut out = Vec::with_capacity(went.bytes.len() + pending.bytes.len() + 64);
+    /// Tells the tap of these.
+    fn put(&mut self, release: Release, went: &Requests, pending: &Pending) {
+        let mut out = Reply::default();
+        let (lost, done) = (went.of(self.audience).count(), pending.requests.of(self.audience).count());
         // Since 7.0 whatever comes together is done together, be it a transaction or not.
-        let together =
-            if release >= Release::V7_0 { lost + done > 1 } else { pending.is_transaction && done > 0 };
-        let begin = |own: &mut Self, out: &mut Vec<u8>| {
-            if release < Release::V7_0
-                && let Some(op) = pending.ops.first()
-            {
-                own.select(op.db, out);
-            }
-            write_request(out, [&b"MULTI"[..]].into_iter());
-        };
-        if together && release >= Release::V7_0 {
-            begin(self, &mut out);
+        let all_together = release >= Release::V7_0 && lost + done > 1;
+        let together = all_together || release < Release::V7_0 && pending.is_transaction && done > 0;
+        if all_together {
+            write(&mut out, [&b"MULTI"[..]].into_iter());
         }
         self.copy(went, &mut out);
-        if together && release < Release::V7_0 {
-            begin(self, &mut out);
+        if together && !all_together {
+            // Here the database is selected before the transaction, not in it.
+            pending.requests.of(self.audience).take(1).for_each(|(db, _)| self.select(db, &mut out));
+            write(&mut out, [&b"MULTI"[..]].into_iter());
         }
-        self.copy(pending, &mut out);
+        self.copy(&pending.requests, &mut out);
         if together {
-            write_request(&mut out, [&b"EXEC"[..]].into_iter());
+            write(&mut out, [&b"EXEC"[..]].into_iter());
         }
-        out
-    }
-
-    fn copy(&mut self, from: &Pending, out: &mut Vec<u8>) {
-        let mut start = 0;
-        for op in &from.ops {
-            if op.audience.contains(self.audience) {
-                self.select(op.db, out);
-                out.extend_from_slice(&from.bytes[start..op.end]);
-            }
-            start = op.end;
+        if !out.is_empty() {
+            self.tap.put(out.bytes());
         }
     }
 
-    fn select(&mut self, db: u32, out: &mut Vec<u8>) {
+    fn copy(&mut self, from: &Requests, out: &mut Reply) {
+        for (db, bytes) in from.of(self.audience) {
+            self.select(db, out);
+            out.raw(bytes);
+        }
+    }
+
+    fn select(&mut self, db: u32, out: &mut Reply) {
         if self.db != Some(db) {
             self.db = Some(db);
-            write_request(out, [&b"SELECT"[..], db.to_string().as_bytes()].into_iter());
+            write(out, [&b"SELECT"[..], db.to_string().as_bytes()].into_iter());
         }
     }
 }
 
-/// Writes a request as clients send them.
-pub fn write_request<'a>(out: &mut Vec<u8>, args: impl ExactSizeIterator<Item = &'a [u8]>) {
-    let head = |out: &mut Vec<u8>, sign: u8, number: usize| {
-        out.push(sign);
-        out.extend_from_slice(Decimal::new(number as i64).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    };
-    head(out, b'*', args.len());
-    for arg in args {
-        head(out, b'$', arg.len());
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
+/// Writes a request.
+fn write<'a>(out: &mut Reply, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+    out.array(args.len());
+    args.for_each(|arg| out.bulk(arg));
 }
 
 #[cfg(test)]
@@ -277,7 +261,7 @@ mod tests {
         let key = |key: &&str| Gone { db: 0, key: key.as_bytes().into(), loss: Loss::Key { lazily: false } };
         effects.gone = gone.iter().map(key).collect();
         feed.add(release, &mut effects, &mut pending);
-        assert!(effects.gone.is_empty() && pending.is_empty());
+        assert!(effects.gone.is_empty() && pending.requests.ops.is_empty());
         sinks.map(|sink| {
             let bytes = sink.0.lock();
             let text = String::from_utf8_lossy(&bytes);
