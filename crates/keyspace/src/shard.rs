@@ -320,7 +320,6 @@ impl Shard {
     ) -> Place {
         let (bytes, expiry) = (entry.heap_bytes(), entry.expire_at_ms());
         let field_expiry = soonest_field_ms(&entry);
-        self.db_mut(db);
         self.pass_over(db, hash);
         let indexed = self.slots.as_mut().map_or(0, |slots| slots.add(entry.key(), hash));
         let own = self.db_mut(db);

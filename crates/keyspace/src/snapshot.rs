@@ -196,7 +196,7 @@ impl Shard {
     #[inline]
     pub(crate) fn pass_over(&mut self, db: u32, hash: u64) {
         if self.walk.is_some()
-            && let Some(progress) = &mut self.dbs[db as usize].progress
+            && let Some(progress) = self.dbs.get_mut(db as usize).and_then(|db| db.progress.as_mut())
             && progress.is_ahead(hash, self.skip)
         {
             progress.passed.insert(hash);
@@ -216,6 +216,11 @@ impl Shard {
             }
             _ => Some(table),
         }
+    }
+
+    /// What commands have saved since this was last asked.
+    fn take_early(&mut self) -> Vec<(u32, Vec<u8>)> {
+        self.walk.as_mut().map_or_else(Vec::new, |walk| std::mem::take(&mut walk.early))
     }
 
     /// Walks on in what was database `number` at the cut, and saves keys. Whether there are more.
@@ -283,11 +288,8 @@ impl<'k> Snapshot<'k> {
             return Ok(true);
         };
         self.saved.clear();
-        let (more, early) = {
-            let mut held = hold(self.keyspace, shard);
-            let own = held.iter_mut().next().expect("it is held");
-            (own.step(number, &mut self.saved), own.take_early())
-        };
+        let saved = &mut self.saved;
+        let (more, early) = on_shard(self.keyspace, shard, |own| (own.step(number, saved), own.take_early()));
         self.since_collected += self.saved.len();
         if !self.saved.is_empty() {
             to(Part::Records(number, &self.saved))?;
@@ -309,8 +311,7 @@ impl<'k> Snapshot<'k> {
     /// Fetches what commands have saved.
     fn collect<E>(&self, to: &mut impl FnMut(Part<'_>) -> Result<(), E>) -> Result<(), E> {
         for shard in 0..self.keyspace.shards() {
-            let early = hold(self.keyspace, shard).iter_mut().next().expect("it is held").take_early();
-            for (number, records) in &early {
+            for (number, records) in &on_shard(self.keyspace, shard, Shard::take_early) {
                 to(Part::Records(*number, records))?;
             }
         }
@@ -318,22 +319,17 @@ impl<'k> Snapshot<'k> {
     }
 }
 
-impl Shard {
-    fn take_early(&mut self) -> Vec<(u32, Vec<u8>)> {
-        self.walk.as_mut().map_or_else(Vec::new, |walk| std::mem::take(&mut walk.early))
-    }
-}
-
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         for shard in 0..self.keyspace.shards() {
-            hold(self.keyspace, shard).iter_mut().for_each(Shard::end_walk);
+            on_shard(self.keyspace, shard, Shard::end_walk);
         }
     }
 }
 
-fn hold(keyspace: &Keyspace, shard: usize) -> Locked<'_> {
+/// Does something with a shard while it is held.
+fn on_shard<R>(keyspace: &Keyspace, shard: usize, act: impl FnOnce(&mut Shard) -> R) -> R {
     let mut set = ShardSet::NONE;
     set.insert(shard);
-    keyspace.lock_blocking(set)
+    act(keyspace.lock_blocking(set).iter_mut().next().expect("it is held"))
 }
