@@ -71,10 +71,7 @@ impl Wheel {
         if old_ms.is_some_and(|old_ms| due_at(old_ms, now_ms) <= due) {
             return None;
         }
-        let records = self.due.entry(due).or_default();
-        self.heap_bytes -= records.heap_bytes();
-        records.push(fragment);
-        self.heap_bytes += records.heap_bytes();
+        self.heap_bytes += self.due.entry(due).or_default().push(fragment);
         self.records += 1;
         Some(due)
     }
@@ -90,14 +87,13 @@ impl Wheel {
     pub fn pop(&mut self, now_ms: i64) -> Option<u32> {
         let mut first = self.due.first_entry().filter(|first| *first.key() <= now_ms)?;
         let records = first.get_mut();
-        self.heap_bytes -= records.heap_bytes();
-        let fragment = records.pop();
-        self.heap_bytes += records.heap_bytes();
+        let (fragment, bytes) = records.pop()?;
+        self.heap_bytes -= bytes;
         if records.chunks.is_empty() {
             first.remove();
         }
-        self.records -= usize::from(fragment.is_some());
-        fragment
+        self.records -= 1;
+        Some(fragment)
     }
 
     /// A record drawn from all, with the number `random`.
@@ -150,8 +146,24 @@ impl Records {
         self.chunks.get(index / CHUNK)?.get(index % CHUNK).copied()
     }
 
+    /// Adds a record; gives how many bytes more are taken from the allocator.
     #[inline]
-    fn push(&mut self, fragment: u32) {
+    fn push(&mut self, fragment: u32) -> usize {
+        match self.chunks.last_mut() {
+            Some(last) if last.len() < last.capacity() => {
+                last.push(fragment);
+                0
+            }
+            _ => {
+                let before = self.heap_bytes();
+                self.push_and_grow(fragment);
+                self.heap_bytes() - before
+            }
+        }
+    }
+
+    #[cold]
+    fn push_and_grow(&mut self, fragment: u32) {
         match self.chunks.last_mut() {
             Some(last) if last.len() < CHUNK => last.push(fragment),
             Some(_) => {
@@ -167,14 +179,16 @@ impl Records {
         }
     }
 
+    /// Takes a record out; gives also how many bytes go back to the allocator.
     #[inline]
-    fn pop(&mut self) -> Option<u32> {
+    fn pop(&mut self) -> Option<(u32, usize)> {
         let last = self.chunks.last_mut()?;
-        let fragment = last.pop();
-        if last.is_empty() {
-            self.chunks.pop();
+        if last.len() > 1 {
+            return Some((last.pop()?, 0));
         }
-        fragment
+        let before = self.heap_bytes();
+        let fragment = self.chunks.pop()?.pop()?;
+        Some((fragment, before - self.heap_bytes()))
     }
 
     /// What they and their time take from the allocator, in bytes; nothing where there are none.
