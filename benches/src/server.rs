@@ -23,7 +23,8 @@ impl Kind {
     /// The program cannot be built.
     pub fn carnelian(options: &[&str]) -> Result<Kind> {
         let program = carnelian()?.display().to_string();
-        let mut command: Vec<String> = [&program, "redis", "--port", "{port}"].map(str::to_owned).to_vec();
+        let mut command: Vec<String> =
+            [&program, "redis", "--ephemeral", "--port", "{port}"].map(str::to_owned).to_vec();
         command.extend(options.iter().map(|option| (*option).to_owned()));
         Ok(Kind { name: "carnelian".into(), command })
     }

@@ -4,7 +4,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,9 +26,31 @@ use crate::reachable::reachable;
 /// The nodes of this process.
 pub(crate) struct Nodes {
     bind: IpAddr,
+    /// Below it each node has a directory of its own; without one nothing is written.
+    files: Files,
     workers: Arc<Workers>,
     clock: Arc<Clock>,
     running: Mutex<HashMap<NodeId, Node>>,
+}
+
+/// Where the files of nodes lie.
+pub(crate) enum Files {
+    /// Nowhere: nothing is written.
+    Nowhere,
+    /// In a directory of its own for each node, below this one. All nodes save when they end.
+    Below(PathBuf),
+    /// In this directory: there is one node. It saves when it ends if its rules say that it saves at all.
+    In(PathBuf),
+}
+
+impl Files {
+    fn of(&self, node: &NodeId) -> Option<PathBuf> {
+        match self {
+            Files::Nowhere => None,
+            Files::Below(directory) => Some(directory.join("nodes").join(&node.0)),
+            Files::In(directory) => Some(directory.clone()),
+        }
+    }
 }
 
 /// What a node without a control plane is to be.
@@ -41,6 +65,8 @@ pub(crate) struct BareNode {
     pub(crate) threads: usize,
     /// Its parameters.
     pub(crate) config: Vec<(String, String)>,
+    /// Where its files lie; without a directory it writes none.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// How long a node may take to answer a ping.
@@ -53,22 +79,37 @@ struct Node {
 
 impl Nodes {
     /// No nodes yet, and the threads that will run them; 0 threads are one for each processor.
-    pub(crate) fn new(threads: usize, bind: IpAddr) -> anyhow::Result<Self> {
+    pub(crate) fn new(threads: usize, bind: IpAddr, files: Files) -> anyhow::Result<Self> {
         let threads = match threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,
         };
         Ok(Nodes {
             bind,
+            files,
             workers: Workers::start(threads)?,
             clock: Arc::new(Clock::new()),
             running: Mutex::default(),
         })
     }
 
-    /// Stops every node.
-    pub(crate) async fn stop_all(&self) {
-        self.running.lock().clear();
+    /// Stops every node; its keys are saved. Whether nothing has been lost.
+    pub(crate) async fn stop_all(&self) -> bool {
+        let nodes: Vec<_> = self.running.lock().drain().collect();
+        let always = matches!(self.files, Files::Below(_));
+        let mut stopping = tokio::task::JoinSet::new();
+        for (id, node) in nodes {
+            stopping.spawn(async move { (id, node.running.stop_and_save(always).await) });
+        }
+        let mut all = true;
+        while let Some(stopped) = stopping.join_next().await {
+            let saved = stopped.as_ref().is_ok_and(|(_, saved)| *saved);
+            if let (false, Ok((id, _))) = (saved, stopped) {
+                tracing::error!("the keys of node {id} could not be saved");
+            }
+            all &= saved;
+        }
+        all
     }
 
     fn launch(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
@@ -84,7 +125,12 @@ impl Nodes {
             address: (self.bind, 0).into(),
             seed: rand::random(),
             config: config(&node),
+            directory: self.files.of(&node.id),
         };
+        if let Some(directory) = &order.directory {
+            std::fs::create_dir_all(directory)
+                .map_err(|source| StartError::NoDirectory { path: directory.clone(), source })?;
+        }
         let start = |port| {
             let order = Order { address: (self.bind, port).into(), ..order.clone() };
             Running::start(&self.workers, &self.clock, &order)
@@ -152,7 +198,22 @@ fn release_of(release: Release) -> command::Release {
 
 impl DataPlane for Nodes {
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
-        Box::pin(async move { self.launch(node) })
+        Box::pin(async move {
+            let id = node.id.clone();
+            let endpoint = self.launch(node)?;
+            let loaded = self.running.lock().get(&id).map(|node| node.running.loaded());
+            let Some(loaded) = loaded else { return Ok(endpoint) };
+            match loaded.await {
+                Ok(()) => Ok(endpoint),
+                Err(reason) => {
+                    let stopped = self.running.lock().remove(&id);
+                    if let Some(stopped) = stopped {
+                        stopped.running.stop().await;
+                    }
+                    Err(StartError::NotLoaded(reason))
+                }
+            }
+        })
     }
 
     fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
@@ -160,6 +221,13 @@ impl DataPlane for Nodes {
             let stopped = self.running.lock().remove(node);
             if let Some(stopped) = stopped {
                 stopped.running.stop().await;
+            }
+            if let Files::Below(_) = self.files
+                && let Some(directory) = self.files.of(node)
+                && let Err(error) = std::fs::remove_dir_all(&directory)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!("the files of node {node} are left in {}: {error}", directory.display());
             }
         })
     }
@@ -200,7 +268,8 @@ impl DataPlane for Nodes {
 
 /// Runs a node without a control plane until `stop` is done.
 pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let nodes = Nodes::new(node.threads, node.bind)?;
+    let files = node.directory.map_or(Files::Nowhere, Files::In);
+    let nodes = Nodes::new(node.threads, node.bind, files)?;
     let password = node.config.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("requirepass"));
     let id = NodeId("bare".to_owned());
     let spec = NodeSpec {
@@ -235,10 +304,10 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
     };
     println!("Redis {} is ready on {}", node.release, endpoint.address);
     tokio::select! {
-        () = stop => {}
-        () = asked => {}
+        () = stop => anyhow::ensure!(nodes.stop_all().await, "the keys could not be saved"),
+        // Whatever was to be saved has been.
+        () = asked => nodes.running.lock().clear(),
     }
-    nodes.stop_all().await;
     Ok(())
 }
 
@@ -286,7 +355,7 @@ mod tests {
     }
 
     fn nodes() -> Nodes {
-        Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap()
+        Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), Files::Nowhere).unwrap()
     }
 
     #[tokio::test]

@@ -109,7 +109,7 @@ const RECORDS: &[Record] = &[
         value: "DIR",
         default: "carnelian-data",
         commands: &[Serve],
-        about: "Where instances are remembered. Made if it is not there.",
+        about: "Where instances and their keys are remembered. Made if it is not there.",
         takes: "a directory",
         set: |settings, value| {
             settings.data_dir = not_empty(value)?.into();
@@ -120,8 +120,8 @@ const RECORDS: &[Record] = &[
         name: "ephemeral",
         value: "",
         default: "false",
-        commands: &[Serve],
-        about: "Remember nothing: the data directory is not used.",
+        commands: &[Serve, Redis],
+        about: "Write nothing to disk: neither instances nor keys are remembered.",
         takes: "true or false",
         set: |settings, value| put(&mut settings.ephemeral, value),
     },

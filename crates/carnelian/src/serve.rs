@@ -18,7 +18,7 @@ use gateway::Gateway;
 use tokio::net::TcpListener;
 
 use crate::banner;
-use crate::data_plane::Nodes;
+use crate::data_plane::{Files, Nodes};
 use crate::options::Settings;
 use crate::signals::Signals;
 
@@ -37,7 +37,12 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     check_bind(settings.bind)?;
     let store = if settings.ephemeral { Store::nowhere() } else { open_store(settings)? };
-    let nodes = Arc::new(Nodes::new(settings.threads, settings.bind)?);
+    let files = if settings.ephemeral {
+        Files::Nowhere
+    } else {
+        Files::Below(std::path::absolute(&settings.data_dir)?)
+    };
+    let nodes = Arc::new(Nodes::new(settings.threads, settings.bind, files)?);
     let cloud = Cloud::open(cloud_settings(settings), Arc::new(SystemClock), nodes.clone(), store).await;
     let directory = directory(settings);
     banner::print(settings, address, &directory, &cloud);
@@ -53,8 +58,9 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }
-    nodes.stop_all().await;
+    let saved = nodes.stop_all().await;
     cloud.close();
+    anyhow::ensure!(saved, "keys could not be saved");
     Ok(())
 }
 

@@ -160,6 +160,48 @@ fn a_killed_server_comes_back_with_its_instances() {
 }
 
 #[test]
+fn the_keys_of_instances_come_back_with_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let mut server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let ports: Vec<u64> = ["dcs-a", "dcs-b"]
+        .iter()
+        .map(|name| {
+            let created = server.ask("POST", &server.instances(), &token, &order(name));
+            let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+            server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap()
+        })
+        .collect();
+    for (number, port) in ports.iter().enumerate() {
+        let set = format!("AUTH First_Pw1\r\nSET kept {number}\r\nQUIT\r\n");
+        assert_eq!(talk(*port, &set), "+OK\r\n+OK\r\n+OK\r\n");
+    }
+    server.signal("TERM");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+
+    let server = Server::start(&["--data-dir", data_dir]);
+    for (number, port) in ports.iter().enumerate() {
+        let got = talk(*port, "AUTH First_Pw1\r\nGET kept\r\nSET lost 1\r\nQUIT\r\n");
+        assert_eq!(got, format!("+OK\r\n$1\r\n{number}\r\n+OK\r\n+OK\r\n"));
+    }
+    // What was saved is what a killed server finds; a deleted instance leaves no file.
+    server.signal("KILL");
+    drop(server);
+    let server = Server::start(&["--data-dir", data_dir]);
+    assert_eq!(talk(ports[0], "AUTH First_Pw1\r\nDBSIZE\r\nQUIT\r\n"), "+OK\r\n:1\r\n+OK\r\n");
+    let listed = server.ask("GET", &server.instances(), &token, &Value::Null).body;
+    let nodes = directory.path().join("nodes");
+    for instance in listed["instances"].as_array().unwrap() {
+        let id = instance["instance_id"].as_str().unwrap();
+        assert!(nodes.join(id).join("dump.rdb").exists());
+        let path = format!("{}/{id}", server.instances());
+        assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
+    }
+    assert_eq!(std::fs::read_dir(nodes).unwrap().count(), 0);
+}
+
+#[test]
 fn a_server_is_healthy_until_it_is_asked_to_stop() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start(&["--data-dir", directory.path().to_str().unwrap()]);
@@ -193,7 +235,7 @@ fn a_second_signal_does_not_wait_for_requests() {
 #[test]
 fn a_bare_node_answers() {
     let port = free_port();
-    let mut process = program(&["redis", "--port", &port.to_string(), "--release", "5.0"])
+    let mut process = program(&["redis", "--ephemeral", "--port", &port.to_string(), "--release", "5.0"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -208,8 +250,10 @@ fn a_bare_node_answers() {
 #[test]
 fn a_client_ends_a_bare_node() {
     let port = free_port();
-    let mut process =
-        program(&["redis", "--port", &port.to_string()]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut process = program(&["redis", "--ephemeral", "--port", &port.to_string()])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert_eq!(talk(port.into(), "SHUTDOWN NOSAVE\r\nPING\r\n"), "");
@@ -250,11 +294,11 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
         (&["--colour"], "there is no option --colour"),
         (&["--config-file", "/nothing"], "cannot be read"),
         (
-            &["redis", "--port", "0", "--config", "maxmemory-policy", "lru"],
+            &["redis", "--ephemeral", "--port", "0", "--config", "maxmemory-policy", "lru"],
             "maxmemory-policy takes one of volatile-lru, volatile-lfu, ",
         ),
         (
-            &["redis", "--port", "0", "--config", "max-memory", "1gb"],
+            &["redis", "--ephemeral", "--port", "0", "--config", "max-memory", "1gb"],
             "max-memory is no parameter of release 7.4",
         ),
         (&["memcached"], "Memcached nodes are not there yet"),

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::Pending;
 use crate::engine::{Engine, Release};
@@ -127,6 +128,17 @@ pub enum StartError {
     /// The data plane has no such engine or release.
     #[error("{0} is not offered")]
     NotOffered(String),
+    /// The data that it had cannot be loaded.
+    #[error("{0}")]
+    NotLoaded(String),
+    /// Its files have no place.
+    #[error("{path} cannot be used: {source}", path = path.display())]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// The reason.
+        source: io::Error,
+    },
     /// A setting has a value that the engine refuses.
     #[error("{name} {reason}")]
     BadParameter {

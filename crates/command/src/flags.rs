@@ -67,6 +67,8 @@ bitflags::bitflags! {
         const UNWATCHES = 1 << 46;
         /// Works without being listed.
         const HIDDEN = 1 << 48;
+        /// Refused while keys cannot be saved, though it does not write.
+        const NEEDS_DISK = 1 << 49;
         /// Runs the commands that were queued: the shards of their keys are held.
         const RUNS_QUEUE = 1 << 47;
     }

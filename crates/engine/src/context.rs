@@ -38,6 +38,9 @@ impl Scales {
     }
 }
 
+/// What is done after a command; see [`Cx::after`].
+pub(crate) type After = Box<dyn FnOnce(&Node) -> Result<(), CommandError>>;
+
 /// What a command sees while it runs: its node, its session, and the shards of its keys, which are held.
 pub struct Cx<'s, 'n> {
     /// The node.
@@ -54,6 +57,8 @@ pub struct Cx<'s, 'n> {
     pub entry: &'static Entry,
     /// What the command waits for, if it does, and the arguments with which it is served if not its own.
     pub(crate) wait: Option<(Wait, Option<OwnedArgs>)>,
+    /// What is done after the command, when its shards have been let go; if it fails, that is the reply.
+    pub(crate) after: Option<After>,
     /// Whether the command may wait.
     pub(crate) may_wait: bool,
     /// The key whose hash was needed to find its shard: where its bytes are, and the hash.
@@ -72,7 +77,7 @@ impl<'s, 'n> Cx<'s, 'n> {
         entry: &'static Entry,
     ) -> Self {
         let known = (std::ptr::null(), 0, 0);
-        Cx { node, session, locked, worker, moment, entry, wait: None, may_wait: false, known }
+        Cx { node, session, locked, worker, moment, entry, wait: None, after: None, may_wait: false, known }
     }
 
     /// What the command brings about beside its reply.
@@ -329,6 +334,19 @@ impl<'s, 'n> Cx<'s, 'n> {
         }
         let old = self.peek(key).and_then(|entry| entry.text().map(|text| text.len())).unwrap_or(0);
         self.weigh((len as usize).saturating_sub(old) / BYTES_A_MEMBER)
+    }
+
+    /// Ends the command here, to be begun again where no connection waits for the thread, if it has not been yet.
+    ///
+    /// # Errors
+    /// [`CommandError::Offload`], which ends the command here.
+    pub(crate) fn offload(&self) -> Result<(), CommandError> {
+        self.weigh(usize::MAX - 1)
+    }
+
+    /// Whether the command is one of a transaction, and so holds the shards of the others, too.
+    pub(crate) fn is_queued(&self) -> bool {
+        !self.may_wait
     }
 
     /// Has the command wait, unless it may not: then its time is up at once.

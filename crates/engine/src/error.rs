@@ -78,6 +78,39 @@ pub enum CommandError {
     /// Memory is short, and nothing may be evicted.
     #[error("OOM command not allowed when used memory > 'maxmemory'.")]
     OutOfMemory,
+    /// Keys are being loaded.
+    #[error("LOADING Redis is loading the dataset in memory")]
+    Loading,
+    /// Keys could not be saved: nothing is to be written until they can, up to 6.2.
+    #[error(
+        "MISCONF Redis is configured to save RDB snapshots, but it is currently not able to persist on disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+    )]
+    Unsaved6,
+    /// The same from 7.0 on.
+    #[error(
+        "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
+    )]
+    Unsaved7,
+    /// A save while the keys are being saved.
+    #[error("ERR Background save already in progress")]
+    Saving,
+    /// A background save while something else is being written.
+    #[error(
+        "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible."
+    )]
+    ChildActive,
+    /// A save that failed.
+    #[error("ERR")]
+    NotSaved,
+    /// `DEBUG RELOAD` with an option that there is not.
+    #[error("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")]
+    ReloadOption,
+    /// `DEBUG RELOAD` of a file that cannot be loaded.
+    #[error("ERR Error trying to load the RDB dump")]
+    NotReloaded,
+    /// The same from 7.0 on.
+    #[error("ERR Error trying to load the RDB dump, check server logs.")]
+    NotReloaded7,
     /// The client has yet to log in.
     #[error("NOAUTH Authentication required.")]
     NoAuth,
@@ -613,6 +646,9 @@ pub enum CommandError {
     /// A value that the node cannot bring about, up to 5.0.
     #[error("ERR {0}")]
     ConfigUnable(BadValue),
+    /// `CONFIG SET dir` of what cannot be entered, up to 6.2.
+    #[error("ERR Changing directory: {0}")]
+    Directory(BadValue),
     /// There is no file to write the configuration to.
     #[error("ERR The server is running without a config file")]
     NoConfigFile,
@@ -797,6 +833,7 @@ impl CommandError {
         let (name, value) = (printed(name), printed(value));
         match release {
             Release::V7_0 | Release::V7_4 => CommandError::ConfigSetFailed(name, reason),
+            _ if matches!(reason, BadValue::NoDirectory(_)) => CommandError::Directory(reason),
             Release::V6_2 if reason.is_told_by_6_2() => CommandError::ConfigSetReason(value, name, reason),
             Release::V6_2 => CommandError::ConfigSet(value, name),
             _ if reason.is_inability() => CommandError::ConfigUnable(reason),
@@ -843,6 +880,12 @@ impl From<structures::hll::Corrupt> for CommandError {
     fn from(_: structures::hll::Corrupt) -> Self {
         CommandError::CorruptHyperLogLog
     }
+}
+
+/// What the system says is wrong, as it says it.
+pub(crate) fn of_system(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 /// Why a parameter does not take a value.
@@ -926,6 +969,9 @@ pub enum BadValue {
     /// A name with folders in it.
     #[error("dbfilename can't be a path, just a filename")]
     NotAFileName,
+    /// A directory that cannot be entered.
+    #[error("{0}")]
+    NoDirectory(Box<str>),
     /// There is no append-only file.
     #[error("Unable to turn on AOF. Check server logs.")]
     NoAppendOnlyFile,
@@ -960,6 +1006,7 @@ impl BadValue {
         matches!(
             self,
             BadValue::NotAFileName
+                | BadValue::NoDirectory(_)
                 | BadValue::NoAppendOnlyFile
                 | BadValue::NoDefragmentation
                 | BadValue::NoTls

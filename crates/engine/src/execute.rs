@@ -14,7 +14,7 @@ use crate::latency;
 use crate::monitors::shown;
 use crate::node::{Gates, Node};
 use crate::pubsub::Own;
-use crate::session::{Queued, Session, State};
+use crate::session::{Multi, Queued, Session, State};
 use crate::stats::WorkerStats;
 use crate::table::Entry;
 use command::{Flags, Release};
@@ -259,6 +259,15 @@ fn check(
     if state.contains(State::MONITOR) && entry.shape.flags.intersects(Flags::WRITE | Flags::READONLY) {
         return Err(CommandError::Monitoring);
     }
+    if gates.contains(Gates::UNSAVED) && (entry.is(Flags::NEEDS_DISK) || writes(session, entry)) {
+        let is_late = node.release >= Release::V7_0;
+        return Err(if is_late { CommandError::Unsaved7 } else { CommandError::Unsaved6 });
+    }
+    if gates.contains(Gates::LOADING)
+        && !(entry.is(Flags::LOADING) && all_queued(session, entry, Flags::LOADING))
+    {
+        return Err(CommandError::Loading);
+    }
     let queues = state.contains(State::MULTI) && !entry.is(Flags::NOT_QUEUED);
     // What has been handed to another thread has begun already.
     if gates.contains(Gates::PAUSED) && !state.contains(State::OFFLOADED) {
@@ -288,6 +297,18 @@ fn check(
     }
     worker.shows = gates.contains(Gates::MONITORS) && is_shown(entry);
     Ok(None)
+}
+
+/// Whether a command writes: a transaction does if one of its commands does.
+fn writes(session: &Session, entry: &Entry) -> bool {
+    let queued = |multi: &Multi| multi.queue.iter().any(|queued| queued.entry.is(Flags::WRITE));
+    entry.is(Flags::WRITE) || entry.is(Flags::RUNS_QUEUE) && session.multi.as_deref().is_some_and(queued)
+}
+
+/// Whether all commands of a transaction that is about to run have these flags.
+fn all_queued(session: &Session, entry: &Entry, flags: Flags) -> bool {
+    let queued = |multi: &Multi| multi.queue.iter().all(|queued| queued.entry.is(flags));
+    !entry.is(Flags::RUNS_QUEUE) || session.multi.as_deref().is_none_or(queued)
 }
 
 /// Whether monitors are shown a command.
@@ -462,7 +483,7 @@ fn run(
         cx.know(key);
     }
     let result = (entry.record.handler)(&mut cx, args, reply);
-    let Cx { mut locked, wait, .. } = cx;
+    let Cx { mut locked, wait, after, .. } = cx;
     if matches!(result, Err(CommandError::Offload)) {
         reply.truncate(before);
         // It will look at its keys again, and then it counts. What has gone meanwhile, has gone.
@@ -489,6 +510,15 @@ fn run(
         worker.end_command(session.db, args);
     }
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
+    let mut failed = failed;
+    if let Some(after) = after
+        && let Err(error) = after(node)
+    {
+        failed = true;
+        session.state.remove(State::CLOSING);
+        reply.truncate(before);
+        write_error(node.stats.worker(worker.id), &error, reply);
+    }
     let took = count(node, worker, entry, failed);
     // What waits has not finished yet.
     if took >= worker.notable_ticks && waiter.is_none() {
@@ -560,6 +590,10 @@ fn count(node: &Node, worker: &mut Worker, entry: &'static Entry, failed: bool) 
     stats.commands.add(1);
     if failed {
         command.failed.add(1);
+    }
+    if worker.effects.dirty != 0 && node.saving.sleeps() {
+        count_effects(stats, &mut worker.effects);
+        node.notice_change();
     }
     count_effects(stats, &mut worker.effects);
     took

@@ -1,5 +1,6 @@
 //! What a node needs of the world that it runs in.
 
+use crate::Node;
 use keyspace::effects::Garbage;
 
 /// What the system tells of the process that a node runs in.
@@ -21,6 +22,9 @@ pub struct Process {
     pub system_us: u64,
 }
 
+/// Work that takes long.
+pub type Background = Box<dyn FnOnce(&Node) + Send>;
+
 /// The world of a node: clocks, timers, threads.
 pub trait Host: Send + Sync {
     /// The wall clock, in microseconds since the epoch. It may be frozen, moved or run faster.
@@ -29,8 +33,14 @@ pub trait Host: Send + Sync {
     /// Nanoseconds in a billion ticks of [`structures::ticks`], as well as it is known.
     fn ns_per_giga_tick(&self) -> u64;
 
-    /// Has [`crate::Node::expire_due`] called at this time, in ms since the epoch, or soon after.
+    /// Has [`crate::execute::expire_due`] called at this time, in ms since the epoch, or soon after.
     fn expire_at(&self, at_ms: i64);
+
+    /// Has [`Node::tend`] called at this time, in ms since the epoch, or soon after; this replaces what was asked before.
+    fn tend_at(&self, at_ms: i64);
+
+    /// Does something on a thread of its own, of which the system shows `name`. Not if the node is gone by then.
+    fn background(&self, name: &'static str, work: Background);
 
     /// What the system tells of the process. It does not take long, as no device is asked.
     fn process(&self) -> Process;
@@ -41,8 +51,11 @@ pub trait Host: Send + Sync {
     /// Writes a line to the program's log.
     fn log(&self, message: &str);
 
-    /// Ends the node because a client wants it. Whether it may: a node that is managed is not its clients' to end.
-    fn shut_down(&self) -> bool;
+    /// Whether clients may end the node: one that is managed is not theirs to end.
+    fn may_shut_down(&self) -> bool;
+
+    /// Ends the node because a client wants it. Its keys have been saved if that was wanted.
+    fn shut_down(&self);
 
     /// Frees values where no connection waits for it.
     fn reclaim(&self, garbage: Vec<Garbage>);

@@ -9,14 +9,18 @@ use crate::latency::{self, Latency};
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
+use crate::saving::Saving;
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
 use crate::table::{Names, Table};
 use command::Release;
 use keyspace::{Keyspace, Shard};
+use parking_lot::Mutex;
+use rdb::Library;
 use sha1::{Digest, Sha1};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
@@ -33,6 +37,10 @@ bitflags::bitflags! {
         const MONITORS = 1 << 1;
         /// Clients are not served for a while.
         const PAUSED = 1 << 2;
+        /// Keys are being loaded.
+        const LOADING = 1 << 3;
+        /// Keys could not be saved, and nothing is to be written until they can.
+        const UNSAVED = 1 << 4;
     }
 }
 
@@ -51,6 +59,8 @@ pub struct Spec {
     pub address: SocketAddr,
     /// Parameters and their values, as a configuration file has them.
     pub config: Vec<(String, String)>,
+    /// Where its files lie, unless `dir` says otherwise; without one it writes none.
+    pub directory: Option<PathBuf>,
 }
 
 /// A Redis node; see the module.
@@ -89,6 +99,11 @@ pub struct Node {
     pub started_us: i64,
     /// Where it listens.
     pub address: SocketAddr,
+    /// How saving stands.
+    pub saving: Saving,
+    /// Libraries of functions that came with the keys, and go with them.
+    pub libraries: Mutex<Vec<Library<'static>>>,
+    pub(crate) directory: Option<PathBuf>,
     seed: u64,
     /// What it takes without keys and clients, in bytes.
     startup_bytes: usize,
@@ -105,8 +120,10 @@ impl Node {
     /// # Errors
     /// [`BadParameter`], if it does not take its configuration.
     pub fn new(spec: &Spec, host: Arc<dyn Host>) -> Result<Self, BadParameter> {
+        let directory =
+            spec.directory.as_ref().map_or_else(|| host.directory(), |path| path.display().to_string());
         let (ip, port) = (spec.address.ip().to_string(), spec.address.port().to_string());
-        let known = [("bind", ip.as_str()), ("port", &port), ("dir", &host.directory())];
+        let known = [("bind", ip.as_str()), ("port", &port), ("dir", &directory)];
         let configuration = Configuration::new(spec.release, &known, &spec.config)?;
         let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
         let stats = Stats::new(spec.workers, spec.release);
@@ -126,6 +143,9 @@ impl Node {
             stats,
             slowlog: SlowLog::default(),
             latency: Latency::default(),
+            saving: Saving::new(host.wall_us().div_euclid(1_000_000)),
+            libraries: Mutex::default(),
+            directory: spec.directory.clone(),
             started_us: host.wall_us(),
             address: spec.address,
             seed: spec.seed,

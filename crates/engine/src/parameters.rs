@@ -313,7 +313,13 @@ pub static RECORDS: &[Parameter] = &[
         adopt: |_, value| if value.text().contains(&b'/') { Err(BadValue::NotAFileName) } else { Ok(value) },
         ..BASE
     },
-    Parameter { name: "dir", default: ".", settable: Settable::Protected, ..BASE },
+    Parameter {
+        name: "dir",
+        default: "/",
+        settable: Settable::Protected,
+        adopt: |_, value| directory(&value),
+        ..BASE
+    },
     Parameter {
         name: "disable-thp",
         since: v(6, 2, 0),
@@ -699,7 +705,14 @@ pub static RECORDS: &[Parameter] = &[
         ..BASE
     },
     Parameter { name: "rdb-save-incremental-fsync", since: v(5, 0, 0), kind: SWITCH, default: "yes", ..BASE },
-    Parameter { name: "rdbchecksum", kind: SWITCH, default: "yes", settable: Settable::Start, ..BASE },
+    Parameter {
+        name: "rdbchecksum",
+        kind: SWITCH,
+        default: "yes",
+        settable: Settable::Start,
+        apply: |node, value| node.settings.rdb_has_checksum.store(value.is_on(), Relaxed),
+        ..BASE
+    },
     Parameter {
         name: "rdbcompression",
         kind: SWITCH,
@@ -825,7 +838,13 @@ pub static RECORDS: &[Parameter] = &[
         default: "no",
         ..BASE
     },
-    Parameter { name: "save", kind: Kind::Special(&SAVE_POINTS), ..BASE },
+    Parameter {
+        name: "save",
+        kind: Kind::Special(&SAVE_POINTS),
+        default: "3600 1 300 100 60 10000",
+        apply: |node, value| node.set_save_rules(value.numbers()),
+        ..BASE
+    },
     Parameter {
         name: "server-cpulist",
         renamed: Some(("server_cpulist", v(7, 4, 0))),
@@ -889,7 +908,16 @@ pub static RECORDS: &[Parameter] = &[
         settable: Settable::Start,
         ..BASE
     },
-    Parameter { name: "stop-writes-on-bgsave-error", kind: SWITCH, default: "yes", ..BASE },
+    Parameter {
+        name: "stop-writes-on-bgsave-error",
+        kind: SWITCH,
+        default: "yes",
+        apply: |node, value| {
+            node.settings.stops_writes.store(value.is_on(), Relaxed);
+            node.gate_writes();
+        },
+        ..BASE
+    },
     Parameter {
         name: "stream-node-max-bytes",
         since: v(5, 0, 0),
@@ -1041,6 +1069,16 @@ pub static RECORDS: &[Parameter] = &[
 /// Refuses to turn something on that is not there.
 fn only_off(value: Value, error: BadValue) -> Result<Value, BadValue> {
     if value == Value::Switch(true) { Err(error) } else { Ok(value) }
+}
+
+/// A directory, by the name that says where it is from the root on.
+fn directory(value: &Value) -> Result<Value, BadValue> {
+    let path = std::fs::canonicalize(String::from_utf8_lossy(value.text()).as_ref());
+    let path = path.and_then(|path| std::fs::read_dir(&path).map(|_| path));
+    match path {
+        Ok(path) => Ok(Value::Text(path.display().to_string().into_bytes().into())),
+        Err(error) => Err(BadValue::NoDirectory(crate::error::of_system(&error).into())),
+    }
 }
 
 /// Refuses to change something that is as it is while the node runs.

@@ -25,6 +25,10 @@ pub struct Settings {
     pub percentiles: RwLock<Box<[f64]>>,
     /// Whether strings are compressed when they are saved (`rdbcompression`).
     pub rdb_compresses: AtomicBool,
+    /// Whether files get a checksum, and are compared with it (`rdbchecksum`).
+    pub rdb_has_checksum: AtomicBool,
+    /// Whether nothing is written while keys cannot be saved (`stop-writes-on-bgsave-error`).
+    pub stops_writes: AtomicBool,
     /// Number of databases (`databases`).
     pub databases: AtomicU32,
     /// Most clients (`maxclients`).
@@ -100,6 +104,8 @@ impl Default for Settings {
             latency_tracking: AtomicBool::new(false),
             percentiles: RwLock::new([50.0, 99.0, 99.9].into()),
             rdb_compresses: AtomicBool::new(true),
+            rdb_has_checksum: AtomicBool::new(true),
+            stops_writes: AtomicBool::new(true),
             databases: AtomicU32::new(16),
             maxclients: AtomicU32::new(10_000),
             timeout_s: AtomicU32::new(0),

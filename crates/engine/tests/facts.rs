@@ -23,9 +23,7 @@ const ABSENT: &[&str] = &[
     "module",
     // Persistence.
     "bgrewriteaof",
-    "bgsave",
     "migrate",
-    "save",
     // Replication.
     "failover",
     "psync",

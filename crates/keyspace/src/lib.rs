@@ -21,6 +21,7 @@ pub mod params;
 pub mod shard;
 pub mod slots;
 pub mod snapshot;
+pub mod staging;
 
 pub use change::{Change, Spot, WrongType};
 pub use effects::{Class, Effects, Event, Happening};
@@ -28,3 +29,4 @@ pub use locked::{Key, Keyspace, Locked, ShardSet};
 pub use params::{Params, Policy};
 pub use shard::{Db, DbStats, Moment, Shard};
 pub use snapshot::{Cut, Part, Snapshot};
+pub use staging::Staging;

@@ -95,6 +95,16 @@ impl Keyspace {
         Key { bytes, hash: table::hash(self.seed, bytes) }
     }
 
+    /// What keys its hashes.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Bits of the hash that choose the shard.
+    pub(crate) fn bits(&self) -> u8 {
+        self.bits
+    }
+
     /// The number of the shard of a hash.
     #[inline]
     pub fn shard_of(&self, hash: u64) -> usize {

@@ -630,6 +630,25 @@ impl Shard {
         self.detach(old.table, old.progress).map(Garbage::Table)
     }
 
+    /// Takes over the keys of a shard that nobody else has seen; there must be none here. Watches and queues stay, and
+    /// learn of it.
+    pub(crate) fn adopt(&mut self, effects: &mut Effects, other: Shard) {
+        debug_assert!(self.dbs().all(|db| self.is_empty(db)), "its own keys have gone");
+        let Shard { dbs, slots, used_bytes, .. } = other;
+        let own_bytes = self.used_bytes;
+        for (number, db) in (0..).zip(dbs) {
+            let own = self.db_mut(number);
+            *own = Db { interest: own.interest.take(), ..db };
+            let Some(interest) = &own.interest else { continue };
+            let holds = |key: &&[u8]| own.table.find(own.table.hash(key), key).is_some();
+            interest.watched_keys().filter(holds).for_each(|key| _ = interest.changed(key));
+            effects.ready.extend(interest.awaited_keys().filter(holds).map(|key| (number, key.into())));
+        }
+        self.slots = slots;
+        self.account(effects, used_bytes as isize - own_bytes as isize);
+        debug_assert_eq!(self.used_bytes, used_bytes);
+    }
+
     /// Exchanges two databases; watches and queues stay with the numbers, and learn of it.
     pub fn swap(&mut self, effects: &mut Effects, a: u32, b: u32) {
         self.db_mut(a.max(b));
@@ -709,6 +728,11 @@ impl Shard {
     pub fn index_slots(&mut self) {
         debug_assert!(self.dbs().all(|db| self.is_empty(db)), "keys that came before are not indexed");
         self.slots = Some(Box::default());
+    }
+
+    /// Whether the keys are indexed by their slots.
+    pub(crate) fn indexes_slots(&self) -> bool {
+        self.slots.is_some()
     }
 
     /// The number of keys of a slot, dead ones included; zero without an index.

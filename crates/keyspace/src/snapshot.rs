@@ -146,7 +146,7 @@ impl Walk {
 }
 
 /// How a key was used, as far as the eviction policy wants to know.
-fn access_of(params: &Params, entry: &Entry, now_ms: i64) -> Option<Access> {
+pub fn access_of(params: &Params, entry: &Entry, now_ms: i64) -> Option<Access> {
     match params.policy {
         Policy::AllKeysLru | Policy::VolatileLru => {
             Some(Access::IdleS((access::idle_ms(entry.clock(), now_ms) / 1000) as u64))

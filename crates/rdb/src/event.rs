@@ -69,6 +69,19 @@ pub struct EarlyLibrary<'a> {
     pub description: Option<Cow<'a, [u8]>>,
 }
 
+impl Library<'_> {
+    /// The same, to be kept while reading goes on.
+    pub fn into_owned(self) -> Library<'static> {
+        let owned = |text: Cow<'_, [u8]>| Cow::Owned(text.into_owned());
+        let early = self.early.map(|early| EarlyLibrary {
+            name: owned(early.name),
+            engine: owned(early.engine),
+            description: early.description.map(owned),
+        });
+        Library { code: owned(self.code), early }
+    }
+}
+
 /// How a key was used, as far as an eviction policy wants to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {

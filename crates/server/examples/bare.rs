@@ -12,6 +12,7 @@ fn main() {
         address: ([127, 0, 0, 1], port).into(),
         seed: 7,
         config: Vec::new(),
+        directory: None,
     };
     let running = server::Running::start(&workers, &clock, &order).unwrap();
     println!("{}", running.address());

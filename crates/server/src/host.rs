@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::process;
 use engine::execute::expire_due;
-use engine::host::Process;
+use engine::host::{Background, Process};
 use engine::{Host, Node, Worker};
 use keyspace::effects::Garbage;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,6 +26,8 @@ pub(crate) struct NodeHost {
     node: OnceLock<Weak<Node>>,
     /// When keys are to expire next, in ms since the epoch; there is a timer once somebody has asked.
     expire_at: OnceLock<watch::Sender<i64>>,
+    /// When the node is to be tended next, in ms since the epoch; there is a timer once somebody has asked.
+    tend_at: OnceLock<watch::Sender<i64>>,
     /// Notified when a client ends the node; there only if somebody waits for that.
     shut_down: OnceLock<Arc<Notify>>,
 }
@@ -39,6 +41,7 @@ impl NodeHost {
             number,
             node: OnceLock::new(),
             expire_at: OnceLock::new(),
+            tend_at: OnceLock::new(),
             shut_down: OnceLock::new(),
         }
     }
@@ -84,6 +87,30 @@ impl Host for NodeHost {
         sender.send_replace(at_ms);
     }
 
+    fn tend_at(&self, at_ms: i64) {
+        let sender = self.tend_at.get_or_init(|| {
+            let (sender, receiver) = watch::channel(at_ms);
+            if let Some(node) = self.node.get() {
+                self.timers.spawn(tend(Weak::clone(node), Arc::clone(&self.clock), receiver));
+            }
+            sender
+        });
+        sender.send_replace(at_ms);
+    }
+
+    fn background(&self, name: &'static str, work: Background) {
+        let Some(node) = self.node.get().cloned() else { return };
+        let run = move || {
+            if let Some(node) = node.upgrade() {
+                work(&node);
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(run) {
+            // What was to be done holds on to nothing but the node's own state, which says that it is still running.
+            tracing::error!("there is no thread to {name}: {error}");
+        }
+    }
+
     fn process(&self) -> Process {
         process::read(NODES.load(Ordering::Relaxed) == 1)
     }
@@ -96,9 +123,14 @@ impl Host for NodeHost {
         tracing::warn!("{message}");
     }
 
-    fn shut_down(&self) -> bool {
-        let asked = self.shut_down.get();
-        asked.inspect(|asked| asked.notify_one()).is_some()
+    fn may_shut_down(&self) -> bool {
+        self.shut_down.get().is_some()
+    }
+
+    fn shut_down(&self) {
+        if let Some(asked) = self.shut_down.get() {
+            asked.notify_one();
+        }
     }
 
     fn reclaim(&self, garbage: Vec<Garbage>) {
@@ -112,6 +144,25 @@ impl Host for NodeHost {
             sender
         });
         let _ = sender.send(garbage);
+    }
+}
+
+/// Has a node tended when it wants to be, until it is gone.
+async fn tend(node: Weak<Node>, clock: Arc<Clock>, mut at_ms: watch::Receiver<i64>) {
+    loop {
+        let due_ms = *at_ms.borrow_and_update();
+        tokio::select! {
+            () = clock.sleep_until(due_ms) => {}
+            changed = at_ms.changed() => match changed {
+                Ok(()) => continue,
+                Err(_) => return,
+            },
+        }
+        let Some(node) = node.upgrade() else { return };
+        // It may wait for shards, which this thread must not.
+        if tokio::task::spawn_blocking(move || node.tend()).await.is_err() || at_ms.changed().await.is_err() {
+            return;
+        }
     }
 }
 

@@ -5,10 +5,12 @@ use crate::connection::{self, Place};
 use crate::host::NodeHost;
 use crate::workers::Workers;
 use command::Release;
-use engine::{BadParameter, Node};
+use engine::node::Gates;
+use engine::{BadParameter, Node, Worker};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,6 +21,9 @@ use tokio::task::JoinHandle;
 const SHARDS: usize = 16;
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: i32 = 511;
+
+/// So long a node that ends waits for what its connections are doing.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Why a node does not start.
 #[derive(Debug)]
@@ -42,6 +47,8 @@ pub struct Order {
     pub seed: u64,
     /// Parameters and their values, as a configuration file has them.
     pub config: Vec<(String, String)>,
+    /// Where its files lie, unless `dir` says otherwise; without one it writes none.
+    pub directory: Option<PathBuf>,
 }
 
 impl std::fmt::Display for StartError {
@@ -66,6 +73,8 @@ pub struct Running {
     stop: watch::Sender<()>,
     /// Ends when nobody listens any more.
     accepting: JoinHandle<()>,
+    /// How loading has ended, when it has.
+    loaded: watch::Receiver<Option<Result<(), String>>>,
 }
 
 impl Running {
@@ -84,10 +93,12 @@ impl Running {
             seed: order.seed,
             address,
             config: order.config.clone(),
+            directory: order.directory.clone(),
         };
         let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
         let node = Arc::new(node.map_err(StartError::BadParameter)?);
         host.adopt(&node);
+        let loaded = load(&node, workers);
         let (stop, stopped) = watch::channel(());
         let place = Place {
             node: Arc::clone(&node),
@@ -95,12 +106,24 @@ impl Running {
             numbers: Arc::clone(workers.numbers()),
         };
         let accepting = workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
-        Ok(Running { node, host, address, stop, accepting })
+        Ok(Running { node, host, address, stop, accepting, loaded })
     }
 
     /// The node.
     pub fn node(&self) -> &Arc<Node> {
         &self.node
+    }
+
+    /// Waits until the keys have been loaded that the node had when it ended.
+    ///
+    /// # Errors
+    /// Why they have not been, in a sentence. The node is of no use then: it goes on saying that it loads.
+    pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let mut loaded = self.loaded.clone();
+        async move {
+            let outcome = loaded.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
+            outcome.ok().flatten().unwrap_or_else(|| Err("loading broke off".to_owned()))
+        }
     }
 
     /// Lets clients end the node, which they may not otherwise. Ready when one has asked for it.
@@ -116,10 +139,48 @@ impl Running {
         let _ = self.accepting.await;
     }
 
+    /// As [`Running::stop`]; then saves the keys, if the node has a directory, and rules unless it is `always` to be
+    /// done. Whether nothing has been lost.
+    pub async fn stop_and_save(self, always: bool) -> bool {
+        let Running { node, stop, accepting, .. } = self;
+        stop.send_replace(());
+        let _ = accepting.await;
+        // Connections end when they are looked at next, and what they have been answered is to be saved.
+        if tokio::time::timeout(LAST_WORDS, stop.closed()).await.is_err() {
+            tracing::warn!("{} connections were cut off", stop.receiver_count());
+        }
+        if node.gates().contains(Gates::LOADING) {
+            // What has not been loaded is still where it was.
+            return true;
+        }
+        tokio::task::spawn_blocking(move || node.save_at_end(always)).await.unwrap_or(false)
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+}
+
+/// Has a node load its keys, if it has any, on a thread of their own. Clients are told so meanwhile.
+fn load(node: &Arc<Node>, workers: &Workers) -> watch::Receiver<Option<Result<(), String>>> {
+    let (done, loaded) = watch::channel(None);
+    if !node.has_files() {
+        done.send_replace(Some(Ok(())));
+        return loaded;
+    }
+    node.set_gates(Gates::LOADING, true);
+    let (node, numbers) = (Arc::clone(node), Arc::clone(workers.numbers()));
+    let run = move || {
+        let outcome = numbers.with(|number| node.load_files(&mut Worker::new(number)));
+        if outcome.is_ok() {
+            node.set_gates(Gates::LOADING, false);
+        }
+        done.send_replace(Some(outcome));
+    };
+    // Without the thread the sender is gone, which says that loading broke off.
+    let _ = std::thread::Builder::new().name("load".into()).spawn(run);
+    loaded
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {

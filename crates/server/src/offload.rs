@@ -16,6 +16,14 @@ impl Numbers {
         Numbers(Mutex::new(numbers.collect()))
     }
 
+    /// Does something with a number that nobody else has meanwhile.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(usize) -> T) -> T {
+        let number = self.take();
+        let result = work(number);
+        self.0.lock().push(number);
+        result
+    }
+
     fn take(&self) -> usize {
         loop {
             // There are as many numbers as threads, so this ends at once.

@@ -33,10 +33,29 @@ impl Program {
         Program::redis_with(&["--release", release], config)
     }
 
+    /// Starts a node of a release, with parameters, whose files lie in a directory. Without one it writes none.
+    pub fn redis_in(directory: &std::path::Path, release: &str, config: &[(&str, &str)]) -> Program {
+        let mut command = Command::new(carnelian());
+        command.current_dir(directory).args(["redis", "--port", "0", "--release", release]);
+        Program::started(command, config)
+    }
+
+    /// Starts a node in a directory, in which it writes nothing.
+    pub fn ephemeral_in(directory: &std::path::Path) -> Program {
+        let mut command = Command::new(carnelian());
+        command.current_dir(directory).args(["redis", "--port", "0", "--ephemeral"]);
+        Program::started(command, &[])
+    }
+
     /// Starts a node with these options and parameters.
     pub fn redis_with(options: &[&str], config: &[(&str, &str)]) -> Program {
         let mut command = Command::new(carnelian());
-        command.args(["redis", "--port", "0"]).args(options).env_clear().stdout(Stdio::piped());
+        command.args(["redis", "--port", "0", "--ephemeral"]).args(options);
+        Program::started(command, config)
+    }
+
+    fn started(mut command: Command, config: &[(&str, &str)]) -> Program {
+        command.env_clear().stdout(Stdio::piped());
         for (name, value) in config {
             command.args(["--config", name, value]);
         }
@@ -57,6 +76,18 @@ impl Program {
     /// A connection to it.
     pub fn client(&self) -> Client {
         Client::connect(self.address)
+    }
+
+    /// Has it end as a signal of the system does, and waits until it has; whether all went well.
+    pub fn stop(mut self) -> bool {
+        let asked = Command::new("kill").arg(self.id().to_string()).status();
+        assert!(asked.expect("there is a kill").success());
+        self.process.wait().expect("it can be waited for").success()
+    }
+
+    /// Waits until it has ended because a client wanted it; whether all went well.
+    pub fn ended(mut self) -> bool {
+        self.process.wait().expect("it can be waited for").success()
     }
 
     /// The number of its process.

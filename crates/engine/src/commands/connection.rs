@@ -16,7 +16,7 @@ pub static PING: Command = Command {
     group: Group::Connection,
     arity: -1,
     syntax: "[message]",
-    flags: Flags::FAST.union(Flags::SUBSCRIBED),
+    flags: Flags::FAST.union(Flags::SUBSCRIBED).union(Flags::NEEDS_DISK),
     categories: Category::CONNECTION,
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     former: &[

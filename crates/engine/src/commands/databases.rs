@@ -4,7 +4,7 @@
 //! the long part, and is done elsewhere if the client wants it or nobody should wait for it.
 
 use crate::commands::family;
-use crate::{BASE, Command, CommandError, Cx, parse};
+use crate::{BASE, Command, CommandError, Cx, Node, parse};
 use command::{Category, Flags, Former, Group, Release, v};
 use resp::{Args, Reply};
 
@@ -57,12 +57,36 @@ fn flushdb(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
 
 fn flushall(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let lazily = frees_lazily(cx, args)?;
+    saves_nothing(cx)?;
     for db in 0..cx.locked.dbs() {
         flush(cx, db, lazily);
     }
     // It counts as a change even if there was nothing.
     cx.effects().dirty += 1;
     reply.ok();
+    Ok(())
+}
+
+/// What is being saved is not there any more, nor is it to come back: by the time of the reply the file has no keys.
+fn saves_nothing(cx: &mut Cx) -> Result<(), CommandError> {
+    if cx.node.file().is_none() {
+        return Ok(());
+    }
+    let has_rules = cx.node.saving.has_rules();
+    if has_rules && !cx.is_queued() {
+        cx.offload()?;
+        cx.after = Some(Box::new(|node| {
+            node.save_now();
+            Ok(())
+        }));
+    } else if has_rules {
+        let save = |node: &Node| _ = node.save_now();
+        cx.after = Some(Box::new(move |node| {
+            node.host.background("save", Box::new(save));
+            Ok(())
+        }));
+    }
+    cx.node.cancel_save();
     Ok(())
 }
 

@@ -11,6 +11,7 @@ use crate::commands::{family, help};
 use crate::digest::Digest;
 use crate::parameter::memory;
 use crate::parse::is_word;
+use crate::save::write_held;
 use crate::{BASE, Command, CommandError, Cx, Handler, float, parse};
 use command::{Flags, Former, Group, Refusal, Release, Version, v};
 use keyspace::{Moment, access};
@@ -107,7 +108,7 @@ const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand::new("protocol", 3..=3, protocol).since(v(6, 0, 0)),
     Subcommand::new("quicklist", 3..=4, quicklist).since(v(7, 0, 0)),
     Subcommand::new("quicklist-packed-threshold", 3..=3, packed_threshold).since(v(7, 0, 0)),
-    Subcommand::new("reload", 2..=usize::MAX, unsupported),
+    Subcommand::new("reload", 2..=usize::MAX, reload),
     Subcommand::new("replybuffer", 4..=4, replybuffer).since(v(7, 0, 0)),
     Subcommand::new("set-active-expire", 3..=3, set_active_expire),
     Subcommand::new("set-skip-checksum-validation", 3..=3, ok).since(v(6, 2, 0)),
@@ -157,6 +158,40 @@ fn digest_value(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Comman
 /// What looks like an error, and is none: it does not count.
 fn error(_: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     reply.error(args.at(2));
+    Ok(())
+}
+
+/// Saves the keys and loads them again. All shards are held throughout, so that no change is lost in between.
+fn reload(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let mut saves = true;
+    for option in args.iter_from(2) {
+        match option {
+            _ if is_word(option, "nosave") => saves = false,
+            // Loading in the midst of keys that stay is for those who test the loading itself.
+            _ if is_word(option, "merge") || is_word(option, "noflush") => {
+                return Err(CommandError::DebugUnsupported("RELOAD MERGE, NOFLUSH".into()));
+            }
+            _ => return Err(CommandError::ReloadOption),
+        }
+    }
+    cx.offload()?;
+    let node = cx.node;
+    let mut saved = None;
+    if saves && node.file().is_some() {
+        node.cancel_save();
+        if !node.save_held(&cx.locked) {
+            return Err(CommandError::NotSaved);
+        }
+    } else if saves {
+        let written = write_held(node, &cx.locked, Vec::new());
+        saved = Some(written.map_err(|_| CommandError::NotSaved)?);
+    }
+    if let Err(error) = node.reload(&mut cx.locked, &mut cx.worker.effects, saved.as_deref()) {
+        node.host.log(&format!("keys were not loaded: {error}"));
+        let is_late = node.release >= Release::V7_0;
+        return Err(if is_late { CommandError::NotReloaded7 } else { CommandError::NotReloaded });
+    }
+    reply.ok();
     Ok(())
 }
 

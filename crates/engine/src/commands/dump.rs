@@ -3,10 +3,11 @@
 //! The form is that of crate `rdb`, in the version that the release writes.
 
 use crate::commands::family;
+use crate::save::version;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event, access};
-use rdb::{Limits, Version, payload};
+use rdb::{Limits, payload};
 use resp::{Args, Reply};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -58,17 +59,6 @@ pub static RESTORE_ASKING: Command = Command {
     flags: Flags::WRITE.union(Flags::DENYOOM).union(Flags::ASKING),
     ..RESTORE
 };
-
-/// The version of the format that a release writes; it reads none that are later.
-fn version(release: Release) -> Version {
-    match release {
-        Release::V3_0 => Version::V6,
-        Release::V4_0 => Version::V8,
-        Release::V5_0 | Release::V6_2 => Version::V9,
-        Release::V7_0 => Version::V10,
-        Release::V7_4 => Version::V12,
-    }
-}
 
 /// What a member of a value takes at least, in bytes: so much of a value is as much work as one.
 const MEMBER_BYTES: usize = 32;

@@ -25,6 +25,7 @@ pub mod lists;
 pub mod memory;
 pub mod monitor;
 pub mod object;
+pub mod persistence;
 pub mod pubsub;
 pub mod replication;
 pub mod scan;
@@ -78,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         memory::COMMANDS,
         monitor::COMMANDS,
         object::COMMANDS,
+        persistence::COMMANDS,
         pubsub::COMMANDS,
         replication::COMMANDS,
         scan::COMMANDS,

@@ -7,7 +7,7 @@ use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Category, Flags, Former, Group, Release, v};
 use resp::{Args, Reply};
 
-family!(TIME, LASTSAVE, ROLE, SHUTDOWN, LOLWUT);
+family!(TIME, ROLE, SHUTDOWN, LOLWUT);
 
 /// `TIME`: the seconds since the epoch and the microseconds of the current one, as strings.
 pub static TIME: Command = Command {
@@ -24,24 +24,6 @@ pub static TIME: Command = Command {
         Former::before(Release::V4_0).with(Flags::READONLY),
     ],
     handler: time,
-    ..BASE
-};
-
-/// `LASTSAVE`: when the keys were last saved, in seconds since the epoch; when the server began if they were not.
-pub static LASTSAVE: Command = Command {
-    name: "lastsave",
-    summary: "Tells when the keys were last saved.",
-    group: Group::Server,
-    arity: 1,
-    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
-    categories: Category::ADMIN.union(Category::DANGEROUS),
-    tips: &["nondeterministic_output"],
-    former: &[
-        Former::before(Release::V7_0).with(Flags::RANDOM),
-        Former::before(Release::V6_2).without(Flags::LOADING.union(Flags::STALE)),
-        Former::before(Release::V4_0).with(Flags::READONLY),
-    ],
-    handler: lastsave,
     ..BASE
 };
 
@@ -107,12 +89,6 @@ fn time(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn lastsave(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    // Nothing has been saved since.
-    reply.integer(cx.node.started_us.div_euclid(1_000_000));
-    Ok(())
-}
-
 fn role(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     reply.array(3);
     reply.bulk("master");
@@ -122,7 +98,7 @@ fn role(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
 }
 
 fn shutdown(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
-    let (mut save, mut nosave, mut now, mut abort) = (false, false, false, false);
+    let (mut save, mut nosave, mut now, mut force, mut abort) = (false, false, false, false, false);
     let with_options = cx.release() >= Release::V7_0;
     if args.len() > 2 && !with_options {
         return Err(CommandError::Syntax);
@@ -132,24 +108,31 @@ fn shutdown(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> 
             _ if is_word(option, "nosave") => nosave = true,
             _ if is_word(option, "save") => save = true,
             _ if is_word(option, "now") && with_options => now = true,
-            _ if is_word(option, "force") && with_options => now = true,
+            _ if is_word(option, "force") && with_options => force = true,
             _ if is_word(option, "abort") && with_options => abort = true,
             _ => return Err(CommandError::Syntax),
         }
     }
-    if abort && (save || nosave || now) || save && nosave {
+    if abort && (save || nosave || now || force) || save && nosave {
         return Err(CommandError::Syntax);
     }
     if abort {
         // A shutdown waits for nobody.
         return Err(CommandError::NoShutdown);
     }
-    if save {
-        return Err(CommandError::ShutdownFailed);
-    }
-    if !cx.node.host.shut_down() {
+    if !cx.node.host.may_shut_down() {
         return Err(CommandError::unknown_command(cx.release(), args.at(0), args.iter_from(1)));
     }
+    if !nosave {
+        cx.offload()?;
+    }
+    cx.after = Some(Box::new(move |node| {
+        if !nosave && !node.save_at_end(save) && !force {
+            return Err(CommandError::ShutdownFailed);
+        }
+        node.host.shut_down();
+        Ok(())
+    }));
     cx.session.state.insert(State::CLOSING);
     Ok(())
 }

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use command::Release;
-use engine::host::{Host, Process};
+use engine::host::{Background, Host, Process};
 use engine::node::{Node, Spec};
 use engine::session::State;
 use engine::{BadParameter, Client, Session, Step, Worker, execute};
@@ -40,9 +40,15 @@ impl Host for World {
 
     fn log(&self, _: &str) {}
 
-    fn shut_down(&self) -> bool {
+    fn tend_at(&self, _: i64) {}
+
+    fn background(&self, _: &'static str, _: Background) {}
+
+    fn may_shut_down(&self) -> bool {
         false
     }
+
+    fn shut_down(&self) {}
 
     fn reclaim(&self, garbage: Vec<Garbage>) {
         self.reclaimed.fetch_add(garbage.iter().map(Garbage::len).sum(), Ordering::Relaxed);
@@ -62,7 +68,8 @@ impl Caller {
     pub(crate) fn new(release: Release, config: &[(&str, &str)]) -> Result<Caller, BadParameter> {
         let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let address = ([127, 0, 0, 1], 6379).into();
-        let spec = Spec { release, shards: 4, workers: 2, seed: 7, address, config: config.collect() };
+        let config = config.collect();
+        let spec = Spec { release, shards: 4, workers: 2, seed: 7, address, config, directory: None };
         let world =
             Arc::new(World { now_us: AtomicI64::new(1_800_000_000_000_000), reclaimed: AtomicUsize::new(0) });
         let node = Node::new(&spec, Arc::clone(&world) as Arc<dyn Host>)?;

@@ -1,0 +1,103 @@
+//! Saving keys because a client wants it.
+
+use crate::commands::family;
+use crate::parse::is_word;
+use crate::{BASE, Command, CommandError, Cx};
+use command::{Category, Flags, Former, Group, Release, v};
+use resp::{Args, Reply};
+
+family!(SAVE, BGSAVE, LASTSAVE);
+
+/// `SAVE`: OK when the keys have been saved. Other clients are served meanwhile.
+pub static SAVE: Command = Command {
+    name: "save",
+    summary: "Saves all keys, and answers when that is done.",
+    complexity: "O(N) for N keys.",
+    group: Group::Server,
+    arity: 1,
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_ASYNC_LOADING)
+        .union(Flags::NO_MULTI)
+        .union(Flags::KEYSPACE),
+    former: &[
+        Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING.union(Flags::NO_MULTI)),
+        Former::before(Release::V4_0).with(Flags::READONLY),
+    ],
+    handler: save,
+    ..BASE
+};
+
+/// `BGSAVE [SCHEDULE]`: a status; the keys are saved in the background.
+pub static BGSAVE: Command = Command {
+    name: "bgsave",
+    summary: "Saves all keys in the background.",
+    complexity: "O(1)",
+    group: Group::Server,
+    arity: -1,
+    syntax: "[SCHEDULE]@3.2.2",
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::NO_ASYNC_LOADING).union(Flags::KEYSPACE),
+    former: &[
+        Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING),
+        Former::before(Release::V5_0).without(Flags::NOSCRIPT),
+        Former::before(Release::V4_0).with(Flags::READONLY).arity(1),
+    ],
+    handler: bgsave,
+    ..BASE
+};
+
+/// `LASTSAVE`: when the keys were last saved, in seconds since the epoch; when the server began if they were not.
+pub static LASTSAVE: Command = Command {
+    name: "lastsave",
+    summary: "Tells when the keys were last saved.",
+    group: Group::Server,
+    arity: 1,
+    flags: Flags::LOADING.union(Flags::STALE).union(Flags::FAST),
+    categories: Category::ADMIN.union(Category::DANGEROUS),
+    tips: &["nondeterministic_output"],
+    former: &[
+        Former::before(Release::V7_0).with(Flags::RANDOM),
+        Former::before(Release::V6_2).without(Flags::LOADING.union(Flags::STALE)),
+        Former::before(Release::V4_0).with(Flags::READONLY),
+    ],
+    handler: lastsave,
+    ..BASE
+};
+
+fn save(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if cx.is_queued() {
+        // Up to 6.2 a transaction may save; it holds all shards, and goes on doing so.
+        if cx.node.saving.state().running.is_some() {
+            return Err(CommandError::Saving);
+        }
+        if !cx.node.save_held(&cx.locked) {
+            return Err(CommandError::NotSaved);
+        }
+    } else {
+        cx.offload()?;
+        let run = cx.node.begin_save(&mut cx.locked, false)?;
+        cx.after = Some(Box::new(move |node| match node.finish_save(run) {
+            true => Ok(()),
+            false => Err(CommandError::NotSaved),
+        }));
+    }
+    reply.ok();
+    Ok(())
+}
+
+fn bgsave(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    match args.get(1) {
+        None => {}
+        Some(option) if args.len() == 2 && cx.release().has(v(3, 2, 2)) && is_word(option, "schedule") => {}
+        Some(_) => return Err(CommandError::Syntax),
+    }
+    let run = cx.node.begin_save(&mut cx.locked, true)?;
+    cx.node.run_in_background(run);
+    reply.status("Background saving started");
+    Ok(())
+}
+
+fn lastsave(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    reply.integer(cx.node.saving.state().last_s);
+    Ok(())
+}

@@ -1,0 +1,423 @@
+//! When and where the keys of a node are saved: `SAVE`, `BGSAVE`, the `save` rules, the file `dbfilename` in `dir`.
+//!
+//! A file is written under another name, and takes its place when all of it is on the disk. A node without a directory
+//! ([`crate::node::Spec`]) writes nothing: saving succeeds at once.
+//!
+//! Rules are looked at when something has changed, and once a second as long as something goes on changing; a node that
+//! nobody writes to does nothing.
+
+use crate::load::{LoadError, Loading};
+use crate::node::Gates;
+use crate::save::{Failure, Save, write_held};
+use crate::{CommandError, Node, Worker};
+use keyspace::{Effects, Locked};
+use parking_lot::{Mutex, RwLock};
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// After a save that failed, rules wait for so long, in seconds.
+const RETRY_S: i64 = 5;
+/// While keys change, rules whose time has come are looked at this often, in seconds.
+const LOOK_S: i64 = 1;
+
+/// How saving stands; see the module.
+pub struct Saving {
+    /// Whether nobody looks at the rules unless something changes.
+    sleeps: AtomicBool,
+    /// `save`: seconds, and changes.
+    rules: RwLock<Box<[(i64, i64)]>>,
+    /// What is being written in the background, to be told that it is not wanted any more.
+    cancelled: Arc<AtomicBool>,
+    /// Held while a file takes its place, so that what is not wanted does not take it any more.
+    placing: Mutex<()>,
+    /// Distinguishes temporary files.
+    files: AtomicU64,
+    state: Mutex<State>,
+}
+
+/// How saving stands.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// When the keys were last saved, or the node began, in s since the epoch.
+    pub last_s: i64,
+    /// The changes that there had been then.
+    pub saved_changes: u64,
+    /// Those when the rules were last looked at.
+    seen_changes: u64,
+    /// When what is being written was begun, in s since the epoch, and whether in the background.
+    pub running: Option<(i64, bool)>,
+    /// When a background save was last begun, in s since the epoch.
+    tried_s: i64,
+    /// Whether the last background save succeeded.
+    pub succeeded: bool,
+    /// How long the last background save took, in s; negative if there was none.
+    pub took_s: i64,
+    /// How often the keys have been saved.
+    pub saves: u64,
+    /// What was loaded last: keys, and those that had expired.
+    pub loaded: (u64, u64),
+}
+
+impl Saving {
+    /// Nothing has been saved yet.
+    pub(crate) fn new(now_s: i64) -> Self {
+        Saving {
+            sleeps: AtomicBool::new(false),
+            rules: RwLock::default(),
+            cancelled: Arc::default(),
+            placing: Mutex::new(()),
+            files: AtomicU64::new(0),
+            state: Mutex::new(State {
+                last_s: now_s,
+                saved_changes: 0,
+                seen_changes: 0,
+                running: None,
+                tried_s: 0,
+                succeeded: true,
+                took_s: -1,
+                saves: 0,
+                loaded: (0, 0),
+            }),
+        }
+    }
+
+    /// How saving stands.
+    pub fn state(&self) -> State {
+        self.state.lock().clone()
+    }
+
+    /// Whether a change has to be noticed.
+    #[inline]
+    pub(crate) fn sleeps(&self) -> bool {
+        self.sleeps.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are rules by which keys are saved without being asked.
+    pub fn has_rules(&self) -> bool {
+        !self.rules.read().is_empty()
+    }
+}
+
+/// Keys that are being saved.
+#[derive(Debug)]
+pub(crate) struct Run {
+    save: Save,
+    changes: u64,
+    began_s: i64,
+    is_background: bool,
+}
+
+impl Node {
+    /// Changes since the keys were last saved.
+    pub fn unsaved_changes(&self) -> u64 {
+        self.changes().saturating_sub(self.saving.state.lock().saved_changes)
+    }
+
+    /// All changes that there have been.
+    fn changes(&self) -> u64 {
+        self.stats.sum(|worker| &worker.dirty)
+    }
+
+    fn now_s(&self) -> i64 {
+        self.host.wall_us().div_euclid(1_000_000)
+    }
+
+    /// Sets the rules by which keys are saved: seconds and changes in turn.
+    pub(crate) fn set_save_rules(&self, numbers: &[i64]) {
+        *self.saving.rules.write() = numbers.chunks_exact(2).map(|rule| (rule[0], rule[1])).collect();
+        self.look_at_rules();
+        self.gate_writes();
+    }
+
+    /// Puts up or takes down the gate that keeps writes out while keys cannot be saved.
+    pub(crate) fn gate_writes(&self) {
+        let stops = self.settings.stops_writes.load(Ordering::Relaxed);
+        let failed = !self.saving.state.lock().succeeded;
+        self.set_gates(Gates::UNSAVED, stops && failed && self.saving.has_rules());
+    }
+
+    /// Something has changed: has the rules looked at.
+    #[cold]
+    pub(crate) fn notice_change(&self) {
+        if self.saving.sleeps.swap(false, Ordering::Relaxed) {
+            self.look_at_rules();
+        }
+    }
+
+    /// Finds out when the rules are to be looked at.
+    fn look_at_rules(&self) {
+        let matters = self.directory.is_some() && self.saving.has_rules();
+        let changed = matters && self.unsaved_changes() > 0;
+        self.saving.sleeps.store(matters && !changed, Ordering::Relaxed);
+        if changed {
+            let (now_s, last_s) = (self.now_s(), self.saving.state.lock().last_s);
+            let due_s = self.saving.rules.read().iter().map(|rule| last_s + rule.0 + 1).min();
+            self.host.tend_at(due_s.unwrap_or(now_s).max(now_s + LOOK_S) * 1000);
+        }
+    }
+
+    /// Does what is due: saves the keys if a rule says so. The host calls this when it was asked to, on a thread where
+    /// no connection waits.
+    pub fn tend(&self) {
+        let (changes, now_s) = (self.changes(), self.now_s());
+        let rules = self.saving.rules.read().clone();
+        let (is_due, goes_on, later_s) = {
+            let mut state = self.saving.state.lock();
+            let new = changes.saturating_sub(state.saved_changes);
+            let rests = state.seen_changes == changes;
+            state.seen_changes = changes;
+            if new == 0 || state.running.is_some() || self.directory.is_none() {
+                // Whatever runs looks at the rules when it ends.
+                self.saving.sleeps.store(self.directory.is_some(), Ordering::Relaxed);
+                return;
+            }
+            let age_s = now_s - state.last_s;
+            let may_try = state.succeeded || now_s - state.tried_s > RETRY_S;
+            let is_due = rules.iter().any(|rule| age_s > rule.0 && new >= rule.1.max(1) as u64);
+            let goes_on = is_due || !rests && rules.iter().any(|rule| age_s > rule.0);
+            let later_s =
+                rules.iter().filter(|rule| rule.0 >= age_s).map(|rule| state.last_s + rule.0 + 1).min();
+            (is_due && may_try, goes_on, later_s)
+        };
+        // Should something else be going on, it is tried again.
+        if is_due && self.save_in_background().is_ok() {
+            return;
+        }
+        self.saving.sleeps.store(!goes_on, Ordering::Relaxed);
+        let soon_s = goes_on.then_some(now_s + LOOK_S);
+        if let Some(next_s) = soon_s.into_iter().chain(later_s).min() {
+            self.host.tend_at(next_s * 1000);
+        }
+    }
+
+    /// Begins to save the keys in the background, from a thread that holds no shards.
+    ///
+    /// # Errors
+    /// As [`Node::begin_save`].
+    pub fn save_in_background(&self) -> Result<(), CommandError> {
+        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+        let run = self.begin_save(&mut held, true)?;
+        drop(held);
+        self.run_in_background(run);
+        Ok(())
+    }
+
+    /// Begins to save the keys; all shards must be held.
+    ///
+    /// # Errors
+    /// [`CommandError::Saving`], [`CommandError::ChildActive`]
+    pub(crate) fn begin_save(&self, held: &mut Locked<'_>, is_background: bool) -> Result<Run, CommandError> {
+        let now_s = self.now_s();
+        let mut state = self.saving.state.lock();
+        if state.running.is_some() {
+            return Err(CommandError::Saving);
+        }
+        let save = Save::begin(self, held, now_s * 1000).map_err(|_| CommandError::ChildActive)?;
+        state.running = Some((now_s, is_background));
+        if is_background {
+            state.tried_s = now_s;
+        }
+        self.saving.cancelled.store(false, Ordering::Relaxed);
+        Ok(Run { save, changes: self.changes(), began_s: now_s, is_background })
+    }
+
+    /// Writes the keys on a thread of their own.
+    pub(crate) fn run_in_background(&self, run: Run) {
+        self.host.background("save", Box::new(move |node| _ = node.finish_save(run)));
+    }
+
+    /// Writes the keys; whether they have been saved. The thread must hold no shards, and no connection may wait for it.
+    pub(crate) fn finish_save(&self, run: Run) -> bool {
+        let Run { save, changes, began_s, is_background } = run;
+        let (mut save, cancelled) = (Some(save), Arc::clone(&self.saving.cancelled));
+        let outcome = match self.file() {
+            Some(path) => self.write_file(&path, Some(&cancelled), |to| match save.take() {
+                Some(save) => save.write(self, to, |_| !cancelled.load(Ordering::Relaxed)).map(drop),
+                None => Ok(()),
+            }),
+            None => Ok(()),
+        };
+        if let Some(save) = save {
+            save.abandon(self);
+        }
+        if let Err(error) = &outcome {
+            self.host.log(&format!("keys were not saved: {error}"));
+        }
+        let now_s = self.now_s();
+        {
+            let mut state = self.saving.state.lock();
+            state.running = None;
+            if is_background {
+                state.took_s = now_s - began_s;
+                // Somebody has ended it on purpose: that is no failure.
+                state.succeeded = !matches!(outcome, Err(Failure::Io(_)));
+            }
+            if outcome.is_ok() {
+                state.succeeded = true;
+                (state.last_s, state.saved_changes) = (now_s, changes);
+                state.saves += 1;
+            }
+        }
+        self.gate_writes();
+        self.look_at_rules();
+        outcome.is_ok()
+    }
+
+    /// Saves the keys while all shards are held; whether that has been possible.
+    pub(crate) fn save_held(&self, held: &Locked<'_>) -> bool {
+        let written = match self.file() {
+            Some(path) => self.write_file(&path, None, |to| Ok(write_held(self, held, to).map(drop)?)),
+            None => Ok(()),
+        };
+        if let Err(error) = &written {
+            self.host.log(&format!("keys were not saved: {error}"));
+            return false;
+        }
+        let mut state = self.saving.state.lock();
+        (state.last_s, state.saved_changes, state.succeeded) = (self.now_s(), self.changes(), true);
+        state.saves += 1;
+        true
+    }
+
+    /// Has what is being written in the background given up.
+    pub(crate) fn cancel_save(&self) {
+        let _placing = self.saving.placing.lock();
+        self.saving.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Saves the keys now, from a thread that holds no shards and for which no connection waits. What is being written
+    /// already is given up. Whether the keys have been saved.
+    pub fn save_now(&self) -> bool {
+        loop {
+            let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+            match self.begin_save(&mut held, false) {
+                Ok(run) => {
+                    drop(held);
+                    return self.finish_save(run);
+                }
+                Err(CommandError::Saving) => self.cancel_save(),
+                // A replica is being sent the keys: the file is written while nobody changes them.
+                Err(_) => return self.save_held(&held),
+            }
+            drop(held);
+            std::thread::yield_now();
+        }
+    }
+
+    /// Saves the keys when the node ends, if that is wanted: it has a directory, and rules unless it is `always` to be
+    /// done. Whether nothing has been lost.
+    pub fn save_at_end(&self, always: bool) -> bool {
+        if always || self.saving.has_rules() { self.save_now() } else { true }
+    }
+
+    /// Where the keys are saved, if anywhere.
+    pub fn file(&self) -> Option<PathBuf> {
+        let name = self.configuration.named("dbfilename")?;
+        Some(self.directory()?.join(String::from_utf8_lossy(name.text()).as_ref()))
+    }
+
+    /// The directory of the node's files, if it has one.
+    pub fn directory(&self) -> Option<PathBuf> {
+        let own = self.directory.as_ref()?;
+        let configured = self.configuration.named("dir")?;
+        Some(own.join(String::from_utf8_lossy(configured.text()).as_ref()))
+    }
+
+    /// Writes a file under another name, puts it on the disk and gives it its name, unless it has been cancelled.
+    fn write_file(
+        &self,
+        path: &Path,
+        cancelled: Option<&AtomicBool>,
+        write: impl FnOnce(&mut File) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let number = self.saving.files.fetch_add(1, Ordering::Relaxed);
+        let temporary = path.with_file_name(format!("temp-{}-{number}.rdb", self.host.process().id));
+        let mut file = File::create(&temporary)?;
+        let written = write(&mut file).and_then(|()| {
+            file.sync_all()?;
+            let _placing = self.saving.placing.lock();
+            if cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+                return Err(Failure::Cancelled);
+            }
+            fs::rename(&temporary, path)?;
+            Ok(sync_directory(path)?)
+        });
+        if written.is_err() {
+            // What is left of it is of no use, and whether it can be removed makes no difference.
+            let _ = fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    /// Whether there is something to be loaded.
+    pub fn has_files(&self) -> bool {
+        self.file().is_some_and(|path| path.exists())
+    }
+
+    /// Loads the keys that the node had when it ended. The thread must hold no shards.
+    ///
+    /// # Errors
+    /// Why they have not been loaded, in a sentence that names the file.
+    pub fn load_files(&self, worker: &mut Worker) -> Result<(), String> {
+        let name = self.file().map_or_else(String::new, |path| path.display().to_string());
+        self.load_file(worker).map_err(|error| format!("{name} cannot be loaded: {error}"))
+    }
+
+    /// Loads the keys that were saved, if there is a file. The thread must hold no shards.
+    ///
+    /// # Errors
+    /// [`LoadError`]; then the node has the keys that it had.
+    pub fn load_file(&self, worker: &mut Worker) -> Result<(), LoadError> {
+        let Some(file) = self.open_file()? else { return Ok(()) };
+        let mut loading = Loading::begin(self, &self.keyspace.lock_blocking(self.keyspace.all()), false);
+        loading.read(self, file)?;
+        self.count_loaded(&loading);
+        loading.replace(self, worker);
+        Ok(())
+    }
+
+    /// Loads the keys from the file, or from `saved`, while all shards are held.
+    ///
+    /// # Errors
+    /// [`LoadError`]
+    pub(crate) fn reload(
+        &self,
+        held: &mut Locked<'_>,
+        effects: &mut Effects,
+        saved: Option<&[u8]>,
+    ) -> Result<(), LoadError> {
+        let mut loading = Loading::begin(self, held, false);
+        match saved {
+            Some(bytes) => _ = loading.read(self, bytes)?,
+            None => {
+                if let Some(file) = self.open_file()? {
+                    loading.read(self, file)?;
+                }
+            }
+        }
+        self.count_loaded(&loading);
+        loading.put_in_place(self, held, effects);
+        Ok(())
+    }
+
+    fn open_file(&self) -> Result<Option<File>, LoadError> {
+        let Some(path) = self.file() else { return Ok(None) };
+        match File::open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(LoadError::Read(error.into())),
+        }
+    }
+
+    fn count_loaded(&self, loading: &Loading) {
+        self.saving.state.lock().loaded = (loading.keys(), loading.expired);
+    }
+}
+
+/// Puts the names of a file's directory on the disk.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+}

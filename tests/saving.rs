@@ -1,0 +1,327 @@
+//! Keys that outlive their process: `SAVE`, `BGSAVE`, the rules, `SHUTDOWN`, and what is loaded at the start.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use testkit::program::{carnelian, redis_program};
+use testkit::{Client, Oracle, Program, Reply};
+
+const RELEASES: [&str; 6] = ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"];
+const FILE: &str = "dump.rdb";
+
+/// Whatever has to happen happens long before this.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until something is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A reply in a word.
+fn shown(reply: &Reply) -> String {
+    match reply {
+        Reply::Status(_) | Reply::Error(_) | Reply::Bulk(_) => reply.text(),
+        Reply::Integer(number) => number.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn say(client: &mut Client, line: &str, expected: &str) {
+    assert_eq!(shown(&client.say(line)), expected, "{line}");
+}
+
+/// A field of `INFO`.
+fn info(client: &mut Client, name: &str) -> String {
+    let text = String::from_utf8_lossy(client.say("INFO").bytes()).into_owned();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+    line.unwrap_or_else(|| panic!("INFO has no {name}")).to_owned()
+}
+
+fn digest(client: &mut Client) -> String {
+    client.say("DEBUG DIGEST").text()
+}
+
+/// Some of everything that a release knows.
+fn fill(client: &mut Client, release: &str) {
+    for line in [
+        "SET text hello",
+        "SET number 12345",
+        "SET expires soon EX 100000",
+        "RPUSH list a b 3 4",
+        "SADD ints 1 2 3",
+        "SADD words one two three",
+        "HSET hash field value",
+        "ZADD scores 1 one 2.5 two -inf least",
+        "SELECT 3",
+        "SET elsewhere yes",
+        "SELECT 0",
+    ] {
+        let reply = client.say(line);
+        assert!(!matches!(reply, Reply::Error(_)), "{line}: {reply:?}");
+    }
+    if !matches!(release, "3.0" | "4.0") {
+        client.say("XADD stream 5-1 f v");
+        client.say("XGROUP CREATE stream group 0");
+        client.say("XREADGROUP GROUP group me COUNT 1 STREAMS stream >");
+    }
+    if release == "7.4" {
+        client.say("HSET fading a 1 b 2");
+        client.say("HEXPIRE fading 100000 FIELDS 1 a");
+    }
+    for number in 0..200 {
+        client.run(&["RPUSH", "long", &format!("a somewhat longer element {number}")]);
+        client.run(&["HSET", "big", &number.to_string(), "v"]);
+    }
+}
+
+#[test]
+fn keys_come_back_as_they_were() {
+    for release in RELEASES {
+        let folder = tempfile::tempdir().unwrap();
+        let config = [("enable-debug-command", "yes")];
+        let config = if release.starts_with('7') { &config[..] } else { &[] };
+        let program = Program::redis_in(folder.path(), release, config);
+        let mut client = program.client();
+        fill(&mut client, release);
+        let before = digest(&mut client);
+        say(&mut client, "DEBUG RELOAD", "OK");
+        assert_eq!(digest(&mut client), before, "{release}");
+        say(&mut client, "SAVE", "OK");
+        assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+        say(&mut client, "SET late yes", "OK");
+        let before = digest(&mut client);
+        assert!(program.stop(), "{release}");
+
+        let program = Program::redis_in(folder.path(), release, config);
+        let mut client = program.client();
+        assert_eq!(digest(&mut client), before, "{release}");
+        assert_eq!(info(&mut client, "loading"), "0");
+        let ttl = client.say("TTL expires").integer();
+        assert!((99_000..=100_000).contains(&ttl), "{ttl}");
+    }
+}
+
+#[test]
+fn a_real_server_takes_the_file_and_gives_it_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let debug = [("enable-debug-command", "yes")];
+    let program = Program::redis_in(folder.path(), "7.0", &debug);
+    let mut client = program.client();
+    fill(&mut client, "7.0");
+    let before = digest(&mut client);
+    assert_eq!(client.say("SHUTDOWN SAVE"), Reply::Closed);
+    assert!(program.ended());
+    let Some(mut check) = redis_program("redis-check-rdb") else { return };
+    let checked = check.arg(folder.path().join(FILE)).stdout(Stdio::null()).status().unwrap();
+    assert!(checked.success());
+    let directory = folder.path().to_str().unwrap();
+    let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
+    let mut real = oracle.client();
+    assert_eq!(digest(&mut real), before);
+    say(&mut real, "RPUSH added by the other one", "4");
+    let before = digest(&mut real);
+    say(&mut real, "SAVE", "OK");
+    drop(oracle);
+    let program = Program::redis_in(folder.path(), "7.0", &debug);
+    assert_eq!(digest(&mut program.client()), before);
+}
+
+#[test]
+fn what_is_killed_comes_back_as_of_its_last_save() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    for number in 0..1000 {
+        client.run(&["SET", &number.to_string(), "v"]);
+    }
+    say(&mut client, "BGSAVE", "Background saving started");
+    until("the keys have been saved", || info(&mut client, "rdb_saves") == "1");
+    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    say(&mut client, "SET late yes", "OK");
+    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "1");
+    drop(program);
+    let program = Program::redis_in(folder.path(), "7.4", &[]);
+    say(&mut program.client(), "DBSIZE", "1000");
+    let temporary =
+        fs::read_dir(folder.path()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name() != FILE);
+    assert_eq!(temporary.count(), 0, "nothing is left over");
+}
+
+#[test]
+fn a_rule_saves_what_has_changed_without_being_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.4", &[("save", "1 3")]);
+    let mut client = program.client();
+    say(&mut client, "SET a 1", "OK");
+    say(&mut client, "SET b 1", "OK");
+    // Enough time for a rule that does not count.
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!(info(&mut client, "rdb_saves"), "0");
+    say(&mut client, "SET c 1", "OK");
+    until("the rule is followed", || info(&mut client, "rdb_saves") == "1");
+    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+    drop(program);
+    let program = Program::redis_in(folder.path(), "7.4", &[]);
+    say(&mut program.client(), "DBSIZE", "3");
+}
+
+#[test]
+fn a_damaged_file_is_refused_with_the_place_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.4", &[("enable-debug-command", "yes")]);
+    let mut client = program.client();
+    fill(&mut client, "7.4");
+    say(&mut client, "SAVE", "OK");
+    let before = digest(&mut client);
+    let path = folder.path().join(FILE);
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    say(&mut client, "DEBUG RELOAD NOSAVE", "ERR Error trying to load the RDB dump, check server logs.");
+    assert_eq!(digest(&mut client), before);
+    drop(program);
+    let mut command = Command::new(carnelian());
+    command.current_dir(folder.path()).args(["redis", "--port", "0"]).env_clear();
+    let refused = command.output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&refused.stderr);
+    let name = path.canonicalize().unwrap();
+    assert!(said.contains(&format!("{} cannot be loaded: at byte ", name.display())), "{said}");
+    assert_eq!(fs::read(&path).unwrap().len(), whole.len() / 2, "the file is still there");
+}
+
+/// What a server answers where the disk takes nothing, and once it does.
+fn without_a_disk(client: &mut Client, folder: &Path) -> Vec<String> {
+    let gone = folder.join("gone");
+    let (folder, gone) = (folder.to_str().unwrap().to_owned(), gone.to_str().unwrap().to_owned());
+    fs::create_dir(&gone).unwrap();
+    let mut answers = Vec::new();
+    let mut set = |client: &mut Client, name: &str, value: &str| {
+        let reply = shown(&client.run(&["CONFIG", "SET", name, value]));
+        answers.push(format!("{name}: {reply}"));
+    };
+    set(client, "save", "3600 1");
+    set(client, "dir", &gone);
+    fs::remove_dir(&gone).unwrap();
+    set(client, "dir", &gone);
+    let ask = |client: &mut Client, line: &str| format!("{line}: {}", shown(&client.say(line)));
+    answers.push(ask(client, "SAVE"));
+    answers.push(ask(client, "BGSAVE"));
+    until("the failure is known", || info(client, "rdb_last_bgsave_status") == "err");
+    for line in
+        ["SET a 1", "GET a", "PING", "DEL a", "PUBLISH c m", "MULTI", "SET a 1", "GET a", "EXEC", "INCR a"]
+    {
+        answers.push(ask(client, line));
+    }
+    client.say("CONFIG SET stop-writes-on-bgsave-error no");
+    answers.push(ask(client, "SET a 1"));
+    client.say("CONFIG SET stop-writes-on-bgsave-error yes");
+    answers.push(ask(client, "SET a 2"));
+    client.run(&["CONFIG", "SET", "dir", &folder]);
+    answers.push(ask(client, "SAVE"));
+    answers.push(ask(client, "SET a 3"));
+    answers
+}
+
+#[test]
+fn nothing_is_written_while_it_cannot_be_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = [("enable-protected-configs", "yes")];
+    let program = Program::redis_in(folder.path(), "7.0", &config);
+    let real_path = folder.path().canonicalize().unwrap();
+    let ours = without_a_disk(&mut program.client(), &real_path);
+    assert!(ours.iter().any(|answer| answer.starts_with("SET a 1: MISCONF")), "{ours:#?}");
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let Some(oracle) = Oracle::start_with(&["--dir", directory, "--enable-protected-configs", "yes"]) else {
+        return;
+    };
+    let theirs = without_a_disk(&mut oracle.client(), folder.path());
+    for (ours, theirs) in ours.iter().zip(&theirs) {
+        assert_eq!(ours, theirs);
+    }
+}
+
+#[test]
+fn a_shutdown_saves_if_it_is_to() {
+    for (how, config, kept) in [
+        ("SHUTDOWN", &[][..], true),
+        ("SHUTDOWN NOSAVE", &[], false),
+        ("SHUTDOWN", &[("save", "")], false),
+        ("SHUTDOWN SAVE", &[("save", "")], true),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program::redis_in(folder.path(), "7.4", config);
+        let mut client = program.client();
+        say(&mut client, "SET a 1", "OK");
+        assert_eq!(client.say(how), Reply::Closed);
+        assert!(program.ended());
+        assert_eq!(folder.path().join(FILE).exists(), kept, "{how} {config:?}");
+    }
+}
+
+#[test]
+fn what_was_flushed_does_not_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    say(&mut client, "SET a 1", "OK");
+    say(&mut client, "SAVE", "OK");
+    say(&mut client, "FLUSHALL", "OK");
+    drop(program);
+    let program = Program::redis_in(folder.path(), "7.4", &[]);
+    say(&mut program.client(), "DBSIZE", "0");
+}
+
+#[test]
+fn an_ephemeral_node_writes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::ephemeral_in(folder.path());
+    let mut client = program.client();
+    say(&mut client, "SET a 1", "OK");
+    say(&mut client, "SAVE", "OK");
+    say(&mut client, "BGSAVE", "Background saving started");
+    until("it is over", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    assert!(program.stop());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_save_under_load_is_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    // Each transaction adds one to all counters: at every moment they are alike.
+    let keys: Vec<String> = (0..2000).map(|number| format!("counter:{number}")).collect();
+    let mut set = vec!["MSET"];
+    keys.iter().for_each(|key| set.extend([key.as_str(), "0"]));
+    client.run(&set);
+    let writer = std::thread::spawn({
+        let (mut client, keys) = (program.client(), keys.clone());
+        move || {
+            for round in 1..40 {
+                let value = round.to_string();
+                let mut set = vec!["MSET"];
+                keys.iter().for_each(|key| set.extend([key.as_str(), value.as_str()]));
+                client.run(&set);
+            }
+        }
+    });
+    let mut saves = 0;
+    while !writer.is_finished() || saves == 0 {
+        say(&mut client, "SAVE", "OK");
+        saves += 1;
+        let other = tempfile::tempdir().unwrap();
+        fs::copy(folder.path().join(FILE), other.path().join(FILE)).unwrap();
+        let copy = Program::redis_in(other.path(), "7.4", &[]);
+        let mut get = vec!["MGET"];
+        get.extend(keys.iter().map(String::as_str));
+        let Reply::Array(values) = copy.client().run(&get) else { panic!("no array") };
+        assert!(values.iter().all(|value| *value == values[0]), "{values:?}");
+    }
+    writer.join().unwrap();
+}
