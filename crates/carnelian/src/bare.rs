@@ -19,7 +19,7 @@ pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
             release: settings.release,
             threads: settings.threads,
             config: settings.config.clone(),
-            directory: (!settings.ephemeral).then(|| std::env::current_dir()).transpose()?,
+            directory: (!settings.ephemeral).then(std::env::current_dir).transpose()?,
         };
         data_plane::run_bare(node, async {
             signals.next().await;
