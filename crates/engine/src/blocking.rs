@@ -372,8 +372,8 @@ fn serve<'a>(
     let result = (waiter.wait.serve)(&mut cx, waiter.args.as_args(), key, &mut reply);
     let mut locked = cx.locked;
     if worker.effects.keep_gone {
-        worker.end_command(waiter.db, waiter.args.as_args());
-        worker.feed(node);
+        worker.end_command(node, waiter.db, waiter.args.as_args());
+        worker.feed(node, true);
     }
     worker.effects.dirty += dirty;
     match result {

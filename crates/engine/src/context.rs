@@ -92,15 +92,22 @@ impl<'s, 'n> Cx<'s, 'n> {
         self.worker.effects.keep_gone
     }
 
-    /// Has this repeated elsewhere instead of the command itself; called several times, all of it.
+    /// Whether the command has changed something by now.
+    #[inline]
+    pub fn has_changed(&self) -> bool {
+        self.worker.effects.dirty > 0
+    }
+
+    /// Has this repeated elsewhere instead of the command itself; called several times, all of it, in this order.
     pub fn repeat(&mut self, args: &[&[u8]]) {
-        self.repeat_for(Audience::all(), args);
+        self.repeat_for(Audience::all(), args.iter().copied());
     }
 
     /// As [`Cx::repeat`], but not by everybody.
-    pub fn repeat_for(&mut self, audience: Audience, args: &[&[u8]]) {
+    pub fn repeat_for<'k>(&mut self, audience: Audience, args: impl ExactSizeIterator<Item = &'k [u8]>) {
         if self.is_repeated() {
-            self.worker.pending.add(audience, self.session.db, args.iter().copied());
+            let Worker { effects, pending, .. } = &mut *self.worker;
+            pending.add(self.node.release, &mut effects.gone, audience, self.session.db, args);
         }
     }
 
@@ -111,10 +118,22 @@ impl<'s, 'n> Cx<'s, 'n> {
         }
     }
 
-    /// Has what follows repeated as one transaction.
-    pub(crate) fn repeat_as_transaction(&mut self) {
+    /// Whether what the command changes is repeated as a part of a transaction.
+    pub fn is_repeated_in_transaction(&self) -> bool {
+        self.worker.pending.is_in_transaction()
+    }
+
+    /// Has what follows repeated as one transaction, until [`Cx::end_transaction`].
+    pub(crate) fn begin_transaction(&mut self) {
         if self.is_repeated() {
             self.worker.pending.begin_transaction();
+        }
+    }
+
+    /// Ends what has been begun with [`Cx::begin_transaction`], by this request.
+    pub(crate) fn end_transaction(&mut self, args: resp::Args) {
+        if self.is_repeated() {
+            self.worker.pending.end_transaction(self.session.db, args.iter());
         }
     }
 

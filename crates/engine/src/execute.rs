@@ -88,14 +88,15 @@ impl Worker {
 
     /// After a command that is repeated elsewhere if it has changed something.
     #[cold]
-    pub(crate) fn end_command(&mut self, db: u32, args: Args) {
-        self.pending.end_command(self.effects.dirty > 0, db, args.iter());
+    pub(crate) fn end_command(&mut self, node: &Node, db: u32, args: Args) {
+        let Effects { gone, dirty, .. } = &mut self.effects;
+        self.pending.end_command(node.release, gone, *dirty > 0, db, args.iter());
     }
 
-    /// Has others repeat what has been brought about.
+    /// Has others repeat what has been brought about, by a command or without one.
     #[cold]
-    pub(crate) fn feed(&mut self, node: &Node) {
-        node.feed.add(node.release, &mut self.effects, &mut self.pending);
+    pub(crate) fn feed(&mut self, node: &Node, is_command: bool) {
+        node.feed.add(node.release, &mut self.effects, &mut self.pending, is_command);
     }
 
     /// The moment at which commands of a session run now.
@@ -507,7 +508,7 @@ fn run(
         write_error(node.stats.worker(worker.id), &error, reply);
     }
     if worker.effects.keep_gone {
-        worker.end_command(session.db, args);
+        worker.end_command(node, session.db, args);
     }
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
     let mut failed = failed;
@@ -551,6 +552,10 @@ pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
     // What follows as soon as it can is done at once: nobody else waits longer for it.
     let offloaded = cx.session.state.contains(State::OFFLOADED);
     cx.session.state.insert(State::OFFLOADED);
+    if cx.is_repeated() {
+        let may_change = !entry.shape.flags.intersects(Flags::READONLY | Flags::ADMIN);
+        cx.worker.pending.begin_queued(node.release, cx.session.db, may_change);
+    }
     let result = (entry.record.handler)(cx, args, reply);
     cx.session.state.set(State::OFFLOADED, offloaded);
     cx.entry = outer;
@@ -566,7 +571,7 @@ pub(crate) fn run_queued(cx: &mut Cx, queued: &Queued, reply: &mut Reply) {
         write_error(node.stats.worker(cx.worker.id), &error, reply);
     }
     if cx.is_repeated() {
-        cx.worker.end_command(cx.session.db, args);
+        cx.worker.end_command(node, cx.session.db, args);
     }
     let took = count(node, cx.worker, entry, failed);
     if took >= cx.worker.notable_ticks {
@@ -673,7 +678,7 @@ pub(crate) fn settle<'a>(
 ) -> Locked<'a> {
     let mut locked = locked;
     if worker.effects.keep_gone {
-        worker.feed(node);
+        worker.feed(node, caller.is_some());
     }
     if !worker.effects.ready.is_empty() {
         locked = blocking::serve_ready(node, locked, worker, moment);

@@ -93,20 +93,61 @@ pub(crate) struct Pending {
     requests: Requests,
     /// Whether the command that runs has said how it is to be repeated.
     said: bool,
-    /// Whether they are those of a transaction.
-    is_transaction: bool,
+    /// The transaction that runs.
+    transaction: Option<Transaction>,
+}
+
+/// A transaction as releases before 7.0 repeat it: `MULTI` and `EXEC` are requests of their own. Later ones put them
+/// around whatever is done together.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Transaction {
+    /// Nothing of it has been repeated.
+    Silent,
+    /// It has begun.
+    Begun,
 }
 
 impl Pending {
-    /// Repeats a request, in a database.
+    /// Repeats a request, in a database. What has `gone` by itself until now comes before it.
     pub(crate) fn add<'a>(
         &mut self,
+        release: Release,
+        gone: &mut Vec<Gone>,
         audience: Audience,
         db: u32,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
+        self.add_gone(release, gone);
+        self.begin_repeating(release, db);
         self.requests.add(audience, db, args);
         self.said = true;
+    }
+
+    /// Repeats what has gone by itself.
+    fn add_gone(&mut self, release: Release, gone: &mut Vec<Gone>) {
+        for Gone { db, key, loss } in gone.drain(..) {
+            let all = Audience::all();
+            self.begin_repeating(release, db);
+            match loss {
+                Loss::Key { lazily } => {
+                    let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
+                    self.requests.add(all, db, [name, &key].into_iter());
+                }
+                Loss::Field(field) => self.requests.add(all, db, [&b"HDEL"[..], &key, &field].into_iter()),
+            }
+        }
+    }
+
+    /// In 6.2 the first request of a transaction has it begin.
+    fn begin_repeating(&mut self, release: Release, db: u32) {
+        if self.transaction == Some(Transaction::Silent) && release == Release::V6_2 {
+            self.begin(db);
+        }
+    }
+
+    fn begin(&mut self, db: u32) {
+        self.transaction = Some(Transaction::Begun);
+        self.requests.add(Audience::all(), db, [&b"MULTI"[..]].into_iter());
     }
 
     /// Does not repeat the command that runs as it is.
@@ -114,27 +155,50 @@ impl Pending {
         self.said = true;
     }
 
+    /// Whether a transaction runs.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        self.transaction.is_some()
+    }
+
     /// Whatever comes now is a part of a transaction.
     pub(crate) fn begin_transaction(&mut self) {
-        self.is_transaction = true;
+        self.transaction = Some(Transaction::Silent);
+    }
+
+    /// Before a command of a transaction. Up to 5.0 one that is not only for reading has it begin, whatever it does.
+    pub(crate) fn begin_queued(&mut self, release: Release, db: u32, may_change: bool) {
+        if may_change && self.transaction == Some(Transaction::Silent) && release < Release::V6_2 {
+            self.begin(db);
+        }
+    }
+
+    /// Ends a transaction, by this request in this database.
+    pub(crate) fn end_transaction<'a>(&mut self, db: u32, args: impl ExactSizeIterator<Item = &'a [u8]>) {
+        if self.transaction.take() == Some(Transaction::Begun) {
+            self.requests.add(Audience::all(), db, args);
+        }
     }
 
     /// Ends a command; if it has changed something and not said how it is to be repeated, it is repeated as it came.
     pub(crate) fn end_command<'a>(
         &mut self,
+        release: Release,
+        gone: &mut Vec<Gone>,
         has_changed: bool,
         db: u32,
         args: impl ExactSizeIterator<Item = &'a [u8]>,
     ) {
         if has_changed && !self.said {
-            self.requests.add(Audience::all(), db, args);
+            self.add(release, gone, Audience::all(), db, args);
+        } else {
+            self.add_gone(release, gone);
         }
         self.said = false;
     }
 
     fn clear(&mut self) {
         self.requests.clear();
-        (self.said, self.is_transaction) = (false, false);
+        (self.said, self.transaction) = (false, None);
     }
 }
 
@@ -160,23 +224,22 @@ impl Feed {
         self.wanted.fetch_and(!audience.bits(), Ordering::Relaxed);
     }
 
-    /// Adds what commands have brought about.
+    /// Adds what a command or a transaction has brought about, or, if `is_command` does not hold, what went by itself
+    /// without any.
     #[cold]
-    pub(crate) fn add(&self, release: Release, effects: &mut Effects, pending: &mut Pending) {
-        // What went by itself went before anything was done with it.
-        let mut went = Requests::default();
-        for Gone { db, key, loss } in effects.gone.drain(..) {
-            let all = Audience::all();
-            match loss {
-                Loss::Key { lazily } => {
-                    let name: &[u8] = if lazily { b"UNLINK" } else { b"DEL" };
-                    went.add(all, db, [name, &key].into_iter());
-                }
-                Loss::Field(field) => went.add(all, db, [&b"HDEL"[..], &key, &field].into_iter()),
-            }
-        }
-        if !went.ops.is_empty() || !pending.requests.ops.is_empty() {
-            self.lines.lock().iter_mut().for_each(|line| line.put(release, &went, pending));
+    pub(crate) fn add(
+        &self,
+        release: Release,
+        effects: &mut Effects,
+        pending: &mut Pending,
+        is_command: bool,
+    ) {
+        pending.add_gone(release, &mut effects.gone);
+        let requests = &pending.requests;
+        if !requests.ops.is_empty() {
+            // Since 7.0 whatever comes of a command is done together, be it of a transaction or not.
+            let together = is_command && release >= Release::V7_0 && requests.ops.len() > 1;
+            self.lines.lock().iter_mut().for_each(|line| line.put(requests, together));
         }
         pending.clear();
     }
@@ -184,34 +247,20 @@ impl Feed {
 
 impl Line {
     /// Tells the tap of these.
-    fn put(&mut self, release: Release, went: &Requests, pending: &Pending) {
+    fn put(&mut self, requests: &Requests, together: bool) {
         let mut out = Reply::default();
-        let (lost, done) = (went.of(self.audience).count(), pending.requests.of(self.audience).count());
-        // Since 7.0 whatever comes together is done together, be it a transaction or not.
-        let all_together = release >= Release::V7_0 && lost + done > 1;
-        let together = all_together || release < Release::V7_0 && pending.is_transaction && done > 0;
-        if all_together {
+        if together {
             write(&mut out, [&b"MULTI"[..]].into_iter());
         }
-        self.copy(went, &mut out);
-        if together && !all_together {
-            // Here the database is selected before the transaction, not in it.
-            pending.requests.of(self.audience).take(1).for_each(|(db, _)| self.select(db, &mut out));
-            write(&mut out, [&b"MULTI"[..]].into_iter());
+        for (db, bytes) in requests.of(self.audience) {
+            self.select(db, &mut out);
+            out.raw(bytes);
         }
-        self.copy(&pending.requests, &mut out);
         if together {
             write(&mut out, [&b"EXEC"[..]].into_iter());
         }
         if !out.is_empty() {
             self.tap.put(out.bytes());
-        }
-    }
-
-    fn copy(&mut self, from: &Requests, out: &mut Reply) {
-        for (db, bytes) in from.of(self.audience) {
-            self.select(db, out);
-            out.raw(bytes);
         }
     }
 
@@ -243,7 +292,7 @@ mod tests {
         }
     }
 
-    /// What replicas and files are told of requests, a word each.
+    /// What replicas and files are told of what two commands bring about, a word each request.
     fn told(
         release: Release,
         is_transaction: bool,
@@ -254,13 +303,19 @@ mod tests {
         for (audience, sink) in [Audience::REPLICAS, Audience::FILE].into_iter().zip(&sinks) {
             feed.lines.lock().push(Line { audience, db: None, tap: Box::new(sink.clone()) });
         }
-        let mut pending = Pending { is_transaction, ..Pending::default() };
-        ops.iter()
-            .for_each(|(audience, db, word)| pending.add(*audience, *db, [word.as_bytes()].into_iter()));
+        let mut pending = Pending::default();
         let mut effects = Effects::default();
         let key = |key: &&str| Gone { db: 0, key: key.as_bytes().into(), loss: Loss::Key { lazily: false } };
         effects.gone = gone.iter().map(key).collect();
-        feed.add(release, &mut effects, &mut pending);
+        if is_transaction {
+            pending.begin_transaction();
+        }
+        for (audience, db, word) in ops {
+            pending.begin_queued(release, *db, true);
+            pending.add(release, &mut effects.gone, *audience, *db, [word.as_bytes()].into_iter());
+        }
+        pending.end_transaction(0, [&b"exec"[..]].into_iter());
+        feed.add(release, &mut effects, &mut pending, true);
         assert!(effects.gone.is_empty() && pending.requests.ops.is_empty());
         sinks.map(|sink| {
             let bytes = sink.0.lock();
@@ -280,11 +335,25 @@ mod tests {
 
     #[test]
     fn what_comes_together_is_done_together() {
-        let one = [(Audience::all(), 1, "a")];
+        let (one, two) =
+            ([(Audience::all(), 1, "a")], [(Audience::all(), 1, "a"), (Audience::REPLICAS, 1, "b")]);
         assert_eq!(told(Release::V7_0, true, &one, &[])[0], "SELECT 1 a");
+        assert_eq!(told(Release::V7_0, true, &two, &[])[0], "MULTI SELECT 1 a b EXEC");
+        assert_eq!(told(Release::V7_0, true, &two, &[])[1], "MULTI SELECT 1 a EXEC");
         assert_eq!(told(Release::V7_0, false, &one, &["k"])[0], "MULTI SELECT 0 DEL k SELECT 1 a EXEC");
-        assert_eq!(told(Release::V6_2, true, &one, &[])[0], "SELECT 1 MULTI a EXEC");
-        assert_eq!(told(Release::V6_2, false, &one, &["k"])[0], "SELECT 0 DEL k SELECT 1 a");
         assert_eq!(told(Release::V7_0, true, &[], &[])[0], "");
+    }
+
+    #[test]
+    fn before_7_0_a_transaction_begins_and_ends_in_its_databases() {
+        let one = [(Audience::all(), 1, "a")];
+        assert_eq!(told(Release::V6_2, true, &one, &[])[0], "SELECT 1 MULTI a SELECT 0 exec");
+        assert_eq!(
+            told(Release::V6_2, true, &one, &["k"])[0],
+            "SELECT 0 MULTI DEL k SELECT 1 a SELECT 0 exec"
+        );
+        assert_eq!(told(Release::V6_2, false, &one, &["k"])[0], "SELECT 0 DEL k SELECT 1 a");
+        assert_eq!(told(Release::V6_2, true, &[], &[])[0], "");
+        assert_eq!(told(Release::V5_0, true, &one, &[])[0], "SELECT 1 MULTI a SELECT 0 exec");
     }
 }

@@ -20,9 +20,14 @@ impl Tap for Taken {
 impl Taken {
     /// From now on, what a node's commands change.
     fn from(caller: &Caller) -> Self {
+        Taken::as_told(caller, Audience::REPLICAS)
+    }
+
+    /// The same, as an audience is told of it.
+    fn as_told(caller: &Caller, audience: Audience) -> Self {
         let (taken, node) = (Taken::default(), &caller.node);
         let held = node.keyspace.lock_blocking(node.keyspace.all());
-        node.feed.attach(&held, Audience::REPLICAS, Box::new(taken.clone()));
+        node.feed.attach(&held, audience, Box::new(taken.clone()));
         taken
     }
 
@@ -64,4 +69,62 @@ fn changes_are_repeated_and_nothing_else() {
         caller.say("GET n");
         assert_eq!(taken.words(), "DEL n ", "{release}");
     }
+}
+
+/// Whether words are those that are wanted, of which `*` is any.
+fn agree(words: &str, wanted: &str) -> bool {
+    let wanted = if wanted == "-" { "" } else { wanted };
+    let (words, wanted) = (words.split_whitespace(), wanted.split_whitespace());
+    words.clone().count() == wanted.clone().count()
+        && words.zip(wanted).all(|(word, wanted)| wanted == "*" || word == wanted)
+}
+
+/// The releases from one to another, as `5.0-7.0`, or one alone.
+fn releases(range: &str) -> Vec<Release> {
+    let (from, to) = range.split_once('-').unwrap_or((range, range));
+    let named = |name: &str| Release::ALL.into_iter().find(|release| release.to_string() == name).unwrap();
+    Release::ALL.into_iter().filter(|release| (named(from)..=named(to)).contains(release)).collect()
+}
+
+#[test]
+fn commands_are_repeated_as_the_release_does() {
+    let mut wrong = Vec::new();
+    let mut forms = 0;
+    for paragraph in include_str!("feed/forms.txt").split("\n\n") {
+        let lines = || paragraph.lines().filter(|line| !line.starts_with('#'));
+        for told in lines().filter(|line| line.starts_with(|first: char| first.is_ascii_digit())) {
+            let (range, wanted) = told.split_once(": ").expect("what is told stands after the releases");
+            let (to_replicas, to_files) = wanted.split_once(" | ").unwrap_or((wanted, wanted));
+            for release in releases(range) {
+                forms += 1;
+                let mut caller = Caller::new(release, &[]).expect("defaults are allowed");
+                let taken =
+                    [Audience::REPLICAS, Audience::FILE].map(|audience| Taken::as_told(&caller, audience));
+                let clear = || taken.iter().for_each(|taken| drop(taken.words()));
+                caller.say("SET begins here");
+                clear();
+                for line in lines() {
+                    match line.split_at(line.len().min(2)) {
+                        ("+ ", line) => {
+                            match line.strip_prefix("PASS ") {
+                                Some(ms) => caller.pass_ms(ms.parse().expect("a time in ms")),
+                                None => drop(caller.say(line)),
+                            }
+                            clear();
+                        }
+                        ("@ ", line) => caller.wait(line),
+                        ("> ", line) => drop(caller.say(line)),
+                        _ => {}
+                    }
+                }
+                for (taken, wanted) in taken.iter().zip([to_replicas, to_files]) {
+                    let words = taken.words();
+                    if !agree(&words, wanted) {
+                        wrong.push(format!("{release}: {paragraph}\n  wanted {wanted}\n  but is {words}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{} of {forms} are wrong", wrong.join("\n\n"), wrong.len());
 }

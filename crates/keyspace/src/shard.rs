@@ -489,11 +489,16 @@ impl Shard {
 
     /// What follows when a key has gone without a command.
     pub(crate) fn gone(&mut self, effects: &mut Effects, db: u32, entry: Entry, event: Event, lazily: bool) {
-        self.notify(effects, event, db, entry.key());
-        self.changed(effects, db, entry.key());
         if effects.keep_gone {
             effects.gone.push(Gone { db, key: entry.key().into(), loss: Loss::Key { lazily } });
         }
+        self.vanished(effects, db, entry, event, lazily);
+    }
+
+    /// As [`Shard::gone`], where others need not be told.
+    fn vanished(&mut self, effects: &mut Effects, db: u32, entry: Entry, event: Event, lazily: bool) {
+        self.notify(effects, event, db, entry.key());
+        self.changed(effects, db, entry.key());
         effects.discard(entry, lazily);
     }
 
@@ -533,8 +538,9 @@ impl Shard {
         effects.expired_fields += removed;
         self.notify(effects, Event(Class::HASH, "hexpired"), db, &key);
         if empty {
+            // Whoever removes its last field has no hash either.
             let entry = self.take(effects, db, place);
-            self.gone(effects, db, entry, Event(Class::GENERIC, "del"), self.params.lazy_expire);
+            self.vanished(effects, db, entry, Event(Class::GENERIC, "del"), self.params.lazy_expire);
             return false;
         }
         self.changed(effects, db, &key);

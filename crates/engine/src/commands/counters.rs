@@ -119,6 +119,9 @@ fn incrbyfloat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Command
     let new = new.ok_or(CommandError::WouldNotBeFinite)?.to_text();
     spot.set_verbatim(new.as_bytes());
     spot.commit(Event(Class::STRING, "incrbyfloat"));
+    // Others may add differently. Before 6.0 they lost the expiry.
+    let all: [&[u8]; 4] = [b"SET", args.at(1), new.as_bytes(), b"KEEPTTL"];
+    cx.repeat(if release.has(v(6, 0, 0)) { &all } else { &all[..3] });
     reply.bulk(new);
     Ok(())
 }

@@ -4,6 +4,7 @@
 //! the long part, and is done elsewhere if the client wants it or nobody should wait for it.
 
 use crate::commands::family;
+use crate::feed::Audience;
 use crate::{BASE, Command, CommandError, Cx, Node, parse};
 use command::{Category, Flags, Former, Group, Release, v};
 use resp::{Args, Reply};
@@ -51,6 +52,10 @@ const MANY_KEYS: usize = 1_000;
 fn flushdb(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let lazily = frees_lazily(cx, args)?;
     flush(cx, cx.session.db, lazily);
+    // From 7.0 on it is repeated even if there was nothing.
+    if cx.release() >= Release::V7_0 {
+        cx.repeat_for(Audience::all(), args.iter());
+    }
     reply.ok();
     Ok(())
 }

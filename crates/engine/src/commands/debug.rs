@@ -373,6 +373,7 @@ fn populate(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
     let (keys, size) = (number(2, 0)?, number(4, 0)? as usize);
     let prefix = args.get(3).unwrap_or(b"key");
     cx.weigh(keys as usize)?;
+    cx.repeat_nothing();
     for number in 0..keys {
         let key = [prefix, b":", Decimal::new(number).as_bytes()].concat();
         let mut value = [b"value:", Decimal::new(number).as_bytes()].concat();

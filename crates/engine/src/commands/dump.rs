@@ -9,7 +9,9 @@ use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v
 use keyspace::{Class, Event, access};
 use rdb::{Limits, payload};
 use resp::{Args, Reply};
+use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
+use structures::number::Decimal;
 
 family!(DUMP, RESTORE, RESTORE_ASKING);
 
@@ -162,6 +164,7 @@ fn restore(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
         // The key would be gone at once.
         if existed {
             spot.commit(Event(Class::GENERIC, "del"));
+            cx.repeat(&[b"DEL", key]);
         } else {
             spot.leave();
         }
@@ -171,6 +174,15 @@ fn restore(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             spot.commit(Event(Class::GENERIC, "restore"));
         } else {
             spot.commit_silently();
+        }
+        if let Some(at_ms) = expire_at_ms.filter(|_| !options.absolute && release >= Release::V7_0)
+            && cx.is_repeated()
+        {
+            let at = Decimal::new(at_ms);
+            let mut request: SmallVec<[&[u8]; 8]> = args.iter().collect();
+            request[2] = at.as_bytes();
+            request.push(b"ABSTTL");
+            cx.repeat(&request);
         }
     }
     reply.ok();

@@ -5,10 +5,12 @@
 
 use crate::commands::family;
 use crate::error::printed;
+use crate::feed::Audience;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
 use resp::{Args, Reply};
+use structures::number::Decimal;
 
 family!(EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT, TTL, PTTL, EXPIRETIME, PEXPIRETIME, PERSIST);
 
@@ -161,12 +163,37 @@ fn expire_key(
         let lazily = spot.params().lazy_expire;
         spot.delete(lazily);
         spot.commit(Event(Class::GENERIC, "del"));
+        cx.repeat(&[deletion(lazily), args.at(1)]);
     } else {
         spot.set_expiry(Some(at_ms));
         spot.commit(Event(Class::GENERIC, "expire"));
+        if cx.is_repeated() && (unit_ms, from_ms) != (MILLISECOND_MS, 0) {
+            repeat_expiry(cx, args, at_ms);
+        }
     }
     reply.integer(changes.into());
     Ok(())
+}
+
+/// How the deletion of a key is repeated.
+pub(super) fn deletion(lazily: bool) -> &'static [u8] {
+    if lazily { b"UNLINK" } else { b"DEL" }
+}
+
+/// Repeats that a key expires as a time in ms. Before 7.0 only files are told so.
+fn repeat_expiry(cx: &mut Cx, args: Args, at_ms: i64) {
+    let at_ms = Decimal::new(at_ms);
+    let as_time = args.iter().enumerate().map(|(index, arg)| match index {
+        0 => &b"PEXPIREAT"[..],
+        2 => at_ms.as_bytes(),
+        _ => arg,
+    });
+    if cx.release() >= Release::V7_0 {
+        cx.repeat_for(Audience::all(), as_time);
+    } else {
+        cx.repeat_for(Audience::REPLICAS, args.iter());
+        cx.repeat_for(Audience::FILE, as_time);
+    }
 }
 
 /// An expiry in ms since the epoch, told in this unit from this time on.

@@ -10,6 +10,7 @@ use crate::{Command, CommandError, Cx, float};
 use command::{Access, Category, Flags, Group, KeySpec, Release, v};
 use resp::{Args, Reply};
 use smallvec::SmallVec;
+use structures::number::Decimal;
 use structures::zset::ZSet;
 
 family!(GEOADD, GEODIST, GEOPOS, GEOHASH);
@@ -89,7 +90,15 @@ fn geoadd(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
     let scores = (first..args.len()).step_by(3).map(place).collect::<Result<SmallVec<[f64; 8]>, _>>()?;
     cx.weigh(scores.len())?;
     let members = args.iter_from(first + 2).step_by(3);
-    add(cx, args.at(1), options, scores.into_iter().zip(members), reply)
+    add(cx, args.at(1), options, scores.iter().copied().zip(members.clone()), reply)?;
+    if cx.is_repeated() && cx.has_changed() {
+        let scores: Vec<Decimal> = scores.iter().map(|&score| Decimal::new(score as i64)).collect();
+        let pairs = scores.iter().zip(members).flat_map(|(score, member)| [score.as_bytes(), member]);
+        let request: Vec<&[u8]> =
+            [&b"zadd"[..]].into_iter().chain(args.slice(1..first).iter()).chain(pairs).collect();
+        cx.repeat(&request);
+    }
+    Ok(())
 }
 
 /// The place whose longitude and latitude are the arguments from number `at` on.

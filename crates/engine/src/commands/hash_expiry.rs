@@ -8,6 +8,7 @@ use command::{Access, Category, Flags, Group, KeySpec, Range, v};
 use keyspace::{Change, Class, Event};
 use resp::{Args, Reply};
 use structures::hash::Hash;
+use structures::number::Decimal;
 
 family!(HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT, HTTL, HPTTL, HEXPIRETIME, HPEXPIRETIME, HPERSIST);
 
@@ -225,7 +226,24 @@ fn hpexpireat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
 }
 
 fn expire(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<(), CommandError> {
-    let (now_ms, name) = (cx.now_ms(), cx.entry.record.name);
+    let (at_ms, changed) = expire_fields(cx, args, clock, reply)?;
+    if at_ms <= cx.now_ms() {
+        changed.into_iter().for_each(|field| cx.repeat(&[b"HDEL", args.at(1), field]));
+    } else if !changed.is_empty() {
+        repeat_expiry(cx, args, clock, at_ms, &changed);
+    }
+    Ok(())
+}
+
+/// Gives fields an expiry, or removes them if it has passed. Gives the expiry, in ms since the epoch, and which fields
+/// have changed, if that is to be repeated elsewhere.
+fn expire_fields<'a>(
+    cx: &mut Cx,
+    args: Args<'a>,
+    clock: Clock,
+    reply: &mut Reply,
+) -> Result<(i64, Vec<&'a [u8]>), CommandError> {
+    let (now_ms, name, repeats) = (cx.now_ms(), cx.entry.record.name, cx.is_repeated());
     cx.weigh(args.len())?;
     let request = || {
         let at_ms = clock.read(args.at(2), now_ms, name)?;
@@ -236,11 +254,12 @@ fn expire(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<()
     let (hash, (at_ms, condition, fields)) = hash_for(cx, args.at(1), request())?;
     let Some(mut hash) = hash else {
         without_hash(fields, reply);
-        return Ok(());
+        return Ok((at_ms, Vec::new()));
     };
     let removes = at_ms <= now_ms;
     hash.make_timed();
     let mut changes = 0;
+    let mut changed = Vec::new();
     reply.array(fields.len());
     for field in fields.iter() {
         let code = match hash.expire_at_ms(field) {
@@ -256,6 +275,9 @@ fn expire(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<()
             }
         };
         changes += u64::from(code > NOT_MET);
+        if repeats && code > NOT_MET {
+            changed.push(field);
+        }
         reply.integer(code);
     }
     if changes == 0 {
@@ -263,7 +285,23 @@ fn expire(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<()
     } else {
         hash.commit_many(Event(Class::HASH, if removes { "hdel" } else { "hexpire" }), changes);
     }
-    Ok(())
+    Ok((at_ms, changed))
+}
+
+/// Repeats that fields expire as a time in ms, of those fields only that have been given it.
+fn repeat_expiry(cx: &mut Cx, args: Args, clock: Clock, at_ms: i64, changed: &[&[u8]]) {
+    let (at, count) = (Decimal::new(at_ms), Decimal::new(changed.len() as i64));
+    let announced_at = args.iter().position(|arg| parse::is_word(arg, "FIELDS")).unwrap_or(0) + 1;
+    let mut request: Vec<&[u8]> =
+        args.slice(0..announced_at + 1).iter().chain(changed.iter().copied()).collect();
+    if request.len() < args.len() {
+        request[announced_at] = count.as_bytes();
+    }
+    if clock.unit_ms != UNIX_MS.unit_ms || clock.from_now {
+        request[0] = b"HPEXPIREAT";
+        request[2] = at.as_bytes();
+    }
+    cx.repeat(&request);
 }
 
 fn httl(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {

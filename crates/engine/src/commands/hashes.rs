@@ -445,6 +445,8 @@ fn hincrbyfloat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Comman
     let limits = hash.params().hash;
     hash.set(args.at(2), new.as_bytes(), Expiry::Keep, &limits);
     hash.commit(Event(Class::HASH, "hincrbyfloat"));
+    // Others may add differently.
+    cx.repeat(&[b"HSET", args.at(1), args.at(2), new.as_bytes()]);
     reply.bulk(new);
     Ok(())
 }

@@ -4,9 +4,10 @@
 //! looks at the keys in the client's order. Of those keys only the ones can have changed since that are held together
 //! with the ready one.
 
-use super::lists::{FROM_TO, MultiPop, Notice, TAKES, pop_first, side, transfer};
+use super::lists::{FROM_TO, MultiPop, Notice, TAKES, pop_first, side, string_at, transfer};
 use crate::blocking::{self, Serve, Wait};
 use crate::commands::family;
+use crate::feed::Audience;
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use resp::{Args, Reply};
@@ -100,6 +101,18 @@ pub static BLMPOP: Command = Command {
     ..BLOCKING
 };
 
+/// How an entry is moved.
+#[derive(Clone, Copy)]
+struct Move {
+    from: Side,
+    to: Side,
+    /// The command that does the same without waiting.
+    name: &'static [u8],
+}
+
+/// How `BRPOPLPUSH` moves an entry.
+const POPS_AND_PUSHES: Move = Move { from: Side::Right, to: Side::Left, name: b"RPOPLPUSH" };
+
 fn pop(cx: &mut Cx, args: Args, reply: &mut Reply, side: Side, serve: Serve) -> Result<(), CommandError> {
     let timeout_ms = blocking::timeout(cx, args.at(args.len() - 1))?;
     pop_or_wait(cx, keys_of_pop(args), side, None, timeout_ms, serve, reply)
@@ -112,13 +125,13 @@ fn keys_of_pop(args: Args) -> Args {
 
 fn brpoplpush(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let timeout_ms = blocking::timeout(cx, args.at(3))?;
-    move_or_wait(cx, args, Side::Right, Side::Left, timeout_ms, serve_brpoplpush, reply)
+    move_or_wait(cx, args, POPS_AND_PUSHES, timeout_ms, serve_brpoplpush, reply)
 }
 
 fn blmove(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let (from, to) = (side(args.at(3))?, side(args.at(4))?);
     let timeout_ms = blocking::timeout(cx, args.at(5))?;
-    move_or_wait(cx, args, from, to, timeout_ms, serve_blmove, reply)
+    move_or_wait(cx, args, Move { from, to, name: b"LMOVE" }, timeout_ms, serve_blmove, reply)
 }
 
 fn blmpop(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
@@ -145,15 +158,19 @@ fn pop_or_wait(
 fn move_or_wait(
     cx: &mut Cx,
     args: Args,
-    from: Side,
-    to: Side,
+    how: Move,
     timeout_ms: Option<i64>,
     serve: Serve,
     reply: &mut Reply,
 ) -> Result<(), CommandError> {
     let (source, destination) = (args.at(1), args.at(2));
     if cx.peek(source).is_some() {
-        return transfer(cx, source, destination, from, to, reply, Notice::Given);
+        transfer(cx, source, destination, how.from, how.to, reply, Notice::Given)?;
+        // Before 6.0 it was repeated as it came: others have what there is to wait for.
+        if cx.release().has(v(6, 0, 0)) {
+            repeat_without_timeout(cx, args, how);
+        }
+        return Ok(());
     }
     if !cx.may_wait {
         // Not the reply of a wait whose time is up: a string would be here.
@@ -184,11 +201,12 @@ fn serve_blmpop(cx: &mut Cx, args: Args, key: &[u8], reply: &mut Reply) -> Resul
 }
 
 fn serve_brpoplpush(cx: &mut Cx, args: Args, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
-    serve_move(cx, args, key, Side::Right, Side::Left, reply)
+    serve_move(cx, args, key, POPS_AND_PUSHES, reply)
 }
 
 fn serve_blmove(cx: &mut Cx, args: Args, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
-    serve_move(cx, args, key, side(args.at(3))?, side(args.at(4))?, reply)
+    let how = Move { from: side(args.at(3))?, to: side(args.at(4))?, name: b"LMOVE" };
+    serve_move(cx, args, key, how, reply)
 }
 
 fn serve_pop(
@@ -213,15 +231,45 @@ fn serve_move(
     cx: &mut Cx,
     args: Args,
     ready: &[u8],
-    from: Side,
-    to: Side,
+    how: Move,
     reply: &mut Reply,
 ) -> Result<bool, CommandError> {
     if cx.peek_object::<List>(ready).is_none() {
         return Ok(false);
     }
-    transfer(cx, ready, args.at(2), from, to, reply, notice(cx))?;
+    let before = reply.len();
+    transfer(cx, ready, args.at(2), how.from, how.to, reply, notice(cx))?;
+    if !cx.is_repeated() {
+        return Ok(true);
+    }
+    match cx.release() {
+        Release::V3_0 | Release::V4_0 | Release::V5_0 => {
+            cx.repeat(&[b"RPOP", ready]);
+            cx.repeat(&[b"LPUSH", args.at(2), string_at(reply, before)]);
+        }
+        // Up to 7.0 the sides are not told in the client's words.
+        release if !release.has(v(7, 2, 0)) && args.len() > 4 => {
+            cx.repeat(&[how.name, ready, args.at(2), word_of(how.from), word_of(how.to)]);
+        }
+        _ => repeat_without_timeout(cx, args, how),
+    }
     Ok(true)
+}
+
+/// Repeats a command that has not waited, or has been served, as one that does not wait.
+fn repeat_without_timeout(cx: &mut Cx, args: Args, how: Move) {
+    let rest = args.slice(0..args.len() - 1);
+    cx.repeat_for(
+        Audience::all(),
+        rest.iter().enumerate().map(|(index, arg)| if index == 0 { how.name } else { arg }),
+    );
+}
+
+fn word_of(side: Side) -> &'static [u8] {
+    match side {
+        Side::Left => b"left",
+        Side::Right => b"right",
+    }
 }
 
 /// Whether it is published that a client which has waited is served.

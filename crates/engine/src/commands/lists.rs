@@ -5,7 +5,7 @@
 //!
 //! Not here: the commands that wait for entries, which are in [`super::list_blocking`].
 
-use crate::commands::{bulk, family};
+use crate::commands::{bulk, bulks, family};
 use crate::context::Scales;
 use crate::parse::{self, integer, is_word};
 use crate::{BASE, Command, CommandError, Cx};
@@ -14,6 +14,7 @@ use keyspace::{Change, Class, Event};
 use resp::{Args, Reply};
 use std::iter::once;
 use structures::list::{Growth, List, Side};
+use structures::number::Decimal;
 use structures::packed::Item;
 
 family!(
@@ -307,7 +308,9 @@ fn pop(cx: &mut Cx, args: Args, reply: &mut Reply, side: Side) -> Result<(), Com
             list.leave();
             reply.array(0);
         }
-        Some(count) => pop_many(list, side, count, scales, reply, Notice::Given)?,
+        Some(count) => {
+            pop_many(list, side, count, scales, reply, Notice::Given)?;
+        }
     }
     Ok(())
 }
@@ -578,19 +581,26 @@ pub(super) fn pop_first<'k>(
         let Some(mut list) = cx.change_existing::<List>(key)? else { continue };
         reply.array(2);
         reply.bulk(key);
+        let name: &[u8] = if side == Side::Left { b"LPOP" } else { b"RPOP" };
         match count {
             None => {
                 list.pop(side, |item| bulk(reply, item));
                 commit_taken(list, side, 1, notice);
+                cx.repeat(&[name, key]);
             }
-            Some(count) => pop_many(list, side, count, scales, reply, notice)?,
+            Some(count) => {
+                let taken = pop_many(list, side, count, scales, reply, notice)?;
+                if cx.is_repeated() {
+                    cx.repeat(&[name, key, Decimal::new(taken as i64).as_bytes()]);
+                }
+            }
         }
         return Ok(true);
     }
     Ok(false)
 }
 
-/// Takes up to `count` entries; the reply is an array of them.
+/// Takes up to `count` entries; the reply is an array of them. Gives how many.
 fn pop_many(
     mut list: Change<List>,
     side: Side,
@@ -598,7 +608,7 @@ fn pop_many(
     scales: Scales,
     reply: &mut Reply,
     notice: Notice,
-) -> Result<(), CommandError> {
+) -> Result<usize, CommandError> {
     let len = list.len();
     let count = count.min(len);
     if let Err(error) = scales.weigh(count) {
@@ -617,7 +627,7 @@ fn pop_many(
         }
     }
     commit_taken(list, side, count as u64, notice);
-    Ok(())
+    Ok(count)
 }
 
 /// Moves an entry from one end of a list to an end of another, or of the same; the reply is the entry, or nil if there
@@ -638,7 +648,7 @@ pub(super) fn transfer(
     let before = reply.len();
     if source == destination {
         list.pop(from, |item| bulk(reply, item));
-        list.push(to, last_bulk(reply, before));
+        list.push(to, string_at(reply, before));
         list.event(pushed(to));
         commit_taken(list, from, 1, notice);
         return Ok(());
@@ -649,7 +659,7 @@ pub(super) fn transfer(
     }
     list.leave();
     // Its own bytes in the reply are the only copy of the entry that is needed.
-    let value = last_bulk(reply, before);
+    let value = string_at(reply, before);
     let mut list = cx.change::<List>(destination)?;
     let (entries, params) = list.parts();
     entries.grow(params.list, Growth::of(once(value)), |entries| entries.push(to, value));
@@ -660,11 +670,9 @@ pub(super) fn transfer(
     Ok(())
 }
 
-/// The bytes of the string that a reply ends with, and that begins at `at`.
-fn last_bulk(reply: &Reply, at: usize) -> &[u8] {
-    let bytes = &reply.bytes()[at..];
-    let header = bytes.iter().position(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-    &bytes[header..bytes.len() - 2]
+/// The string of a reply that begins at `at`.
+pub(super) fn string_at(reply: &Reply, at: usize) -> &[u8] {
+    bulks(&reply.bytes()[at..]).next().unwrap_or_default()
 }
 
 /// Ends a change that has removed entries from one end.
@@ -752,11 +760,11 @@ mod tests {
     }
 
     #[test]
-    fn the_last_string_of_a_reply_is_found() {
+    fn the_string_of_a_reply_is_found() {
         let mut reply = Reply::default();
         reply.bulk(b"before");
         let at = reply.len();
         reply.bulk(b"a\r\nb\r\n");
-        assert_eq!(last_bulk(&reply, at), b"a\r\nb\r\n");
+        assert_eq!(string_at(&reply, at), b"a\r\nb\r\n");
     }
 }

@@ -115,6 +115,21 @@ pub(crate) fn bulk(reply: &mut Reply, item: Item) {
     }
 }
 
+/// The strings that a part of a reply consists of.
+pub(crate) fn bulks(reply: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = reply;
+    std::iter::from_fn(move || {
+        let header = rest.iter().position(|&byte| byte == b'\n')?;
+        debug_assert_eq!(rest[0], b'$', "only strings are looked for");
+        // The reply is our own: its lengths are true.
+        let digits = &rest[1..header - 1];
+        let len = digits.iter().fold(0, |len, digit| 10 * len + usize::from(digit - b'0'));
+        let (string, after) = rest[header + 1..].split_at(len);
+        rest = &after[2..];
+        Some(string)
+    })
+}
+
 /// Writes the reply of a `HELP` subcommand: how the others are called, and what they do.
 pub(crate) fn help(reply: &mut Reply, container: &str, subcommands: &[(&str, &str)]) {
     reply.array(3 + 2 * subcommands.len());

@@ -1,6 +1,7 @@
 //! Publish and subscribe.
 
 use crate::commands::{family, help};
+use crate::feed::Audience;
 use crate::pubsub::{Kind, Own};
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Flags, Former, Group, KeySpec, Range, Refusal, Release, v};
@@ -226,6 +227,7 @@ fn publish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     let mut messages = Vec::new();
     let own = Own { id: cx.session.client.id, messages: &mut messages };
     let receivers = cx.node.pubsub.publish(args.at(1), args.at(2), Some(own));
+    cx.repeat_for(Audience::REPLICAS, args.iter());
     reply.raw(&messages);
     reply.count(receivers);
     Ok(())
@@ -235,6 +237,7 @@ fn spublish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
     let mut messages = Vec::new();
     let own = Own { id: cx.session.client.id, messages: &mut messages };
     let receivers = cx.node.pubsub.publish_in_shard(args.at(1), args.at(2), Some(own));
+    cx.repeat_for(Audience::REPLICAS, args.iter());
     reply.raw(&messages);
     reply.count(receivers);
     Ok(())

@@ -4,7 +4,8 @@
 //! came, large ones have none. Intersections, unions and differences stand in [`set_algebra`](super::set_algebra),
 //! `SSCAN` in [`scan`](super::scan).
 
-use crate::commands::{bulk, family};
+use crate::commands::expiry::deletion;
+use crate::commands::{bulk, bulks, family};
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
@@ -290,8 +291,12 @@ fn spop(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         return Ok(());
     };
     let mut draw = set.draws();
+    let before = reply.len();
     set.pop(&mut draw, |item| bulk(reply, item));
     set.commit(Event(Class::SET, "spop"));
+    if cx.is_repeated() {
+        bulks(&reply.bytes()[before..]).for_each(|member| cx.repeat(&[b"SREM", args.at(1), member]));
+    }
     Ok(())
 }
 
@@ -327,13 +332,42 @@ fn pop_many(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
         spot.commit_many(Event(Class::GENERIC, "del"), len as u64);
         // A set that goes as a whole is read as by SUNION, and counts as a hit, as observed on redis 7.0.
         cx.effects().hits += 1;
+        let lazily = lazily && cx.release().has(v(7, 2, 0));
+        cx.repeat(&[deletion(lazily), args.at(1)]);
     } else {
+        let before = reply.len();
         let mut set = spot.object::<Set>()?;
         let mut draw = set.draws();
         set.pop_many(count, &mut draw, |item| bulk(reply, item));
         set.commit_many(Event(Class::SET, "spop"), count as u64);
+        if cx.is_repeated() {
+            repeat_removal(cx, args.at(1), &reply.bytes()[before..]);
+        }
     }
     Ok(())
+}
+
+/// Repeats that members have been removed, which are the strings of a reply.
+fn repeat_removal(cx: &mut Cx, key: &[u8], reply: &[u8]) {
+    /// So many members go by one request, from 7.2 on.
+    const TOGETHER: usize = 1024;
+    let release = cx.release();
+    let together = if release.has(v(7, 2, 0)) { TOGETHER } else { 1 };
+    // From 5.0 on several requests are a transaction, which the stream sees to from 7.0 on.
+    let wraps = matches!(release, Release::V5_0 | Release::V6_2)
+        && bulks(reply).nth(1).is_some()
+        && !cx.is_repeated_in_transaction();
+    if wraps {
+        cx.repeat(&[b"MULTI"]);
+    }
+    let mut members = bulks(reply).peekable();
+    while members.peek().is_some() {
+        let request: Vec<&[u8]> = [b"SREM", key].into_iter().chain(members.by_ref().take(together)).collect();
+        cx.repeat(&request);
+    }
+    if wraps {
+        cx.repeat(&[b"EXEC"]);
+    }
 }
 
 fn srandmember(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {

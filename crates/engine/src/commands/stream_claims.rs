@@ -1,6 +1,6 @@
 //! Consumer groups of streams: taking over entries that others have been given and have not acknowledged.
 
-use super::stream_reads::{CREATE_CONSUMER, find_or_create};
+use super::stream_reads::{CREATE_CONSUMER, Claimed, find_or_create, repeat_group_id};
 use super::streams::{NONDETERMINISTIC, RANDOM_BEFORE_7, STREAM, id, ids, start, write_entry};
 use crate::commands::family;
 use crate::error::printed;
@@ -68,6 +68,19 @@ struct Claim<'a> {
     consumer: Option<ConsumerId>,
     created: bool,
     changes: u64,
+    /// What is to be repeated elsewhere, if anything is.
+    repeated: Option<Vec<Repeated<'a>>>,
+}
+
+/// What has become of an entry that was pending.
+struct Repeated<'a> {
+    id: StreamId,
+    /// The id as it came; else it is written in full.
+    text: Option<&'a [u8]>,
+    /// Whose it was, unless it has been taken over.
+    owner: Option<Box<[u8]>>,
+    delivered_ms: i64,
+    deliveries: u64,
 }
 
 /// What has become of an entry.
@@ -95,6 +108,7 @@ impl<'a> Claim<'a> {
             consumer: None,
             created: false,
             changes: 0,
+            repeated: cx.is_repeated().then(Vec::new),
         })
     }
 
@@ -116,14 +130,26 @@ impl<'a> Claim<'a> {
     }
 
     /// Takes over an entry, if that may be, and writes it.
-    fn take(&mut self, reply: &mut Reply, entries: &Entries, group: &mut Group, id: StreamId) -> Outcome {
+    fn take(
+        &mut self,
+        reply: &mut Reply,
+        entries: &Entries,
+        group: &mut Group,
+        id: StreamId,
+        text: Option<&'a [u8]>,
+    ) -> Outcome {
         let entry = entries.get(id);
         let pending = group.pending(id).copied();
         // From 7.0 on what is no more does not stay pending.
         if entry.is_none() && self.release.has(v(7, 0, 0)) {
-            if !group.acknowledge(id) {
-                return Outcome::Skipped;
+            let Some(own) = pending else { return Outcome::Skipped };
+            if let Some(repeated) = &mut self.repeated {
+                // Elsewhere it is claimed by whose it was, and found to be no more.
+                let owner = Some(group.consumer_at(own.consumer).name().into());
+                let Pending { delivered_ms, deliveries, .. } = own;
+                repeated.push(Repeated { id, text, owner, delivered_ms, deliveries });
             }
+            group.acknowledge(id);
             self.changes += 1;
             return Outcome::Gone;
         }
@@ -140,6 +166,10 @@ impl<'a> Claim<'a> {
         group.assign(Pending { id, delivered_ms: self.delivered_ms, deliveries, consumer });
         group.activate(consumer, self.now_ms);
         self.changes += 1;
+        if let Some(repeated) = &mut self.repeated {
+            let delivered_ms = self.delivered_ms;
+            repeated.push(Repeated { id, text, owner: None, delivered_ms, deliveries });
+        }
         match entry {
             _ if self.just_id => reply.bulk(id.text()),
             Some(entry) => write_entry(reply, entry),
@@ -153,6 +183,22 @@ impl<'a> Claim<'a> {
         match self.changes + u64::from(self.created) {
             0 => change.leave(),
             changes => change.commit_aside(&[CREATE_CONSUMER][..usize::from(notified)], changes),
+        }
+    }
+
+    /// Repeats what has become of each entry; `read_to` is up to where the group has read, `moved` whether that is new.
+    fn repeat(&self, cx: &mut Cx, args: Args, read_to: (StreamId, Option<u64>), moved: bool) {
+        let Some(repeated) = &self.repeated else { return };
+        let (key, group) = (args.at(1), args.at(2));
+        let (last_id, entries_read) = read_to;
+        cx.repeat_nothing();
+        for Repeated { id, text, owner, delivered_ms, deliveries } in repeated {
+            let consumer = owner.as_deref().unwrap_or(self.name);
+            let claimed = Claimed { consumer, delivered_ms: *delivered_ms, deliveries: *deliveries, last_id };
+            claimed.repeat(cx, key, group, text.unwrap_or(id.text().as_ref()));
+        }
+        if moved && repeated.is_empty() {
+            repeat_group_id(cx, key, group, last_id, entries_read);
         }
     }
 }
@@ -174,19 +220,23 @@ fn xclaim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
     let claimed = ids(args.iter_from(5).take(count))?;
     let Some(mut change) = cx.change_existing::<Stream>(args.at(1))? else { return Ok(()) };
     let place = reply.defer();
-    let mut written = 0;
+    let (mut written, mut read_to, mut moved) = (0, (StreamId::MIN, None), false);
     if let Some((entries, mut group)) = change.open(args.at(2)) {
         if last_id > group.last_id() {
             let entries_read = group.entries_read();
             group.set_last_id(last_id, entries_read);
             claim.changes += 1;
+            moved = true;
         }
         claim.begin(&mut group);
-        for id in claimed {
-            written += usize::from(claim.take(reply, entries, &mut group, id) == Outcome::Claimed);
+        for (id, text) in claimed.into_iter().zip(args.iter_from(5)) {
+            let outcome = claim.take(reply, entries, &mut group, id, Some(text));
+            written += usize::from(outcome == Outcome::Claimed);
         }
+        read_to = (group.last_id(), group.entries_read());
     }
     claim.end(change);
+    claim.repeat(cx, args, read_to, moved);
     reply.deferred_array(place, written);
     Ok(())
 }
@@ -257,6 +307,7 @@ fn xautoclaim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
     let tells_gone = claim.release.has(v(7, 0, 0));
     reply.array(if tells_gone { 3 } else { 2 });
     let mut gone = SmallVec::<[StreamId; 8]>::new();
+    let mut read_to = (StreamId::MIN, None);
     if let Some((entries, mut group)) = change.open(args.at(2)) {
         claim.begin(&mut group);
         let mut body = Reply::new(reply.protocol());
@@ -264,7 +315,7 @@ fn xautoclaim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
         let mut next = group.pending_from(from).next().map(|pending| pending.id);
         while let Some(id) = next.filter(|_| attempts > 0 && count > 0) {
             attempts -= 1;
-            match claim.take(&mut body, entries, &mut group, id) {
+            match claim.take(&mut body, entries, &mut group, id, None) {
                 Outcome::Skipped => {}
                 Outcome::Claimed => {
                     written += 1;
@@ -280,8 +331,10 @@ fn xautoclaim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
         reply.bulk(next.unwrap_or(StreamId::MIN).text());
         reply.array(written);
         reply.raw(body.bytes());
+        read_to = (group.last_id(), group.entries_read());
     }
     claim.end(change);
+    claim.repeat(cx, args, read_to, false);
     if tells_gone {
         reply.array(gone.len());
         gone.iter().for_each(|id| reply.bulk(id.text()));

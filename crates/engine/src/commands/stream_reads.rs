@@ -14,6 +14,7 @@ use command::{Access, Category, Find, Flags, Former, KeySpec, Range, Release, v}
 use keyspace::{Class, Event};
 use resp::{Args, Deferred, OwnedArgs, Reply};
 use smallvec::SmallVec;
+use structures::number::Decimal;
 use structures::stream::{ConsumerId, Entries, Group, Pending, Stream, StreamId};
 
 family!(XREAD, XREADGROUP);
@@ -292,6 +293,8 @@ enum From {
 fn xreadgroup(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let reading = Reading::parse(cx, args, true)?;
     let Some((group, consumer)) = reading.group else { return Err(CommandError::MissingGroup) };
+    // It is repeated as what it hands out.
+    cx.repeat_nothing();
     let (scales, release) = (cx.scales(), cx.release());
     let mut starts = SmallVec::<[From; 8]>::new();
     let mut most = 0;
@@ -334,6 +337,7 @@ fn no_group_to_read(key: &[u8], group: &[u8]) -> CommandError {
 fn serve_xreadgroup(cx: &mut Cx, args: Args, key: &[u8], reply: &mut Reply) -> Result<bool, CommandError> {
     let reading = Reading::parse(cx, args, true)?;
     let Some((group, _)) = reading.group else { return Ok(false) };
+    cx.repeat_nothing();
     let count = reading.count_after_wait(cx);
     let ready = reading.ready(cx, key);
     for (key, _) in &ready {
@@ -382,8 +386,9 @@ fn read_group(
     waited: bool,
     reply: &mut Reply,
 ) -> Result<bool, CommandError> {
-    let (release, now_ms) = (cx.release(), cx.now_ms());
-    let Some((group, consumer)) = reading.group else { return Ok(false) };
+    let (release, now_ms, repeats) = (cx.release(), cx.now_ms(), cx.is_repeated());
+    let Some((group_name, consumer_name)) = reading.group else { return Ok(false) };
+    let (group, consumer) = (group_name, consumer_name);
     let has_new = cx.peek_object::<Stream>(key).is_some_and(|stream| {
         stream.group(group).is_some_and(|group| has_after(cx, stream.entries(), group.last_id(), waited))
     });
@@ -399,21 +404,41 @@ fn read_group(
     };
     let (consumer, created) = find_or_create(&mut group, consumer, now_ms);
     group.see(consumer, now_ms);
+    let mut delivered = Vec::new();
     if served {
         write_stream(reply, key);
         match start {
             From::New => {
                 let delivery = Delivery { consumer, no_ack: reading.no_ack, now_ms, count };
-                delivery.write_new(reply, entries, &mut group);
+                let note = |id| {
+                    if repeats {
+                        delivered.push(id);
+                    }
+                };
+                delivery.write_new(reply, entries, &mut group, note);
             }
             From::History(after) => write_history(reply, entries, &mut group, consumer, after, count, now_ms),
         }
     }
+    let (last_id, entries_read) = (group.last_id(), group.entries_read());
     drop(group);
     let notified = created && release.has(v(7, 0, 0));
     match u64::from(served) + u64::from(created) {
         0 => change.leave(),
         changes => change.commit_aside(&[CREATE_CONSUMER][..usize::from(notified)], changes),
+    }
+    if repeats {
+        // Elsewhere a consumer comes into being with what it claims.
+        if created && reading.no_ack && release.has(v(6, 2, 0)) {
+            cx.repeat(&[b"XGROUP", b"CREATECONSUMER", key, group_name, consumer_name]);
+        }
+        for &id in delivered.iter().filter(|_| !reading.no_ack) {
+            let claim = Claimed { consumer: consumer_name, delivered_ms: now_ms, deliveries: 1, last_id: id };
+            claim.repeat(cx, key, group_name, id.text().as_ref());
+        }
+        if !delivered.is_empty() && (reading.no_ack || release.has(v(7, 2, 0))) {
+            repeat_group_id(cx, key, group_name, last_id, entries_read);
+        }
     }
     Ok(served)
 }
@@ -426,6 +451,51 @@ pub(super) fn find_or_create(group: &mut Group, name: &[u8], now_ms: i64) -> (Co
     }
 }
 
+/// That an entry is pending, as it is repeated elsewhere.
+pub(super) struct Claimed<'a> {
+    pub(super) consumer: &'a [u8],
+    pub(super) delivered_ms: i64,
+    pub(super) deliveries: u64,
+    /// Up to where the group has read.
+    pub(super) last_id: StreamId,
+}
+
+impl Claimed<'_> {
+    pub(super) fn repeat(&self, cx: &mut Cx, key: &[u8], group: &[u8], id: &[u8]) {
+        let (time, count) = (Decimal::new(self.delivered_ms), Decimal::new(self.deliveries as i64));
+        let last_id = self.last_id.text();
+        cx.repeat(&[
+            b"XCLAIM",
+            key,
+            group,
+            self.consumer,
+            b"0",
+            id,
+            b"TIME",
+            time.as_bytes(),
+            b"RETRYCOUNT",
+            count.as_bytes(),
+            b"FORCE",
+            b"JUSTID",
+            b"LASTID",
+            last_id.as_ref(),
+        ]);
+    }
+}
+
+/// Repeats up to where a group has read.
+pub(super) fn repeat_group_id(
+    cx: &mut Cx,
+    key: &[u8],
+    group: &[u8],
+    last_id: StreamId,
+    entries_read: Option<u64>,
+) {
+    let (id, read) = (last_id.text(), Decimal::new(entries_read.map_or(-1, |read| read as i64)));
+    let all: [&[u8]; 7] = [b"XGROUP", b"SETID", key, group, id.as_ref(), b"ENTRIESREAD", read.as_bytes()];
+    cx.repeat(if cx.release().has(v(7, 0, 0)) { &all } else { &all[..5] });
+}
+
 /// How entries are delivered.
 struct Delivery {
     consumer: ConsumerId,
@@ -435,8 +505,14 @@ struct Delivery {
 }
 
 impl Delivery {
-    /// Writes entries that no consumer of the group has been given.
-    fn write_new(&self, reply: &mut Reply, entries: &Entries, group: &mut Group) {
+    /// Writes entries that no consumer of the group has been given; `note` is told of each.
+    fn write_new(
+        &self,
+        reply: &mut Reply,
+        entries: &Entries,
+        group: &mut Group,
+        mut note: impl FnMut(StreamId),
+    ) {
         let Some(from) = group.last_id().next() else { return reply.array(0) };
         let place = reply.defer();
         let mut written = 0;
@@ -445,6 +521,7 @@ impl Delivery {
             group.advance(entries, id);
             write_entry(reply, entry);
             written += 1;
+            note(id);
             if !self.no_ack {
                 // It may be pending already: the group may have been set back.
                 group.assign(Pending {

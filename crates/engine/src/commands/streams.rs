@@ -11,6 +11,7 @@ use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v
 use keyspace::{Class, Event, Params};
 use resp::{Args, Reply};
 use smallvec::SmallVec;
+use structures::number::Decimal;
 use structures::stream::{Bound, Entries, Entry, NodeLimits, Stream, StreamId, Trim};
 
 family!(XADD, XLEN, XRANGE, XREVRANGE, XDEL, XTRIM, XSETID);
@@ -171,6 +172,8 @@ struct Options {
     bound: Option<Bound>,
     approximate: bool,
     limit: Option<i64>,
+    /// The number of the argument that is the bound.
+    bound_at: usize,
     /// The number of the first argument that is no option.
     end: usize,
 }
@@ -230,6 +233,7 @@ impl Options {
             value = next;
         }
         self.bound = Some(parse(value)?);
+        self.bound_at = self.end;
         self.end += 1;
         Ok(())
     }
@@ -243,6 +247,41 @@ impl Options {
             _ if self.limit.is_some() && !self.approximate => Err(CommandError::TrimLimitExact),
             _ => Ok(()),
         }
+    }
+
+    /// The bound that trims others exactly as a stream has been trimmed approximately.
+    fn exact_bound(&self, entries: &Entries) -> Option<Bound> {
+        match self.bound? {
+            _ if !self.approximate => None,
+            Bound::Len(_) => Some(Bound::Len(entries.len() as u64)),
+            // That of the first node: entries that have been deleted count.
+            Bound::Id(_) => Some(Bound::Id(entries.nodes().next().map_or(StreamId::MAX, |(id, _)| id))),
+        }
+    }
+
+    /// Has a request repeated with an exact bound and with the id that was chosen, if any.
+    fn repeat(&self, cx: &mut Cx, args: Args, exact: Option<Bound>, chosen: Option<StreamId>) {
+        let id = chosen.map(StreamId::text);
+        let (len, first);
+        let mut request: SmallVec<[&[u8]; 16]> = args.iter().collect();
+        if let Some(id) = &id {
+            request[self.end] = id.as_ref();
+        }
+        match exact {
+            Some(Bound::Len(entries)) => {
+                len = Decimal::new(entries as i64);
+                request[self.bound_at] = len.as_bytes();
+            }
+            Some(Bound::Id(id)) => {
+                first = id.text();
+                request[self.bound_at] = first.as_ref();
+            }
+            None => {}
+        }
+        if exact.is_some() {
+            request[self.bound_at - 1] = b"=";
+        }
+        cx.repeat(&request);
     }
 
     /// How to trim a stream.
@@ -293,8 +332,14 @@ fn xadd(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         }
     };
     let trimmed = options.trim(release, params).is_some_and(|trim| stream.entries_mut().trim(&trim) > 0);
+    let exact = options.exact_bound(stream.entries());
     let events = [Event(Class::STREAM, "xadd"), Event(Class::STREAM, "xtrim")];
     change.commit_all(&events[..1 + usize::from(trimmed)], 1);
+    // Before 7.0 ids are repeated in full.
+    let chosen = !(release >= Release::V7_0 && matches!(new_id, NewId::Given(_)));
+    if cx.is_repeated() && (chosen || exact.is_some()) {
+        options.repeat(cx, args, exact, chosen.then_some(id));
+    }
     reply.bulk(id.text());
     Ok(())
 }
@@ -382,7 +427,11 @@ fn xtrim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     }
     let trimmed = trim.map_or(0, |trim| stream.entries_mut().trim(&trim));
     if trimmed > 0 {
+        let exact = options.exact_bound(stream.entries());
         change.commit_many(Event(Class::STREAM, "xtrim"), trimmed as u64);
+        if exact.is_some() && cx.is_repeated() {
+            options.repeat(cx, args, exact, None);
+        }
     } else {
         change.leave();
     }

@@ -6,13 +6,17 @@
 //! Not here: numbers in strings (see [`counters`](super::counters)), bits in strings (see [`bitmaps`](super::bitmaps)
 //! and [`bitfield`](super::bitfield)), and what two strings have in common (see [`lcs`](super::lcs)).
 
+use crate::commands::expiry::deletion;
 use crate::commands::family;
+use crate::feed::Audience;
 use crate::parse::is_word;
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, Untold, Version, v};
 use keyspace::{Class, Event, Spot};
 use resp::{Args, Reply};
+use smallvec::SmallVec;
 use std::sync::atomic::Ordering;
+use structures::number::Decimal;
 use structures::packed::Item as Text;
 
 family!(
@@ -290,10 +294,57 @@ fn set_with_options(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Co
         spot.set_expiry(expire_at_ms);
     }
     commit_set(spot, expire_at_ms.is_some());
+    if cx.is_repeated() {
+        match (expiry, expire_at_ms) {
+            (Some(expiry), Some(at_ms)) => repeat_expiring(cx, args, args.at(2), expiry.unit, at_ms),
+            _ => repeat_set(cx, args, get),
+        }
+    }
     if !get {
         reply.ok();
     }
     Ok(())
+}
+
+/// Repeats a `SET` with options that do not make the key expire.
+fn repeat_set(cx: &mut Cx, args: Args, get: bool) {
+    match cx.release() {
+        Release::V4_0 | Release::V5_0 => {
+            // Files are not told of the conditions either.
+            cx.repeat_for(Audience::REPLICAS, args.iter());
+            cx.repeat_for(Audience::FILE, args.slice(0..3).iter());
+        }
+        _ if get => {
+            let is_kept = |(index, arg): &(usize, &[u8])| *index < 3 || !is_word(arg, "GET");
+            let kept = args.iter().enumerate().filter(is_kept).map(|(_, arg)| arg);
+            cx.repeat_for(Audience::all(), kept.collect::<SmallVec<[&[u8]; 8]>>().into_iter());
+        }
+        _ => {}
+    }
+}
+
+/// Repeats that a string has been set that expires at a time in ms, as a client has said in a unit.
+fn repeat_expiring(cx: &mut Cx, args: Args, value: &[u8], unit: Unit, at_ms: i64) {
+    let (release, key, at) = (cx.release(), args.at(1), Decimal::new(at_ms));
+    let as_time = [b"SET", key, value, b"PXAT", at.as_bytes()];
+    let is_time = unit.absolute && !unit.seconds;
+    match release {
+        // Files were told of `SETEX` by the time, and of `SET` with an expiry as it came.
+        Release::V3_0 if args.len() > 4 => {}
+        Release::V3_0 | Release::V4_0 | Release::V5_0 => {
+            cx.repeat_for(Audience::REPLICAS, args.iter());
+            let name = if args.len() > 4 { args.at(0) } else { b"SET" };
+            cx.repeat_for(Audience::FILE, [name, key, value].into_iter());
+            cx.repeat_for(Audience::FILE, [b"PEXPIREAT", key, at.as_bytes()].into_iter());
+        }
+        Release::V6_2 if !unit.absolute => {
+            let left = Decimal::new(at_ms - cx.now_ms());
+            cx.repeat_for(Audience::REPLICAS, [b"SET", key, value, b"PX", left.as_bytes()].into_iter());
+            cx.repeat_for(Audience::FILE, as_time.into_iter());
+        }
+        Release::V7_4 if is_time => {}
+        _ => cx.repeat(&as_time),
+    }
 }
 
 /// Ends the setting of a string.
@@ -333,6 +384,9 @@ fn set_expiring(cx: &mut Cx, args: Args, reply: &mut Reply, unit: Unit) -> Resul
     spot.set_text(args.at(3));
     spot.set_expiry(Some(expire_at_ms));
     commit_set(spot, true);
+    if cx.is_repeated() {
+        repeat_expiring(cx, args, args.at(3), unit, expire_at_ms);
+    }
     reply.ok();
     Ok(())
 }
@@ -343,6 +397,9 @@ fn getset(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
     spot.set_text(args.at(2));
     spot.set_expiry(None);
     spot.commit(SET_EVENT);
+    if cx.release().has(v(6, 2, 0)) {
+        cx.repeat(&[b"SET", args.at(1), args.at(2)]);
+    }
     Ok(())
 }
 
@@ -372,14 +429,27 @@ fn getex(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
             let lazily = spot.params().lazy_expire;
             spot.delete(lazily);
             spot.commit(Event(Class::GENERIC, "del"));
+            cx.repeat(&[deletion(lazily), key]);
         }
-        Some(_) => {
+        Some(at_ms) => {
             spot.set_expiry(expire_at_ms);
             spot.commit(Event(Class::GENERIC, "expire"));
+            if cx.is_repeated() {
+                let at = Decimal::new(at_ms);
+                let is_left = expiry.is_some_and(|expiry| !expiry.unit.absolute);
+                if is_left && cx.release() < Release::V7_0 {
+                    let left = Decimal::new(at_ms - now_ms);
+                    cx.repeat_for(Audience::REPLICAS, [b"PEXPIRE", key, left.as_bytes()].into_iter());
+                    cx.repeat_for(Audience::FILE, [b"PEXPIREAT", key, at.as_bytes()].into_iter());
+                } else {
+                    cx.repeat(&[b"PEXPIREAT", key, at.as_bytes()]);
+                }
+            }
         }
         None if persist && spot.entry().is_some_and(|entry| entry.expire_at_ms().is_some()) => {
             spot.set_expiry(None);
             spot.commit(Event(Class::GENERIC, "persist"));
+            cx.repeat(&[b"PERSIST", key]);
         }
         None => spot.leave(),
     }
@@ -391,10 +461,12 @@ fn getdel(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
     let found = text.is_some();
     bulk(reply, text);
     if found {
+        let knows_lazy = !cx.release().has(v(7, 2, 0));
         let mut spot = cx.spot(args.at(1));
-        let lazily = spot.params().lazy_user_del;
+        let lazily = spot.params().lazy_user_del && knows_lazy;
         spot.delete(lazily);
         spot.commit(Event(Class::GENERIC, "del"));
+        cx.repeat(&[deletion(lazily), args.at(1)]);
     }
     Ok(())
 }

@@ -116,7 +116,7 @@ fn multi(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn exec(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+fn exec(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let Some(multi) = cx.session.set_multi(None) else { return Err(CommandError::ExecWithoutMulti) };
     let broken = is_broken(cx);
     cx.session.unwatch(&mut cx.locked);
@@ -132,10 +132,11 @@ fn exec(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
         return Ok(());
     }
     reply.array(queue.len());
-    cx.repeat_as_transaction();
+    cx.begin_transaction();
     // Commands inside do not wait: their time is up at once.
     cx.may_wait = false;
     queue.iter().for_each(|queued| run_queued(cx, queued, reply));
+    cx.end_transaction(args);
     Ok(())
 }
 

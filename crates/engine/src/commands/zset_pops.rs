@@ -13,6 +13,7 @@ use crate::{Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, KeySpec, Range, Release, v};
 use keyspace::{Change, Class, Event};
 use resp::{Args, Reply};
+use structures::number::Decimal;
 use structures::packed::Item;
 use structures::zset::ZSet;
 
@@ -161,7 +162,9 @@ fn pop(cx: &mut Cx, args: Args, reply: &mut Reply, end: End) -> Result<(), Comma
             change.leave();
             reply.array(0);
         }
-        Some(change) => take(change, args.at(1), end, count, shape, members, scales, reply)?,
+        Some(change) => {
+            take(change, args.at(1), end, count, shape, members, scales, reply)?;
+        }
     }
     Ok(())
 }
@@ -281,15 +284,20 @@ fn take_first<'k>(
 ) -> Result<bool, CommandError> {
     let (members, scales) = (Members::new(cx, true), cx.scales());
     for key in keys {
-        if let Some(change) = cx.change_existing::<ZSet>(key)? {
-            take(change, key, end, count, shape, members, scales, reply)?;
-            return Ok(true);
+        let Some(change) = cx.change_existing::<ZSet>(key)? else { continue };
+        let taken = take(change, key, end, count, shape, members, scales, reply)?;
+        let name: &[u8] = if end == End::Min { b"ZPOPMIN" } else { b"ZPOPMAX" };
+        match shape {
+            _ if !cx.is_repeated() => {}
+            Shape::KeyedPairs => cx.repeat(&[name, key, Decimal::new(taken as i64).as_bytes()]),
+            _ => cx.repeat(&[name, key]),
         }
+        return Ok(true);
     }
     Ok(false)
 }
 
-/// Takes up to `count` members, at least one.
+/// Takes up to `count` members, at least one. Gives how many.
 #[allow(clippy::too_many_arguments, reason = "they are what six commands differ in")]
 fn take(
     mut change: Change<ZSet>,
@@ -300,7 +308,7 @@ fn take(
     members: Members,
     scales: Scales,
     reply: &mut Reply,
-) -> Result<(), CommandError> {
+) -> Result<usize, CommandError> {
     let len = change.len();
     let count = count.min(len);
     if let Err(error) = scales.weigh(count) {
@@ -340,7 +348,7 @@ fn take(
         }
     };
     change.commit_many(Event(Class::ZSET, name), count as u64);
-    Ok(())
+    Ok(count)
 }
 
 #[cfg(test)]

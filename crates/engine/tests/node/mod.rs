@@ -114,6 +114,20 @@ impl Caller {
         self.call(&line.split_whitespace().collect::<Vec<_>>())
     }
 
+    /// Has another client run a command of words, for which it has to wait.
+    pub(crate) fn wait(&mut self, line: &str) {
+        let address = ([127, 0, 0, 1], 6379).into();
+        let id = self.node.clients.next_id();
+        let client = Arc::new(Client::new(id, 9, ([127, 0, 0, 1], 5001).into(), address, 0));
+        let mut session = Session::new(client);
+        session.begin(&self.node);
+        let args = OwnedArgs::new(line.split_whitespace().map(str::as_bytes));
+        let mut reply = Reply::new(session.protocol);
+        self.worker.begin(&self.node);
+        let step = execute(&self.node, &mut self.worker, &mut session, args.as_args(), &mut reply);
+        assert!(matches!(step, Step::Blocked(_)), "{line} does not wait: {step:?}");
+    }
+
     /// The strings of an array that a command answers.
     pub(crate) fn strings(&mut self, args: &[&str]) -> Vec<String> {
         let reply = self.call(args);
