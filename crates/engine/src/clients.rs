@@ -30,6 +30,10 @@ bitflags::bitflags! {
         const NO_TOUCH = 1 << 6;
         /// `c`: ends after its reply.
         const CLOSING = 1 << 7;
+        /// `S`: gets the stream of changes.
+        const REPLICA = 1 << 8;
+        /// `M`: sends the stream of changes.
+        const MASTER = 1 << 9;
     }
 }
 

@@ -754,6 +754,33 @@ pub enum CommandError {
     /// A blocked client is unblocked by `CLIENT UNBLOCK ... ERROR`.
     #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
     Unblocked,
+    /// A write that needs more replicas than there are, up to 4.0.
+    #[error("NOREPLICAS Not enough good slaves to write.")]
+    TooFewReplicas4,
+    /// The same from 5.0 on.
+    #[error("NOREPLICAS Not enough good replicas to write.")]
+    TooFewReplicas,
+    /// A write to a replica, up to 4.0.
+    #[error("READONLY You can't write against a read only slave.")]
+    ReadOnly4,
+    /// The same from 5.0 on.
+    #[error("READONLY You can't write against a read only replica.")]
+    ReadOnly,
+    /// A replica that has lost its master, and tells nothing that may be old, up to 4.0.
+    #[error("MASTERDOWN Link with MASTER is down and slave-serve-stale-data is set to 'no'.")]
+    MasterDown4,
+    /// The same from 5.0 on.
+    #[error("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")]
+    MasterDown,
+    /// An option of `REPLCONF` that there is not.
+    #[error("ERR Unrecognized REPLCONF option: {0}")]
+    ReplconfOption(Box<str>),
+    /// An address that is too long to be one.
+    #[error("ERR REPLCONF ip-address provided by replica instance is too long: {0} bytes")]
+    ReplicaAddress(usize),
+    /// A replica asks for a stream that the node does not get itself.
+    #[error("NOMASTERLINK Can't SYNC while not connected with my master")]
+    NoMasterLink,
     /// The work is too long to be done while others wait: it is to be done elsewhere. Clients never see this.
     #[error("ERR the command was to be run elsewhere")]
     Offload,

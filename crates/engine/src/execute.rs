@@ -37,6 +37,8 @@ pub enum Step {
     Contended(usize),
     /// Run the request again where no other connection waits for the thread.
     Offload,
+    /// The client is a replica, which gets the stream of changes from now on.
+    Replicate,
     /// Wait until the command is served or its time is up.
     Blocked(Arc<Waiter>),
     /// Wait until the pause is over, at this time in ms since the epoch at the latest; then try the request again.
@@ -249,7 +251,9 @@ fn check(
             _ => CommandError::Subscribed5,
         });
     }
-    if gates.contains(Gates::MAXMEMORY) {
+    let leaves_memory =
+        gates.contains(Gates::FOLLOWS) && node.settings.replica_ignores_maxmemory.load(Ordering::Relaxed);
+    if gates.contains(Gates::MAXMEMORY) && !leaves_memory {
         match make_room(node, worker, state.contains(State::OFFLOADED)) {
             Room::Enough => {}
             Room::Later => return Ok(Some(Step::Offload)),
@@ -263,6 +267,9 @@ fn check(
     if gates.contains(Gates::UNSAVED) && (entry.is(Flags::NEEDS_DISK) || writes(session, entry)) {
         let is_late = node.release >= Release::V7_0;
         return Err(if is_late { CommandError::Unsaved7 } else { CommandError::Unsaved6 });
+    }
+    if gates.intersects(Gates::FOLLOWS | Gates::REPLICAS) && !state.contains(State::MASTER) {
+        check_role(node, worker, session, entry)?;
     }
     if gates.contains(Gates::LOADING)
         && !(entry.is(Flags::LOADING) && all_queued(session, entry, Flags::LOADING))
@@ -310,6 +317,28 @@ fn writes(session: &Session, entry: &Entry) -> bool {
 fn all_queued(session: &Session, entry: &Entry, flags: Flags) -> bool {
     let queued = |multi: &Multi| multi.queue.iter().all(|queued| queued.entry.is(flags));
     !entry.is(Flags::RUNS_QUEUE) || session.multi.as_deref().is_none_or(queued)
+}
+
+/// Whether a command may run on a node that follows a master, or needs replicas.
+fn check_role(node: &Node, worker: &Worker, session: &Session, entry: &Entry) -> Result<(), CommandError> {
+    let (writes, is_old) = (writes(session, entry), node.release < Release::V5_0);
+    if !node.follows() {
+        let needs = node.settings.needs_replicas().filter(|_| writes);
+        let lacks = needs.is_some_and(|(least, lag_s)| node.replicas.good(worker.now_ms, lag_s) < least);
+        return match lacks {
+            false => Ok(()),
+            true if is_old => Err(CommandError::TooFewReplicas4),
+            true => Err(CommandError::TooFewReplicas),
+        };
+    }
+    if writes && node.settings.replica_is_read_only.load(Ordering::Relaxed) {
+        return Err(if is_old { CommandError::ReadOnly4 } else { CommandError::ReadOnly });
+    }
+    let is_stale = !node.master.is_up() && !node.settings.serves_stale.load(Ordering::Relaxed);
+    if is_stale && !(entry.is(Flags::STALE) && all_queued(session, entry, Flags::STALE)) {
+        return Err(if is_old { CommandError::MasterDown4 } else { CommandError::MasterDown });
+    }
+    Ok(())
 }
 
 /// Whether monitors are shown a command.
@@ -530,8 +559,9 @@ fn run(
         reply.set_protocol(session.protocol);
     }
     mute(session, reply, before);
-    if session.state.contains(State::CLOSING) {
-        return Step::Close;
+    if session.state.intersects(State::CLOSING | State::REPLICA) {
+        let closes = session.state.contains(State::CLOSING);
+        return if closes { Step::Close } else { Step::Replicate };
     }
     match waiter {
         Some(waiter) => Step::Blocked(waiter),

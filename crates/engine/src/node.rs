@@ -6,9 +6,11 @@ use crate::configuration::{BadParameter, Configuration};
 use crate::feed::Feed;
 use crate::host::Host;
 use crate::latency::{self, Latency};
+use crate::master::Master;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
+use crate::replicas::Replicas;
 use crate::saving::Saving;
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
@@ -18,6 +20,7 @@ use command::Release;
 use keyspace::{Keyspace, Shard};
 use parking_lot::Mutex;
 use rdb::Library;
+use replication::Id;
 use sha1::{Digest, Sha1};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +44,10 @@ bitflags::bitflags! {
         const LOADING = 1 << 3;
         /// Keys could not be saved, and nothing is to be written until they can.
         const UNSAVED = 1 << 4;
+        /// The node follows a master.
+        const FOLLOWS = 1 << 5;
+        /// Writes need so many replicas.
+        const REPLICAS = 1 << 6;
     }
 }
 
@@ -79,6 +86,10 @@ pub struct Node {
     pub waiters: Waiters,
     /// The stream of changes.
     pub feed: Feed,
+    /// Its replicas, and what they get of the stream.
+    pub replicas: Arc<Replicas>,
+    /// The master that it follows, if it does.
+    pub master: Master,
     /// Channels and those who listen.
     pub pubsub: PubSub,
     /// Clients that see all commands.
@@ -108,6 +119,8 @@ pub struct Node {
     /// What it takes without keys and clients, in bytes.
     startup_bytes: usize,
     gates: AtomicU32,
+    /// The streams that it has begun.
+    streams: AtomicU32,
     /// Ticks in a microsecond, rather too few than too many.
     ticks_per_us: u64,
     /// When the host has been asked to let keys expire, in ms since the epoch.
@@ -136,6 +149,8 @@ impl Node {
             clients: Clients::default(),
             waiters: Waiters::default(),
             feed: Feed::default(),
+            replicas: Arc::new(Replicas::new(Id::NONE)),
+            master: Master::default(),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),
             pause: Pause::default(),
@@ -152,9 +167,11 @@ impl Node {
             host,
             names,
             gates: AtomicU32::new(0),
+            streams: AtomicU32::new(0),
             ticks_per_us,
             expire_at_ms: AtomicI64::new(i64::MAX),
         };
+        node.replicas.rename(node.new_stream_id());
         node.configuration.apply(&node);
         Ok(node)
     }
@@ -219,6 +236,23 @@ impl Node {
             digest.update(part);
         }
         digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// An id for a stream that it begins.
+    pub(crate) fn new_stream_id(&self) -> Id {
+        let number = self.streams.fetch_add(1, Ordering::Relaxed);
+        Id::parse(self.identity(&format!("stream {number}")).as_bytes()).expect("identities are ids")
+    }
+
+    /// Puts up or takes down the gate for writes that need replicas.
+    pub(crate) fn gate_writes_by_replicas(&self) {
+        self.set_gates(Gates::REPLICAS, self.settings.needs_replicas().is_some());
+    }
+
+    /// Whether the node follows a master.
+    #[inline]
+    pub fn follows(&self) -> bool {
+        self.gates().contains(Gates::FOLLOWS)
     }
 
     /// Limits the memory in use, in bytes; zero for no limit.

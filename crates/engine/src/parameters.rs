@@ -196,7 +196,10 @@ pub static RECORDS: &[Parameter] = &[
         name: "client-output-buffer-limit",
         kind: Kind::Special(&OUTPUT_LIMITS),
         default: "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-        apply: |node, value| node.settings.limit_output(value.numbers()),
+        apply: |node, value| {
+            node.settings.limit_output(value.numbers());
+            node.replicas.limit(node.settings.output_limits[2].hard_bytes.load(Relaxed));
+        },
         ..BASE
     },
     Parameter {
@@ -633,6 +636,10 @@ pub static RECORDS: &[Parameter] = &[
         renamed: Some(("min-slaves-max-lag", v(5, 0, 0))),
         kind: INTEGER,
         default: "10",
+        apply: |node, value| {
+            node.settings.most_lag_s.store(value.number() as u32, Relaxed);
+            node.gate_writes_by_replicas();
+        },
         ..BASE
     },
     Parameter {
@@ -640,6 +647,10 @@ pub static RECORDS: &[Parameter] = &[
         renamed: Some(("min-slaves-to-write", v(5, 0, 0))),
         kind: INTEGER,
         default: "0",
+        apply: |node, value| {
+            node.settings.least_replicas.store(value.number() as u32, Relaxed);
+            node.gate_writes_by_replicas();
+        },
         ..BASE
     },
     Parameter { name: "no-appendfsync-on-rewrite", kind: SWITCH, default: "no", ..BASE },
@@ -731,6 +742,7 @@ pub static RECORDS: &[Parameter] = &[
         kind: Kind::Memory { min: 1, max: LONG },
         default: "1048576",
         adopt: |_, value| Ok(Value::Memory(value.number().max(16 << 10))),
+        apply: |node, value| node.replicas.keep(value.number()),
         ..BASE
     },
     Parameter { name: "repl-backlog-ttl", kind: COUNT, default: "3600", ..BASE },
@@ -793,6 +805,7 @@ pub static RECORDS: &[Parameter] = &[
         since: v(5, 0, 0),
         kind: SWITCH,
         default: "yes",
+        apply: |node, value| node.settings.replica_ignores_maxmemory.store(value.is_on(), Relaxed),
         ..BASE
     },
     Parameter {
@@ -815,6 +828,7 @@ pub static RECORDS: &[Parameter] = &[
         renamed: Some(("slave-read-only", v(5, 0, 0))),
         kind: SWITCH,
         default: "yes",
+        apply: |node, value| node.settings.replica_is_read_only.store(value.is_on(), Relaxed),
         ..BASE
     },
     Parameter {
@@ -822,6 +836,7 @@ pub static RECORDS: &[Parameter] = &[
         renamed: Some(("slave-serve-stale-data", v(5, 0, 0))),
         kind: SWITCH,
         default: "yes",
+        apply: |node, value| node.settings.serves_stale.store(value.is_on(), Relaxed),
         ..BASE
     },
     Parameter {

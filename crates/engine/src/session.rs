@@ -7,6 +7,7 @@ use crate::pubsub::Kind;
 use crate::table::{self, Entry, Names};
 use keyspace::interest::Watch;
 use keyspace::{Locked, ShardSet};
+use replication::Replica;
 use resp::{OwnedArgs, Protocol};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -36,6 +37,10 @@ bitflags::bitflags! {
         const NO_TOUCH = 1 << 8;
         /// The client sees all commands, and sends none.
         const MONITOR = 1 << 9;
+        /// The client is a replica: it gets the stream of changes.
+        const REPLICA = 1 << 10;
+        /// The client is the master, whose stream of changes is followed.
+        const MASTER = 1 << 11;
     }
 }
 
@@ -56,6 +61,8 @@ pub struct Session {
     pub watching: Option<Box<Watching>>,
     /// What the client listens to, by kind.
     pub subscriptions: Option<Box<[ChannelNames; 3]>>,
+    /// What the client has said of itself as a replica.
+    pub replica: Option<Box<Replica>>,
     /// The command of the last request, and its name as the client wrote it.
     last: Option<(&'static Entry, LastName)>,
 }
@@ -134,6 +141,7 @@ impl Session {
             multi: None,
             watching: None,
             subscriptions: None,
+            replica: None,
             last: None,
         }
     }

@@ -47,9 +47,19 @@ pub struct Settings {
     pub query_buffer_bytes: AtomicU64,
     /// The password of the default user (`requirepass`).
     pub password: RwLock<Option<Box<[u8]>>>,
-    /// How many bytes of replies wait for a client before it is closed, for normal clients and for those that listen
-    /// to channels (`client-output-buffer-limit`).
-    pub output_limits: [OutputLimit; 2],
+    /// Whether clients may not write to a replica (`replica-read-only`).
+    pub replica_is_read_only: AtomicBool,
+    /// Whether a replica tells what it has while it has lost its master (`replica-serve-stale-data`).
+    pub serves_stale: AtomicBool,
+    /// Whether a replica leaves it to its master to evict keys (`replica-ignore-maxmemory`).
+    pub replica_ignores_maxmemory: AtomicBool,
+    /// How many replicas writes need, if any (`min-replicas-to-write`).
+    pub least_replicas: AtomicU32,
+    /// For how long nothing may have been heard of them, in s (`min-replicas-max-lag`).
+    pub most_lag_s: AtomicU32,
+    /// How many bytes of replies wait for a client before it is closed, for normal clients, for those that listen to
+    /// channels, and for replicas (`client-output-buffer-limit`).
+    pub output_limits: [OutputLimit; 3],
 }
 
 /// How many bytes of replies may wait for a client.
@@ -115,11 +125,21 @@ impl Default for Settings {
             protected_configs: Guard::default(),
             query_buffer_bytes: AtomicU64::new(1 << 30),
             password: RwLock::new(None),
+            replica_is_read_only: AtomicBool::new(true),
+            serves_stale: AtomicBool::new(true),
+            replica_ignores_maxmemory: AtomicBool::new(true),
+            least_replicas: AtomicU32::new(0),
+            most_lag_s: AtomicU32::new(10),
             output_limits: [
                 OutputLimit::default(),
                 OutputLimit {
                     hard_bytes: AtomicU64::new(32 << 20),
                     soft_bytes: AtomicU64::new(8 << 20),
+                    soft_s: AtomicU64::new(60),
+                },
+                OutputLimit {
+                    hard_bytes: AtomicU64::new(256 << 20),
+                    soft_bytes: AtomicU64::new(64 << 20),
                     soft_s: AtomicU64::new(60),
                 },
             ],
@@ -138,6 +158,14 @@ impl Settings {
         }
     }
 
+    /// How many replicas writes need, and for how long nothing may have been heard of them, in s; nothing if they need
+    /// none.
+    pub fn needs_replicas(&self) -> Option<(usize, i64)> {
+        let least = self.least_replicas.load(Ordering::Relaxed) as usize;
+        let lag_s = i64::from(self.most_lag_s.load(Ordering::Relaxed));
+        (least > 0 && lag_s > 0).then_some((least, lag_s))
+    }
+
     /// The number of databases.
     #[inline]
     pub fn databases(&self) -> u32 {
@@ -152,8 +180,8 @@ impl Settings {
     /// Sets how many bytes of replies may wait: hard limit, soft limit and seconds for normal clients, for replicas, and
     /// for those that listen to channels.
     pub fn limit_output(&self, numbers: &[i64]) {
-        // There are no replicas yet.
-        for (limit, numbers) in self.output_limits.iter().zip(numbers.chunks_exact(3).step_by(2)) {
+        let [normal, listeners, replicas] = &self.output_limits;
+        for (limit, numbers) in [normal, replicas, listeners].into_iter().zip(numbers.chunks_exact(3)) {
             for (place, number) in
                 [&limit.hard_bytes, &limit.soft_bytes, &limit.soft_s].into_iter().zip(numbers)
             {

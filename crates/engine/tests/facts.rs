@@ -26,11 +26,8 @@ const ABSENT: &[&str] = &[
     "migrate",
     // Replication.
     "failover",
-    "psync",
-    "replconf",
     "replicaof",
     "slaveof",
-    "sync",
     "waitaof",
     // Scripts and functions.
     "fcall",

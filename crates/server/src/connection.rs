@@ -6,6 +6,7 @@
 
 use crate::clock::Clock;
 use crate::offload::{self, Numbers};
+use crate::sync::Syncs;
 use command::Release;
 use engine::blocking::{self, Waiter};
 use engine::clients::Marks;
@@ -24,6 +25,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
+
+mod replica;
 
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 64 * 1024;
@@ -95,6 +98,7 @@ pub(crate) struct Place {
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Arc<Clock>,
     pub(crate) numbers: Arc<Numbers>,
+    pub(crate) syncs: Arc<Syncs>,
 }
 
 /// A connection; see the module.
@@ -110,6 +114,8 @@ struct Connection {
     /// Replies that have not been sent, from `sent` on.
     output: Vec<u8>,
     sent: usize,
+    /// Whether the client is a replica that gets the stream of changes.
+    is_replica: bool,
     /// Whether what is to be sent waits for others to be served first.
     is_held_back: bool,
     /// Since when more replies wait than the soft limit allows, in ms since the epoch.
@@ -135,6 +141,8 @@ enum Next {
     Contended(usize),
     /// Run a command elsewhere.
     Offload(OwnedArgs),
+    /// Send the stream of changes until the connection ends.
+    Replicate,
     /// Wait for keys.
     Blocked(Arc<Waiter>),
     /// Wait until a pause is over, at this time in ms since the epoch at the latest.
@@ -179,11 +187,16 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         input: Vec::new(),
         output: Vec::new(),
         sent: 0,
+        is_replica: false,
         is_held_back: false,
         soft_since_ms: None,
     };
     // However the connection ends, there is nobody left to tell.
     let _ = connection.run().await;
+    let client_id = connection.client.id;
+    if connection.is_replica || connection.wants_stream() {
+        node.replicas.leave(client_id, connection.place.clock.wall_ms());
+    }
     match &mut connection.session {
         Some(session) => {
             while let Err(shard) = session.leave(&node) {
@@ -228,6 +241,7 @@ impl Connection {
                 Next::Offload(args) => self.offload(args).await?,
                 Next::Blocked(waiter) => self.wait_for_keys(waiter).await?,
                 Next::Paused(until_ms) => self.wait_for_pause(until_ms).await?,
+                Next::Replicate => return self.serve_replica().await,
                 Next::Broken(_) | Next::Close => return self.flush().await,
             };
         }
@@ -391,6 +405,7 @@ impl Connection {
                     Step::Done => Some((after, Next::Process)),
                     Step::Close => Some((after, Next::Close)),
                     Step::Contended(shard) => Some((here, Next::Contended(shard))),
+                    Step::Replicate => Some((after, Next::Replicate)),
                     Step::Offload => Some((after, Next::Offload(args.to_owned()))),
                     Step::Blocked(waiter) => Some((after, Next::Blocked(waiter))),
                     Step::Paused(until_ms) => Some((here, Next::Paused(until_ms))),
@@ -424,6 +439,9 @@ impl Connection {
         stats.writes.add(u64::from(!replies.is_empty()));
         if self.client.is_killed() {
             // Who kills a client, or itself, does not want it to be told.
+            return (taken, Err(killed()));
+        }
+        if self.is_out_of_turn(&replies) {
             return (taken, Err(killed()));
         }
         if matches!(next, Next::Read) && self.output.is_empty() && !replies.is_empty() {
@@ -550,6 +568,7 @@ impl Connection {
         Ok(match step {
             Step::Blocked(waiter) => Next::Blocked(waiter),
             Step::Close => Next::Close,
+            Step::Replicate => Next::Replicate,
             _ => Next::Process,
         })
     }

@@ -9,6 +9,7 @@ mod host;
 pub mod node;
 mod offload;
 mod process;
+mod sync;
 pub mod workers;
 
 pub use clock::Clock;

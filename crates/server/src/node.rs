@@ -104,6 +104,7 @@ impl Running {
             node: Arc::clone(&node),
             clock: Arc::clone(clock),
             numbers: Arc::clone(workers.numbers()),
+            syncs: Arc::default(),
         };
         let accepting = workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
         Ok(Running { node, host, address, stop, accepting, loaded })

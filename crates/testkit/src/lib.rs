@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod program;
+pub mod proxy;
 pub mod reply;
 pub mod rng;
 pub mod scenario;
@@ -11,5 +12,6 @@ pub mod template;
 
 pub use client::Client;
 pub use program::{Oracle, Program, redis_program, redis_tool};
+pub use proxy::Proxy;
 pub use reply::Reply;
 pub use rng::Rng;

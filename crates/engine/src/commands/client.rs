@@ -300,7 +300,12 @@ impl Type {
     }
 
     fn of(client: &Client) -> Type {
-        if client.marks().contains(Marks::PUBSUB) { Type::PubSub } else { Type::Normal }
+        match client.marks() {
+            marks if marks.contains(Marks::MASTER) => Type::Master,
+            marks if marks.contains(Marks::REPLICA) => Type::Replica,
+            marks if marks.contains(Marks::PUBSUB) => Type::PubSub,
+            _ => Type::Normal,
+        }
     }
 }
 
@@ -393,7 +398,9 @@ fn describe(node: &Node, client: &Client, now_ms: i64) -> String {
     let marks = client.marks();
     let names = client.names.lock();
     let letters = [
+        (Marks::REPLICA, 'S'),
         (Marks::MONITOR, 'O'),
+        (Marks::MASTER, 'M'),
         (Marks::PUBSUB, 'P'),
         (Marks::MULTI, 'x'),
         (Marks::BLOCKED, 'b'),

@@ -1,12 +1,73 @@
-//! What clients ask of replication. There are no replicas yet, and so none acknowledges anything.
+//! Replication, as replicas and clients ask for it.
+//!
+//! A replica says what it is (`REPLCONF`) and asks for the stream (`PSYNC`, in the old way `SYNC`); from then on its
+//! connection gets it, and says from time to time how far it has come.
 
 use crate::blocking::{self, Wait};
 use crate::commands::family;
+use crate::parse::is_word;
+use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Category, Flags, Former, Group, Release, v};
+use replication::{Capabilities, Id, Replica};
 use resp::{Args, Reply};
 
-family!(WAIT);
+family!(PSYNC, SYNC, REPLCONF, WAIT);
+
+/// The longest address that a replica may give, in bytes.
+const ADDRESS: usize = 255;
+
+/// `PSYNC replicationid offset [FAILOVER]`: where the stream goes on, and then the stream.
+pub static PSYNC: Command = Command {
+    name: "psync",
+    summary: "Asks for the stream of changes from some place on.",
+    since: v(2, 8, 0),
+    group: Group::Server,
+    arity: -3,
+    syntax: "replicationid offset:int",
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::NO_ASYNC_LOADING).union(Flags::NO_MULTI),
+    former: &[
+        Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING.union(Flags::NO_MULTI)),
+        Former::before(Release::V6_2).with(Flags::READONLY).arity(3),
+    ],
+    handler: psync,
+    ..BASE
+};
+
+/// `SYNC`: a snapshot of all keys, and then the stream.
+pub static SYNC: Command = Command {
+    name: "sync",
+    summary: "Asks for all keys and the stream of changes.",
+    arity: 1,
+    syntax: "",
+    since: v(1, 0, 0),
+    handler: sync,
+    former: &[
+        Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING.union(Flags::NO_MULTI)),
+        Former::before(Release::V6_2).with(Flags::READONLY),
+    ],
+    ..PSYNC
+};
+
+/// `REPLCONF option value ...`: OK; nothing where the option says how far a replica is.
+pub static REPLCONF: Command = Command {
+    name: "replconf",
+    summary: "Tells what a replica is, and how far it has come.",
+    since: v(3, 0, 0),
+    group: Group::Server,
+    arity: -1,
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::LOADING)
+        .union(Flags::STALE)
+        .union(Flags::ALLOW_BUSY),
+    former: &[
+        Former::before(Release::V7_0).without(Flags::ALLOW_BUSY),
+        Former::before(Release::V4_0).with(Flags::READONLY),
+    ],
+    handler: replconf,
+    ..BASE
+};
 
 /// `WAIT numreplicas timeout`: how many replicas have acknowledged what the client has written.
 pub static WAIT: Command = Command {
@@ -36,5 +97,81 @@ fn wait(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         return Ok(());
     }
     cx.wait(Wait::for_time(timeout_ms, |reply| reply.integer(0)), reply);
+    Ok(())
+}
+
+fn psync(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if cx.session.state.contains(State::REPLICA) {
+        return Ok(());
+    }
+    let next = parse::integer(args.at(2))?;
+    let resumed = Id::parse(args.at(1)).zip(u64::try_from(next).ok()).and_then(|(id, next)| {
+        let replica = cx.session.replica.get_or_insert_default();
+        cx.node.replicas.resume(&cx.session.client, replica, id, next, cx.moment.now_ms)
+    });
+    let Some(id) = resumed else {
+        if args.at(1) != b"?" {
+            cx.node.replicas.refused();
+        }
+        admit(cx);
+        return Ok(());
+    };
+    let understands = |replica: &Replica| replica.capabilities.contains(Capabilities::PSYNC2);
+    if cx.session.replica.as_deref().is_some_and(understands) {
+        reply.status(format!("CONTINUE {id}"));
+    } else {
+        reply.status("CONTINUE");
+    }
+    cx.session.state.insert(State::REPLICA);
+    Ok(())
+}
+
+fn sync(cx: &mut Cx, _: Args, _: &mut Reply) -> Result<(), CommandError> {
+    if !cx.session.state.contains(State::REPLICA) {
+        cx.session.replica.get_or_insert_default().is_old = true;
+        admit(cx);
+    }
+    Ok(())
+}
+
+/// Has the client sent all keys, and then the stream.
+fn admit(cx: &mut Cx) {
+    let replica = cx.session.replica.get_or_insert_default();
+    cx.node.replicas.admit(&cx.session.client, replica, cx.moment.now_ms);
+    cx.session.state.insert(State::REPLICA);
+}
+
+fn replconf(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if args.len().is_multiple_of(2) {
+        return Err(CommandError::Syntax);
+    }
+    for at in (1..args.len()).step_by(2) {
+        let (option, value) = (args.at(at), args.at(at + 1));
+        let replica = cx.session.replica.get_or_insert_default();
+        match option {
+            _ if is_word(option, "listening-port") => replica.port = parse::integer(value)? as u16,
+            _ if is_word(option, "ip-address") => {
+                if value.len() > ADDRESS {
+                    return Err(CommandError::ReplicaAddress(value.len()));
+                }
+                replica.address = Some(String::from_utf8_lossy(value).into());
+            }
+            _ if is_word(option, "capa") => replica.capabilities |= Capabilities::named(value),
+            _ if is_word(option, "rdb-only") && cx.node.release.has(v(6, 2, 0)) => {
+                replica.wants_snapshot_only = parse::integer(value)? == 1;
+            }
+            _ if is_word(option, "version") && cx.node.release.has(v(7, 2, 0)) => {}
+            _ if is_word(option, "ack") => {
+                if let Some(offset) = structures::number::parse_i64(value) {
+                    let offset = u64::try_from(offset).unwrap_or(0);
+                    cx.node.replicas.acknowledge(&cx.session.client, offset, cx.moment.now_ms);
+                }
+                return Ok(());
+            }
+            _ if is_word(option, "getack") => return Ok(()),
+            _ => return Err(CommandError::ReplconfOption(String::from_utf8_lossy(option).into())),
+        }
+    }
+    reply.ok();
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! The server itself: its time, its role, its last save, its end, and its art.
 
 use crate::commands::family;
+use crate::master::{Address, Link};
 use crate::parse::is_word;
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Category, Flags, Former, Group, Release, v};
+use replication::Stage;
 use resp::{Args, Reply};
 
 family!(TIME, ROLE, SHUTDOWN, LOLWUT);
@@ -89,11 +91,30 @@ fn time(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn role(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+fn role(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if let Some(Address { host, port }) = cx.node.master.state().address {
+        let state = cx.node.master.state();
+        let has = state.link == Link::Up || state.down_since_ms.is_some();
+        reply.array(5);
+        reply.bulk("slave");
+        reply.bulk(host.as_bytes());
+        reply.integer(port.into());
+        reply.bulk(state.link.name());
+        reply.integer(if has { cx.node.replicas.offset().cast_signed() } else { -1 });
+        return Ok(());
+    }
+    let stream = cx.node.replicas.view();
+    let online = stream.members.iter().filter(|member| member.replica.stage == Stage::Online);
     reply.array(3);
     reply.bulk("master");
-    reply.integer(0);
-    reply.array(0);
+    reply.integer(stream.history.offset().cast_signed());
+    reply.array(online.clone().count());
+    for member in online {
+        reply.array(3);
+        reply.bulk(member.ip());
+        reply.bulk_integer(member.replica.port.into());
+        reply.bulk_integer(member.replica.offset.cast_signed());
+    }
     Ok(())
 }
 

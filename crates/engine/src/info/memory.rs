@@ -76,6 +76,7 @@ static FIELDS: &[Field] = &[
         since: v(5, 0, 0),
         until: Some(v(7, 0, 0)),
         value: |_| human(0),
+        ..FIELD
     },
     Field { name: "number_of_cached_scripts", since: v(5, 0, 0), until: Some(v(7, 0, 0)), ..FIELD },
     Field { name: "used_memory_scripts_eval", since: v(7, 0, 0), ..FIELD },

@@ -16,7 +16,7 @@ mod stats;
 
 use crate::host::Process;
 use crate::stats::{Rates, Sums};
-use crate::{Cx, Node};
+use crate::{Cx, Node, master, replicas};
 use ::keyspace::Locked;
 use clients::ClientSums;
 use command::{Release, Version, v};
@@ -43,11 +43,16 @@ struct Field {
     name: &'static str,
     since: Version,
     until: Option<Version>,
+    /// Whether it is told, as things are.
+    shown: fn(&View) -> bool,
     value: fn(&View) -> String,
+    /// Writes lines that follow, whose number varies.
+    lines: fn(&View, &mut String),
 }
 
 /// The field on which records are built: one that counts what there is not.
-const FIELD: Field = Field { name: "", since: OLD, until: None, value: |_| "0".into() };
+const FIELD: Field =
+    Field { name: "", since: OLD, until: None, shown: |_| true, value: |_| "0".into(), lines: |_, _| {} };
 
 /// The version of whatever is older than all releases here.
 const OLD: Version = v(1, 0, 0);
@@ -79,8 +84,10 @@ impl Section {
         // Writing to a string does not fail.
         let _ = write!(text, "{}# {}\r\n", if text.is_empty() { "" } else { "\r\n" }, self.title);
         for field in self.fields {
-            if release.has(field.since) && !field.until.is_some_and(|until| release.has(until)) {
+            let has = release.has(field.since) && !field.until.is_some_and(|until| release.has(until));
+            if has && (field.shown)(view) {
                 let _ = write!(text, "{}:{}\r\n", field.name, (field.value)(view));
+                (field.lines)(view, text);
             }
         }
         (self.lines)(view, text);
@@ -96,6 +103,8 @@ pub(crate) struct View<'a, 'n> {
     sums: Sums,
     rates: Rates,
     process: OnceCell<Process>,
+    stream: OnceCell<replicas::View>,
+    master: OnceCell<master::State>,
     clients: OnceCell<ClientSums>,
 }
 
@@ -111,6 +120,8 @@ impl<'a, 'n> View<'a, 'n> {
             sums: cx.node.stats.sums(),
             rates: cx.node.stats.rates(now_us / 1000, uptime_ms),
             process: OnceCell::new(),
+            stream: OnceCell::new(),
+            master: OnceCell::new(),
             clients: OnceCell::new(),
         }
     }
@@ -126,6 +137,16 @@ impl<'a, 'n> View<'a, 'n> {
         found.map_or_else(String::new, |(_, number)| {
             String::from_utf8_lossy(&configuration.show(number)).into()
         })
+    }
+
+    /// The stream that replicas get, and the replicas.
+    fn stream(&self) -> &replicas::View {
+        self.stream.get_or_init(|| self.node.replicas.view())
+    }
+
+    /// How it stands with the master.
+    fn master(&self) -> &master::State {
+        self.master.get_or_init(|| self.node.master.state())
     }
 
     fn process(&self) -> &Process {

@@ -4,6 +4,7 @@ use super::{FIELD, Field, SECTION, Section, View};
 use crate::pubsub::Kind;
 use crate::table::Table;
 use command::v;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(super) static STATS: Section = Section { title: "Stats", fields: FIELDS, ..SECTION };
 
@@ -14,7 +15,12 @@ static FIELDS: &[Field] = &[
     Field { name: "total_net_input_bytes", value: |view| view.sums.input_bytes.to_string(), ..FIELD },
     Field { name: "total_net_output_bytes", value: |view| view.sums.output_bytes.to_string(), ..FIELD },
     Field { name: "total_net_repl_input_bytes", since: v(7, 0, 0), ..FIELD },
-    Field { name: "total_net_repl_output_bytes", since: v(7, 0, 0), ..FIELD },
+    Field {
+        name: "total_net_repl_output_bytes",
+        since: v(7, 0, 0),
+        value: |view| count(&view.node.replicas.counts.output_bytes),
+        ..FIELD
+    },
     Field {
         name: "instantaneous_input_kbps",
         value: |view| format!("{:.2}", view.rates.input_bytes / 1024.0),
@@ -28,9 +34,9 @@ static FIELDS: &[Field] = &[
     Field { name: "instantaneous_input_repl_kbps", since: v(7, 0, 0), value: |_| "0.00".into(), ..FIELD },
     Field { name: "instantaneous_output_repl_kbps", since: v(7, 0, 0), value: |_| "0.00".into(), ..FIELD },
     Field { name: "rejected_connections", value: |view| view.sums.rejected_connections.to_string(), ..FIELD },
-    Field { name: "sync_full", ..FIELD },
-    Field { name: "sync_partial_ok", ..FIELD },
-    Field { name: "sync_partial_err", ..FIELD },
+    Field { name: "sync_full", value: |view| count(&view.node.replicas.counts.full), ..FIELD },
+    Field { name: "sync_partial_ok", value: |view| count(&view.node.replicas.counts.partial), ..FIELD },
+    Field { name: "sync_partial_err", value: |view| count(&view.node.replicas.counts.refused), ..FIELD },
     Field {
         name: "expired_subkeys",
         since: v(7, 4, 0),
@@ -125,6 +131,10 @@ static FIELDS: &[Field] = &[
     Field { name: "acl_access_denied_key", since: v(7, 4, 0), ..FIELD },
     Field { name: "acl_access_denied_channel", since: v(7, 4, 0), ..FIELD },
 ];
+
+fn count(counter: &AtomicU64) -> String {
+    counter.load(Ordering::Relaxed).to_string()
+}
 
 impl View<'_, '_> {
     /// The time that commands have taken, in microseconds.
