@@ -126,6 +126,7 @@ impl Nodes {
             seed: rand::random(),
             config: config(&node),
             directory: self.files.of(&node.id),
+            seat: None,
         };
         if let Some(directory) = &order.directory {
             std::fs::create_dir_all(directory)

@@ -71,6 +71,8 @@ bitflags::bitflags! {
         const NEEDS_DISK = 1 << 49;
         /// Runs the commands that were queued: the shards of their keys are held.
         const RUNS_QUEUE = 1 << 47;
+        /// Sends keys to another node: works on a slot that moves, whether its keys are there or not.
+        const MOVES_KEYS = 1 << 49;
     }
 }
 

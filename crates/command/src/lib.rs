@@ -91,6 +91,8 @@ pub enum Refusal {
     Lists(&'static str),
     /// It lists these subcommands; where only the number of arguments is wrong, it says so.
     OneOf(&'static str),
+    /// It names the container, and calls subcommand or number wrong.
+    Wrong,
 }
 
 /// The group under which a command is documented.

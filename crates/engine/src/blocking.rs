@@ -22,6 +22,7 @@ use keyspace::{Locked, Moment, ShardSet};
 use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use structures::{number, ticks};
@@ -137,6 +138,15 @@ impl Waiter {
         waits
     }
 
+    /// Ends the wait if one of its keys has gone to another node, as `lost` says, given the address by which the client
+    /// has come.
+    pub(crate) fn give_up_lost(&self, lost: impl Fn(&[u8], IpAddr) -> Option<CommandError>) {
+        let local = self.client.local.ip();
+        if let Some(error) = self.wait.keys.iter().find_map(|key| lost(key, local)) {
+            self.give_up(|reply| reply.error(error.to_wire()));
+        }
+    }
+
     /// Ends the wait because its time is up; whether it ended so.
     pub fn time_out(&self) -> bool {
         self.give_up(self.wait.timed_out)
@@ -188,6 +198,12 @@ impl Waiters {
     /// The waiting command of a client.
     pub fn get(&self, client: u64) -> Option<Arc<Waiter>> {
         self.by_client.lock().get(&client).cloned()
+    }
+
+    /// Ends all waits for keys that have gone to another node, as `lost` says.
+    pub(crate) fn give_up_lost(&self, lost: impl Fn(&[u8], IpAddr) -> Option<CommandError>) {
+        let waiters: Vec<Arc<Waiter>> = self.by_client.lock().values().cloned().collect();
+        waiters.iter().for_each(|waiter| waiter.give_up_lost(&lost));
     }
 
     fn add(&self, waiter: Arc<Waiter>) {

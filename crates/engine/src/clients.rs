@@ -1,9 +1,10 @@
 //! The clients of a node: what others may see of a connection, and send to it.
 
+use crate::pubsub::Kind;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use resp::Protocol;
+use resp::{Protocol, Reply};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -94,6 +95,8 @@ pub struct Client {
     pub gauges: Gauges,
     protocol: AtomicU8,
     killed: AtomicBool,
+    /// Shard channels that have gone to another node, until the connection takes note.
+    lost_channels: Mutex<Vec<Box<[u8]>>>,
     mail: Mutex<Vec<Bytes>>,
     has_mail: AtomicBool,
     waker: AtomicWaker,
@@ -112,6 +115,7 @@ impl Client {
             gauges: Gauges { active_ms: AtomicI64::new(since_ms), ..Gauges::default() },
             protocol: AtomicU8::new(2),
             killed: AtomicBool::new(false),
+            lost_channels: Mutex::new(Vec::new()),
             mail: Mutex::new(Vec::new()),
             has_mail: AtomicBool::new(false),
             waker: AtomicWaker::new(),
@@ -147,6 +151,24 @@ impl Client {
         self.mail.lock().push(message);
         self.has_mail.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Tells it that a shard channel has gone to another node.
+    pub(crate) fn lose_channel(&self, name: &[u8]) {
+        let gauge = &self.gauges.subscriptions[Kind::Shard as usize];
+        let left = gauge.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
+        self.lost_channels.lock().push(name.into());
+        let mut message = Reply::new(self.protocol());
+        message.push(3);
+        message.bulk("sunsubscribe");
+        message.bulk(name);
+        message.integer(left.into());
+        self.send(message.into_bytes().into());
+    }
+
+    /// Takes out the names of shard channels that have gone to another node.
+    pub(crate) fn take_lost_channels(&self) -> Vec<Box<[u8]>> {
+        std::mem::take(&mut *self.lost_channels.lock())
     }
 
     /// Takes out the messages that have come.

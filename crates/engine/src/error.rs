@@ -66,6 +66,9 @@ pub enum CommandError {
     /// The same in another wording.
     #[error("ERR {1} subcommand must be one of {0}")]
     RefusedOneOf(&'static str, Box<str>),
+    /// The same in another wording.
+    #[error("ERR Wrong {0} subcommand or number of arguments")]
+    RefusedWrong(Box<str>),
     /// Not so many arguments, of a subcommand that was there, up to 4.0.
     #[error("ERR Wrong number of arguments for {1} {0}")]
     RefusedNumber(Box<str>, Box<str>),
@@ -781,6 +784,137 @@ pub enum CommandError {
     /// A replica asks for a stream that the node does not get itself.
     #[error("NOMASTERLINK Can't SYNC while not connected with my master")]
     NoMasterLink,
+
+    // Clusters.
+    /// Another node serves the slot: the slot, the host, the port.
+    #[error("MOVED {0} {1}:{2}")]
+    Moved(u16, Box<str>, u16),
+    /// The key has left for another node already, but not yet all of the slot.
+    #[error("ASK {0} {1}:{2}")]
+    Ask(u16, Box<str>, u16),
+    /// Keys of different slots.
+    #[error("CROSSSLOT Keys in request don't hash to the same slot")]
+    CrossSlot,
+    /// Some of the keys are here and others are not, while their slot moves.
+    #[error("TRYAGAIN Multiple keys request during rehashing of slot")]
+    TryAgain,
+    /// Nobody serves the slot.
+    #[error("CLUSTERDOWN Hash slot not served")]
+    SlotNotServed,
+    /// Some slots are not served, and therefore none is.
+    #[error("CLUSTERDOWN The cluster is down")]
+    ClusterDown,
+    /// The same, but reads are served.
+    #[error("CLUSTERDOWN The cluster is down and only accepts read commands")]
+    ClusterReadsOnly,
+    /// The node is not one of a cluster.
+    #[error("ERR This instance has cluster support disabled")]
+    ClusterDisabled,
+    /// Nodes of a cluster have one database.
+    #[error("ERR {0} is not allowed in cluster mode")]
+    NotInCluster(&'static str),
+    /// `COPY` to another database.
+    #[error("ERR Copying to another database is not allowed in cluster mode")]
+    CopyInCluster,
+    /// `SORT` by keys that may be anywhere, up to 7.0.
+    #[error("ERR {0} option of SORT denied in Cluster mode.")]
+    SortInCluster(&'static str),
+    /// The same from 7.4 on, where the slot may be known.
+    #[error(
+        "ERR {0} option of SORT denied in cluster mode when keys formed by the pattern may be in different slots."
+    )]
+    SortInCluster7(&'static str),
+    /// Not a slot.
+    #[error("ERR Invalid or out of range slot")]
+    NotASlot,
+    /// Not a slot whose keys can be counted.
+    #[error("ERR Invalid slot")]
+    InvalidSlot,
+    /// Not a slot, or a number of keys below zero.
+    #[error("ERR Invalid slot or number of keys")]
+    InvalidSlotOrCount,
+    /// Somebody serves the slot.
+    #[error("ERR Slot {0} is already busy")]
+    SlotBusy(u16),
+    /// Nobody serves the slot.
+    #[error("ERR Slot {0} is already unassigned")]
+    SlotUnassigned(u16),
+    /// A slot that is given twice.
+    #[error("ERR Slot {0} specified multiple times")]
+    SlotTwice(u16),
+    /// A range whose end comes first.
+    #[error("ERR start slot number {0} is greater than end slot number {1}")]
+    SlotRange(u16, u16),
+    /// The node does not serve the slot.
+    #[error("ERR I'm not the owner of hash slot {0}")]
+    NotSlotOwner(u16),
+    /// The node serves the slot.
+    #[error("ERR I'm already the owner of hash slot {0}")]
+    IsSlotOwner(u16),
+    /// `CLUSTER SETSLOT` between nodes of which one is not known.
+    #[error("ERR I don't know about node {0}")]
+    DoNotKnowNode(Box<str>),
+    /// No node that is known has this id.
+    #[error("ERR Unknown node {0}")]
+    UnknownNode(Box<str>),
+    /// Slots go to masters.
+    #[error("ERR Target node is not a master")]
+    TargetNotMaster,
+    /// Slots are set on masters.
+    #[error("ERR Please use SETSLOT only with masters.")]
+    SetSlotOnReplica,
+    /// A slot is given away while its keys are here.
+    #[error("ERR Can't assign hashslot {0} to a different node while I still hold keys for this hash slot.")]
+    SlotHasKeys(u16),
+    /// `CLUSTER SETSLOT` with another word.
+    #[error("ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP")]
+    SetSlotAction,
+    /// A node cannot forget itself.
+    #[error("ERR I tried hard but I can't forget myself...")]
+    ForgetMyself,
+    /// A replica cannot forget its master.
+    #[error("ERR Can't forget my master!")]
+    ForgetMyMaster,
+    /// A node cannot repeat its own changes.
+    #[error("ERR Can't replicate myself")]
+    ReplicateMyself,
+    /// Nodes of a cluster become replicas when they are started.
+    #[error("ERR nodes of a cluster cannot become replicas here yet")]
+    ReplicateUnsupported,
+    /// Replicas are a master's.
+    #[error("ERR The specified node is not a master")]
+    NodeNotMaster,
+    /// Only replicas take over.
+    #[error("ERR You should send CLUSTER FAILOVER to a replica")]
+    FailoverOnMaster,
+    /// Replicas that take over are not there yet.
+    #[error("ERR replicas of a cluster cannot take over here yet")]
+    FailoverUnsupported,
+    /// `CLUSTER FLUSHSLOTS` with keys.
+    #[error("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.")]
+    FlushSlotsWithKeys,
+    /// `CLUSTER RESET` with keys.
+    #[error("ERR CLUSTER RESET can't be called with master nodes containing keys")]
+    ResetWithKeys,
+    /// Not an epoch.
+    #[error("ERR Invalid config epoch specified: {0}")]
+    InvalidEpoch(i64),
+    /// The node has an epoch.
+    #[error("ERR Node config epoch is already non-zero")]
+    EpochIsSet,
+    /// The epoch of nodes that know each other is not for one of them to choose.
+    #[error("ERR The user can assign a config epoch only when the node does not know any other node.")]
+    EpochNotAlone,
+    /// Not a port.
+    #[error("ERR Invalid TCP {0} port specified: {1}")]
+    InvalidPort(&'static str, Box<str>),
+    /// Not an address.
+    #[error("ERR Invalid node address specified: {0}:{1}")]
+    InvalidNodeAddress(Box<str>, Box<str>),
+    /// A node that is none of this instance.
+    #[error("ERR nodes of a cluster meet only those of their own instance: none of them listens on port {0}")]
+    CannotMeet(u16),
+
     /// The work is too long to be done while others wait: it is to be done elsewhere. Clients never see this.
     #[error("ERR the command was to be run elsewhere")]
     Offload,
@@ -841,6 +975,7 @@ impl CommandError {
             Refusal::List(list) => CommandError::RefusedList(list, container_name),
             Refusal::Lists(list) => CommandError::RefusedLists(list, container_name),
             Refusal::OneOf(list) => CommandError::RefusedOneOf(list, container_name),
+            Refusal::Wrong => CommandError::RefusedWrong(container_name),
         }
     }
 
@@ -1010,9 +1145,6 @@ pub enum BadValue {
     /// There is no TLS.
     #[error("Unable to update TLS configuration. Check server logs.")]
     NoTls,
-    /// There is no cluster.
-    #[error("nodes of a cluster are not there yet")]
-    NoCluster,
     /// A node stays on its port.
     #[error("Unable to listen on this port. Check server logs.")]
     CannotListen,
@@ -1037,7 +1169,6 @@ impl BadValue {
                 | BadValue::NoAppendOnlyFile
                 | BadValue::NoDefragmentation
                 | BadValue::NoTls
-                | BadValue::NoCluster
                 | BadValue::CannotListen
                 | BadValue::CannotBind
         )

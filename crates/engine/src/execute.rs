@@ -6,6 +6,7 @@
 
 use crate::blocking::{self, Waiter};
 use crate::clients::Client;
+use crate::cluster;
 use crate::context::Cx;
 use crate::error::CommandError;
 use crate::feed::Pending;
@@ -236,6 +237,9 @@ fn check(
     args: Args,
     reply: &mut Reply,
 ) -> Result<Option<Step>, CommandError> {
+    if session.state.contains(State::SUBSCRIBED) {
+        session.forget_lost_channels();
+    }
     let (state, gates) = (session.state, node.gates());
     if state.contains(State::UNAUTHENTICATED) && !entry.is(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
@@ -290,6 +294,12 @@ fn check(
     if queues {
         if entry.is(Flags::NO_MULTI) {
             return Err(CommandError::NotInMulti);
+        }
+        if let Some(member) = &node.member {
+            let moment = worker.moment(session);
+            if let Some(step) = cluster::admit_queued(node, member, session, entry, args, moment)? {
+                return Ok(Some(step));
+            }
         }
         if let Some(multi) = &mut session.multi {
             let before = reply.len();
@@ -499,6 +509,23 @@ fn run(
             Err(shard) => return Step::Contended(shard),
         };
     }
+    let mut asks = false;
+    if let Some(member) = &node.member {
+        let moment = worker.moment(session);
+        if let Err(error) = cluster::admit(node, member, session, entry, args, &locked, moment) {
+            if entry.is(Flags::RUNS_QUEUE) {
+                session.set_multi(None);
+                session.unwatch(&mut locked);
+            }
+            session
+                .state
+                .set(State::ASKING, session.state.contains(State::ASKING) && session.multi.is_some());
+            return refuse(node, worker, session, Some(entry), &error, reply);
+        }
+        // It holds for one command, which may be a transaction.
+        asks = session.state.contains(State::ASKING);
+        session.state.remove(State::ASKING);
+    }
     // What has been begun elsewhere has been shown here.
     let shown_before = worker.shows && is_shown_before(node, entry);
     if shown_before && !session.state.contains(State::OFFLOADED) {
@@ -514,6 +541,9 @@ fn run(
     }
     let result = (entry.record.handler)(&mut cx, args, reply);
     let Cx { mut locked, wait, after, .. } = cx;
+    if asks && (session.multi.is_some() || matches!(result, Err(CommandError::Offload))) {
+        session.state.insert(State::ASKING);
+    }
     if matches!(result, Err(CommandError::Offload)) {
         reply.truncate(before);
         // It will look at its keys again, and then it counts. What has gone meanwhile, has gone.
@@ -564,7 +594,13 @@ fn run(
         return if closes { Step::Close } else { Step::Replicate };
     }
     match waiter {
-        Some(waiter) => Step::Blocked(waiter),
+        // A slot may have gone elsewhere just before there was anybody to tell.
+        Some(waiter) => {
+            if let Some(member) = &node.member {
+                waiter.give_up_lost(|key, local| member.lost(keyspace::slots::slot_of(key), local));
+            }
+            Step::Blocked(waiter)
+        }
         None => Step::Done,
     }
 }

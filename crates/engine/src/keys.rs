@@ -61,8 +61,15 @@ pub type Positions = SmallVec<[(usize, Access); 8]>;
 /// The keys of a request, by the command's specifications. A request whose numbers make no sense has the keys that
 /// could be found: the command itself will find what is wrong with it.
 pub fn positions(record: &'static Command, args: Args) -> Positions {
+    let mut positions = routed(record, args);
+    positions.retain(|(_, access)| !access.contains(Access::NOT_KEY));
+    positions
+}
+
+/// As [`positions`], with what is not a key but belongs to a slot like one.
+pub fn routed(record: &'static Command, args: Args) -> Positions {
     let mut positions = Positions::new();
-    for spec in record.keys.iter().filter(|spec| !spec.access.contains(Access::NOT_KEY)) {
+    for spec in record.keys {
         find(spec, args, &mut positions);
     }
     positions
@@ -71,6 +78,19 @@ pub fn positions(record: &'static Command, args: Args) -> Positions {
 /// Finds the keys of a specification. Whether the numbers that say how many there are make sense.
 pub fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
     let count = args.len() as isize;
+    match (spec.untold, spec.begin) {
+        (Untold::EmptyWith(words), Begin::Index(index))
+            if args.get(index as usize).is_some_and(<[u8]>::is_empty) && has_one_of(words, args) =>
+        {
+            return true;
+        }
+        (Untold::Among(first, options), Begin::Keyword(word, _)) => {
+            let keys = after_option(args, word, first, options);
+            positions.extend(keys.map(|index| (index, spec.access)));
+            return true;
+        }
+        _ => {}
+    }
     if let (Begin::Keyword(word, from @ 0..), Find::Range { last: 0, .. }) = (spec.begin, spec.find) {
         // The last option of a name is the one that counts, and what looks like one may be another's argument: all are
         // taken, since a command may only touch its keys.
@@ -131,6 +151,20 @@ pub fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
         index += step;
     }
     last < count
+}
+
+/// The arguments after an option that is among others, which begin at `first` and take arguments of their own.
+fn after_option(args: Args, word: &str, first: usize, options: &[(&str, usize)]) -> std::ops::Range<usize> {
+    let mut index = first;
+    while let Some(arg) = args.get(index) {
+        if parse::is_word(arg, word) {
+            return index + 1..args.len();
+        }
+        let taken =
+            options.iter().find(|(option, _)| parse::is_word(arg, option)).map_or(0, |(_, taken)| *taken);
+        index += 1 + taken;
+    }
+    0..0
 }
 
 /// Whether only the command itself can find the keys.

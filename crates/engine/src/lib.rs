@@ -9,6 +9,7 @@
 
 pub mod blocking;
 pub mod clients;
+pub mod cluster;
 pub mod commands;
 pub mod configuration;
 pub mod context;

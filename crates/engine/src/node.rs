@@ -2,6 +2,7 @@
 
 use crate::blocking::Waiters;
 use crate::clients::Clients;
+use crate::cluster::{ClusterMap, Member, Seat};
 use crate::configuration::{BadParameter, Configuration};
 use crate::feed::Feed;
 use crate::host::Host;
@@ -68,6 +69,9 @@ pub struct Spec {
     pub config: Vec<(String, String)>,
     /// Where its files lie, unless `dir` says otherwise; without one it writes none.
     pub directory: Option<PathBuf>,
+    /// Its place in a cluster that is there already. A node whose configuration says that it is one of a cluster, and
+    /// that has no place, begins a cluster of its own.
+    pub seat: Option<Seat>,
 }
 
 /// A Redis node; see the module.
@@ -115,6 +119,8 @@ pub struct Node {
     /// Libraries of functions that came with the keys, and go with them.
     pub libraries: Mutex<Vec<Library<'static>>>,
     pub(crate) directory: Option<PathBuf>,
+    /// Its part in a cluster, if it has one.
+    pub member: Option<Arc<Member>>,
     seed: u64,
     /// What it takes without keys and clients, in bytes.
     startup_bytes: usize,
@@ -141,7 +147,7 @@ impl Node {
         let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
         let stats = Stats::new(spec.workers, spec.release);
         let names = renamed(Table::of(spec.release).shared_names(), &configuration)?;
-        let node = Node {
+        let mut node = Node {
             release: spec.release,
             keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(configuration.params(spec.seed))),
             configuration,
@@ -163,6 +169,7 @@ impl Node {
             directory: spec.directory.clone(),
             started_us: host.wall_us(),
             address: spec.address,
+            member: None,
             seed: spec.seed,
             host,
             names,
@@ -172,8 +179,32 @@ impl Node {
             expire_at_ms: AtomicI64::new(i64::MAX),
         };
         node.replicas.rename(node.new_stream_id());
+        let wanted = node.configuration.named("cluster-enabled").is_some_and(|value| value.is_on());
+        if wanted || spec.seat.is_some() {
+            node.member = Some(node.join(spec));
+        }
         node.configuration.apply(&node);
         Ok(node)
+    }
+
+    /// Takes the node's place in a cluster.
+    fn join(&self, spec: &Spec) -> Arc<Member> {
+        let mut locked = self.keyspace.lock_blocking(self.keyspace.all());
+        locked.iter_mut().for_each(Shard::index_slots);
+        let member = match &spec.seat {
+            Some(Seat { map, id, shard_id, replica_of }) => {
+                map.add(id.clone(), shard_id.clone(), replica_of.as_deref(), true)
+            }
+            None => {
+                let map: Arc<ClusterMap> = Arc::default();
+                map.add(self.identity("cluster"), self.identity("shard"), None, false)
+            }
+        };
+        member.announce(|record| {
+            record.port = spec.address.port();
+            record.bound = spec.address.ip();
+        });
+        member
     }
 
     /// What keeps commands from being run without further checks.

@@ -140,6 +140,21 @@ impl PubSub {
         }
     }
 
+    /// Has nobody listen any more to the shard channels that are lost; those who did are told.
+    pub(crate) fn leave_shard_channels(&self, is_lost: impl Fn(&[u8]) -> bool) {
+        let mut lost = Vec::new();
+        self.channels[Kind::Shard as usize].write().retain(|name, listeners| {
+            let keeps = !is_lost(name);
+            if !keeps {
+                lost.push((name.clone(), std::mem::take(&mut listeners.clients)));
+            }
+            keeps
+        });
+        for (name, clients) in lost {
+            clients.iter().for_each(|client| client.lose_channel(&name));
+        }
+    }
+
     /// The names that somebody listens to, and that match a pattern if one is given.
     pub fn names(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Box<[u8]>> {
         let channels = self.channels[kind as usize].read();

@@ -41,6 +41,10 @@ bitflags::bitflags! {
         const REPLICA = 1 << 10;
         /// The client is the master, whose stream of changes is followed.
         const MASTER = 1 << 11;
+        /// The next command may be about a slot that is on its way here.
+        const ASKING = 1 << 12;
+        /// The client reads what another node serves, where this one repeats its changes.
+        const READONLY = 1 << 13;
     }
 }
 
@@ -211,6 +215,18 @@ impl Session {
             self.subscriptions_changed();
         }
         old
+    }
+
+    /// No longer listens to shard channels that have gone to another node, as the client has been told already.
+    pub(crate) fn forget_lost_channels(&mut self) {
+        let lost = self.client.take_lost_channels();
+        if lost.is_empty() {
+            return;
+        }
+        if let Some(all) = &mut self.subscriptions {
+            all[Kind::Shard as usize].retain(|name| !lost.contains(name));
+        }
+        self.subscriptions_changed();
     }
 
     fn subscriptions_changed(&mut self) {

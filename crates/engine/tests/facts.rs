@@ -14,11 +14,6 @@ use std::path::Path;
 const ABSENT: &[&str] = &[
     // Access control.
     "acl",
-    // Cluster.
-    "asking",
-    "cluster",
-    "readonly",
-    "readwrite",
     // Modules.
     "module",
     // Persistence.

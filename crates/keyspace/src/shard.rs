@@ -750,11 +750,11 @@ impl Shard {
     pub fn slot(&self, slot: u16) -> impl Iterator<Item = Ref<'_, Entry>> {
         let indexed = self.db(0).zip(self.slots.as_ref());
         indexed.into_iter().flat_map(move |(db, slots)| {
-            let place = |hash| {
+            let place = move |hash| {
                 let same = |entry: &Entry| db.table.hash(entry.key()) == hash;
                 db.table.find_fragment(fragment(hash, self.skip), same)
             };
-            slots.hashes(slot).filter_map(place).map(|place| db.table.at(place)).collect::<Vec<_>>()
+            slots.hashes(slot).filter_map(place).map(move |place| db.table.at(place))
         })
     }
 

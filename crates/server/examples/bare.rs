@@ -13,6 +13,7 @@ fn main() {
         seed: 7,
         config: Vec::new(),
         directory: None,
+        seat: None,
     };
     let running = server::Running::start(&workers, &clock, &order).unwrap();
     println!("{}", running.address());

@@ -5,6 +5,7 @@ use crate::connection::{self, Place};
 use crate::host::NodeHost;
 use crate::workers::Workers;
 use command::Release;
+use engine::cluster::Seat;
 use engine::node::Gates;
 use engine::{BadParameter, Node, Worker};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
@@ -49,6 +50,8 @@ pub struct Order {
     pub config: Vec<(String, String)>,
     /// Where its files lie, unless `dir` says otherwise; without one it writes none.
     pub directory: Option<PathBuf>,
+    /// Its place in a cluster that is there already.
+    pub seat: Option<Seat>,
 }
 
 impl std::fmt::Display for StartError {
@@ -94,11 +97,15 @@ impl Running {
             address,
             config: order.config.clone(),
             directory: order.directory.clone(),
+            seat: order.seat.clone(),
         };
         let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
         let node = Arc::new(node.map_err(StartError::BadParameter)?);
         host.adopt(&node);
         let loaded = load(&node, workers);
+        if let Some(member) = &node.member {
+            member.adopt(&node);
+        }
         let (stop, stopped) = watch::channel(());
         let place = Place {
             node: Arc::clone(&node),

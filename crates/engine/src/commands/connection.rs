@@ -215,6 +215,9 @@ fn select(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
         parse::integer_in(number, range, CommandError::InvalidDb)? as i32
     };
     let db = u32::try_from(db).ok().filter(|&db| db < cx.node.settings.databases()).ok_or(out_of_range)?;
+    if db > 0 && cx.node.member.is_some() {
+        return Err(CommandError::NotInCluster("SELECT"));
+    }
     cx.session.select(db);
     reply.ok();
     Ok(())
@@ -301,7 +304,7 @@ fn hello(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     reply.bulk("id");
     reply.integer(cx.session.client.id as i64);
     reply.bulk("mode");
-    reply.bulk("standalone");
+    reply.bulk(if cx.node.member.is_some() { "cluster" } else { "standalone" });
     reply.bulk("role");
     reply.bulk("master");
     reply.bulk("modules");

@@ -118,6 +118,9 @@ fn flush(cx: &mut Cx, db: u32, lazily: bool) {
 }
 
 fn swapdb(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if cx.node.member.is_some() {
+        return Err(CommandError::NotInCluster("SWAPDB"));
+    }
     let a = parse::int32(args.at(1)).map_err(|_| CommandError::FirstDb)?;
     let b = parse::int32(args.at(2)).map_err(|_| CommandError::SecondDb)?;
     let databases = cx.node.settings.databases();

@@ -333,6 +333,9 @@ fn rename_unless(cx: &mut Cx, args: Args, taken: bool) -> Result<bool, CommandEr
 }
 
 fn move_key(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if cx.node.member.is_some() {
+        return Err(CommandError::NotInCluster("MOVE"));
+    }
     let (key, from) = (args.at(1), cx.session.db);
     let to = if cx.release().has(v(6, 2, 0)) {
         database(cx, args.at(2))?
@@ -406,6 +409,9 @@ fn copy(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         } else {
             return Err(CommandError::Syntax);
         }
+    }
+    if from_db != to_db && cx.node.member.is_some() {
+        return Err(CommandError::CopyInCluster);
     }
     if from_db == to_db && from == to {
         return Err(CommandError::SameObject);

@@ -3,6 +3,7 @@
 pub mod bitfield;
 pub mod bitmaps;
 pub mod client;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod connection;
@@ -57,6 +58,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         bitfield::COMMANDS,
         bitmaps::COMMANDS,
         client::COMMANDS,
+        cluster::COMMANDS,
         command::COMMANDS,
         config::COMMANDS,
         connection::COMMANDS,

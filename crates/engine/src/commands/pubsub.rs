@@ -228,6 +228,10 @@ fn publish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     let own = Own { id: cx.session.client.id, messages: &mut messages };
     let receivers = cx.node.pubsub.publish(args.at(1), args.at(2), Some(own));
     cx.repeat_for(Audience::REPLICAS, args.iter());
+    // Those who listen at other nodes get it as well, and are not counted.
+    for node in cx.node.member.iter().flat_map(|member| member.others(false)) {
+        node.pubsub.publish(args.at(1), args.at(2), None);
+    }
     reply.raw(&messages);
     reply.count(receivers);
     Ok(())
@@ -238,6 +242,9 @@ fn spublish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
     let own = Own { id: cx.session.client.id, messages: &mut messages };
     let receivers = cx.node.pubsub.publish_in_shard(args.at(1), args.at(2), Some(own));
     cx.repeat_for(Audience::REPLICAS, args.iter());
+    for node in cx.node.member.iter().flat_map(|member| member.others(true)) {
+        node.pubsub.publish_in_shard(args.at(1), args.at(2), None);
+    }
     reply.raw(&messages);
     reply.count(receivers);
     Ok(())
@@ -271,6 +278,10 @@ fn listen(cx: &mut Cx, kind: Kind, verb: &str, args: Args, reply: &mut Reply) ->
     for name in args.iter_from(1) {
         cx.session.subscribe(cx.node, kind, name);
         confirm(cx, kind, verb, Some(name), reply);
+    }
+    if let Some(member) = cx.node.member.as_ref().filter(|_| kind == Kind::Shard) {
+        // A slot may have gone elsewhere just before there was anybody to tell.
+        member.leave_lost_channels(cx.node);
     }
     Ok(())
 }

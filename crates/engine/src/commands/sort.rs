@@ -6,7 +6,8 @@
 use crate::commands::family;
 use crate::error::CommandError;
 use crate::{BASE, Command, Cx, float, parse};
-use command::{Access, Category, Flags, Group, KeySpec, Range, Untold, v};
+use command::{Access, Category, Flags, Group, KeySpec, Range, Release, Untold, v};
+use keyspace::slots::slot_of;
 use keyspace::{Class, Event};
 use resp::{Args, Reply};
 use std::cmp::Ordering;
@@ -73,12 +74,12 @@ fn sort_ro(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
 fn run(cx: &mut Cx, args: Args, reply: &mut Reply, stores: bool) -> Result<(), CommandError> {
     let key = args.at(1);
     let (kind, mut options) = if cx.release().has(v(6, 2, 0)) {
-        let options = Options::parse(args, stores)?;
+        let options = Options::parse(cx, args, stores)?;
         // For a while looking at what is sorted into another key did not count as reading it.
         let reads = options.store.is_none() || cx.release().has(v(7, 0, 0));
         (kind_of(cx, key, reads)?, options)
     } else {
-        (kind_of(cx, key, true)?, Options::parse(args, stores)?)
+        (kind_of(cx, key, true)?, Options::parse(cx, args, stores)?)
     };
     // What is stored is in a definite order, if the elements have none of their own.
     let has_order = match kind {
@@ -132,8 +133,9 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: Args<'a>, stores: bool) -> Result<Self, CommandError> {
+    fn parse(cx: &Cx, args: Args<'a>, stores: bool) -> Result<Self, CommandError> {
         let mut own = Options { count: -1, ..Options::default() };
+        let key = args.at(1);
         let mut words = args.iter_from(2);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(CommandError::Syntax);
@@ -146,11 +148,20 @@ impl<'a> Options<'a> {
                     (own.offset, own.count) = (parse::integer(offset)?, parse::integer(count)?);
                 }
                 () if parse::is_word(word, "by") => {
-                    let pattern = Pattern::parse(value()?);
+                    let text = value()?;
+                    let pattern = Pattern::parse(text);
+                    if matches!(pattern, Pattern::Key { .. }) {
+                        may_be_elsewhere(cx, key, text, pattern, "BY")?;
+                    }
                     own.unsorted |= !matches!(pattern, Pattern::Key { .. });
                     own.by = Some(pattern);
                 }
-                () if parse::is_word(word, "get") => own.get.push(Pattern::parse(value()?)),
+                () if parse::is_word(word, "get") => {
+                    let text = value()?;
+                    let pattern = Pattern::parse(text);
+                    may_be_elsewhere(cx, key, text, pattern, "GET")?;
+                    own.get.push(pattern);
+                }
                 () if parse::is_word(word, "store") && stores => own.store = Some(value()?),
                 () => return Err(CommandError::Syntax),
             }
@@ -164,6 +175,35 @@ impl<'a> Options<'a> {
         let count = usize::try_from(self.count).unwrap_or(len);
         start..start.saturating_add(count).min(len)
     }
+}
+
+/// Refuses a pattern on a node of a cluster where the keys that it finds may belong to other slots.
+fn may_be_elsewhere(
+    cx: &Cx,
+    key: &[u8],
+    text: &[u8],
+    pattern: Pattern,
+    option: &'static str,
+) -> Result<(), CommandError> {
+    if cx.node.member.is_none() {
+        return Ok(());
+    }
+    if cx.release() < Release::V7_4 {
+        return Err(CommandError::SortInCluster(option));
+    }
+    if pattern == Pattern::Element || slot_of_pattern(text) == Some(slot_of(key)) {
+        return Ok(());
+    }
+    Err(CommandError::SortInCluster7(option))
+}
+
+/// The slot of all keys that match a pattern, if that is known: what is special comes after the tag.
+fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
+    let special = pattern.iter().position(|byte| b"*?[\\".contains(byte));
+    let plain = &pattern[..special.unwrap_or(pattern.len())];
+    let open = plain.iter().position(|&byte| byte == b'{');
+    let closes = open.is_some_and(|open| plain[open + 1..].iter().position(|&byte| byte == b'}') > Some(0));
+    (special.is_none() || closes).then(|| slot_of(plain))
 }
 
 /// What leads from an element to a value.

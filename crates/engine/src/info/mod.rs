@@ -54,6 +54,13 @@ struct Field {
 const FIELD: Field =
     Field { name: "", since: OLD, until: None, shown: |_| true, value: |_| "0".into(), lines: |_, _| {} };
 
+/// Whether the node is one of a cluster.
+const CLUSTER_ENABLED: Field = Field {
+    name: "cluster_enabled",
+    value: |view| u8::from(view.node.member.is_some()).to_string(),
+    ..FIELD
+};
+
 /// The version of whatever is older than all releases here.
 const OLD: Version = v(1, 0, 0);
 
@@ -70,7 +77,7 @@ pub(crate) static SECTIONS: &[&Section] = &[
     &commands::COMMANDS,
     &commands::ERRORS,
     &commands::LATENCIES,
-    &Section { title: "Cluster", fields: &[Field { name: "cluster_enabled", ..FIELD }], ..SECTION },
+    &Section { title: "Cluster", fields: &[CLUSTER_ENABLED], ..SECTION },
     &keyspace::KEYSPACE,
 ];
 

@@ -11,7 +11,7 @@ static FIELDS: &[Field] = &[
     Field { name: "redis_git_sha1", value: |_| "00000000".into(), ..FIELD },
     Field { name: "redis_git_dirty", ..FIELD },
     Field { name: "redis_build_id", ..FIELD },
-    Field { name: "redis_mode", value: |_| "standalone".into(), ..FIELD },
+    Field { name: "redis_mode", value: |view| mode(view).into(), ..FIELD },
     Field { name: "os", value: |view| view.process().system.clone(), ..FIELD },
     Field { name: "arch_bits", value: |_| usize::BITS.to_string(), ..FIELD },
     Field { name: "monotonic_clock", since: v(6, 2, 0), value: |_| "POSIX clock_gettime".into(), ..FIELD },
@@ -47,4 +47,9 @@ impl View<'_, '_> {
     fn hz(&self) -> String {
         self.node.settings.hz.load(Relaxed).to_string()
     }
+}
+
+/// Whether the node stands alone.
+fn mode(view: &View) -> &'static str {
+    if view.node.member.is_some() { "cluster" } else { "standalone" }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use command::Release;
+use engine::cluster::Seat;
 use engine::host::{Background, Host, Process};
 use engine::node::{Node, Spec};
 use engine::session::State;
@@ -57,7 +58,7 @@ impl Host for World {
 
 /// A client of a node that nobody else uses.
 pub(crate) struct Caller {
-    pub(crate) node: Node,
+    pub(crate) node: Arc<Node>,
     world: Arc<World>,
     session: Session,
     worker: Worker,
@@ -66,13 +67,34 @@ pub(crate) struct Caller {
 impl Caller {
     /// A client of a node of a release, with these parameters.
     pub(crate) fn new(release: Release, config: &[(&str, &str)]) -> Result<Caller, BadParameter> {
+        Caller::seated(release, config, 6379, None)
+    }
+
+    /// A client of a node that listens on a port, and that may have a place in a cluster.
+    pub(crate) fn seated(
+        release: Release,
+        config: &[(&str, &str)],
+        port: u16,
+        seat: Option<Seat>,
+    ) -> Result<Caller, BadParameter> {
         let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let address = ([127, 0, 0, 1], 6379).into();
-        let config = config.collect();
-        let spec = Spec { release, shards: 4, workers: 2, seed: 7, address, config, directory: None };
+        let address = ([127, 0, 0, 1], port).into();
+        let spec = Spec {
+            release,
+            shards: 4,
+            workers: 2,
+            seed: 7,
+            address,
+            config: config.collect(),
+            directory: None,
+            seat,
+        };
         let world =
             Arc::new(World { now_us: AtomicI64::new(1_800_000_000_000_000), reclaimed: AtomicUsize::new(0) });
-        let node = Node::new(&spec, Arc::clone(&world) as Arc<dyn Host>)?;
+        let node = Arc::new(Node::new(&spec, Arc::clone(&world) as Arc<dyn Host>)?);
+        if let Some(member) = &node.member {
+            member.adopt(&node);
+        }
         let client =
             Arc::new(Client::new(node.clients.next_id(), 9, ([127, 0, 0, 1], 5000).into(), address, 0));
         assert!(node.clients.add(Arc::clone(&client), 10));

@@ -1,0 +1,588 @@
+//! Who is in a cluster, and which node serves a slot.
+
+use super::member::{Member, View};
+use crate::Node;
+use keyspace::slots::SLOTS;
+use parking_lot::RwLock;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
+use std::sync::{Arc, Weak};
+
+/// The number of a node in its map; it is not given again.
+pub type NodeNumber = u16;
+
+/// The nodes that share one map, which are those of one instance.
+///
+/// Nodes that know each other are a group; a node that has been reset or forgotten is one of its own until it meets the
+/// others again. The lock is a leaf: it is taken while shards are held, and nothing is waited for under it.
+#[derive(Debug, Default)]
+pub struct ClusterMap {
+    groups: RwLock<Groups>,
+}
+
+/// What a node of a cluster is to be.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    /// The map.
+    pub map: Arc<ClusterMap>,
+    /// Forty hexadecimal digits that name the node.
+    pub id: String,
+    /// Forty hexadecimal digits that name the nodes which have the same keys.
+    pub shard_id: String,
+    /// The node whose keys it repeats, if it does.
+    pub replica_of: Option<String>,
+}
+
+/// The part of a node among those that have the same keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It may serve slots.
+    Master,
+    /// It repeats what this node changes.
+    Replica(NodeNumber),
+}
+
+/// A node as the map knows it.
+#[derive(Debug)]
+pub struct NodeRecord {
+    /// Forty hexadecimal digits.
+    pub id: String,
+    /// The same, of all nodes that have the same keys.
+    pub shard_id: String,
+    /// The port on which it listens.
+    pub port: u16,
+    /// The address on which it listens; unspecified where it listens on all.
+    pub bound: IpAddr,
+    /// The address that clients are told instead of that by which they came, if any.
+    pub announced_ip: String,
+    /// The port that they are told instead, unless it is zero.
+    pub announced_port: u16,
+    /// The port of a bus that they are told, unless it is zero.
+    pub announced_bus_port: u16,
+    /// The name that they are told, if any.
+    pub hostname: String,
+    /// Its part.
+    pub role: Role,
+    /// The epoch in which it got its slots.
+    pub epoch: u64,
+    /// Whether it has been stopped, or hangs.
+    pub is_down: bool,
+    /// The nodes that know each other.
+    group: u32,
+    /// Slots that are leaving, and where to.
+    pub(crate) migrating: BTreeMap<u16, NodeNumber>,
+    /// Slots that are coming, and where from.
+    pub(crate) importing: BTreeMap<u16, NodeNumber>,
+    /// Slots of others that the node has been told to forget.
+    disowned: BTreeSet<u16>,
+    member: Weak<Member>,
+}
+
+/// What the nodes of a group agree on.
+#[derive(Debug)]
+struct Group {
+    owners: Box<[Option<NodeNumber>]>,
+    epoch: u64,
+    /// Names of nodes that have been forgotten.
+    forgotten: HashSet<String>,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Group { owners: vec![None; SLOTS.into()].into(), epoch: 0, forgotten: HashSet::new() }
+    }
+}
+
+/// The nodes and groups of a map.
+#[derive(Debug, Default)]
+pub struct Groups {
+    nodes: BTreeMap<NodeNumber, NodeRecord>,
+    groups: BTreeMap<u32, Group>,
+    next_node: NodeNumber,
+    next_group: u32,
+}
+
+/// Why a map is not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such node.
+    UnknownNode,
+    /// It repeats another's changes.
+    NotAMaster,
+    /// Somebody serves the slot already.
+    Busy(u16),
+    /// Nobody serves the slot.
+    Unassigned(u16),
+    /// The node does not serve the slot.
+    NotTheOwner,
+    /// The node serves the slot.
+    IsTheOwner,
+    /// A node cannot forget itself.
+    Myself,
+    /// A node cannot forget the one whose changes it repeats.
+    MyMaster,
+    /// Nodes know each other, so one of them alone cannot choose its epoch.
+    NotAlone,
+    /// The node has an epoch.
+    HasAnEpoch,
+}
+
+impl ClusterMap {
+    /// Adds a node, which knows those that are there if `joins`; otherwise none.
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        id: String,
+        shard_id: String,
+        replica_of: Option<&str>,
+        joins: bool,
+    ) -> Arc<Member> {
+        let mut groups = self.groups.write();
+        let number = groups.next_node;
+        groups.next_node += 1;
+        let first = groups.nodes.values().next().map(|node| node.group).filter(|_| joins);
+        let group = first.unwrap_or_else(|| groups.new_group());
+        let role = replica_of.and_then(|id| groups.find(group, id)).map_or(Role::Master, Role::Replica);
+        let member = Arc::new(Member::new(Arc::clone(self), number));
+        let record = NodeRecord {
+            id,
+            shard_id,
+            port: 0,
+            bound: IpAddr::from([0, 0, 0, 0]),
+            announced_ip: String::new(),
+            announced_port: 0,
+            announced_bus_port: 0,
+            hostname: String::new(),
+            role,
+            epoch: 0,
+            is_down: false,
+            group,
+            migrating: BTreeMap::new(),
+            importing: BTreeMap::new(),
+            disowned: BTreeSet::new(),
+            member: Arc::downgrade(&member),
+        };
+        groups.nodes.insert(number, record);
+        groups.refresh(group);
+        member
+    }
+
+    /// Looks at the map.
+    pub fn look<R>(&self, look: impl FnOnce(&Groups) -> R) -> R {
+        look(&self.groups.read())
+    }
+
+    /// Changes the map; nodes that have lost slots by it are told. The shards of the node that asks for it are held.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut Groups) -> R) -> R {
+        let mut groups = self.groups.write();
+        let result = change(&mut groups);
+        let members: Vec<Arc<Member>> =
+            groups.nodes.values().filter_map(|node| node.member.upgrade()).collect();
+        drop(groups);
+        members.iter().for_each(|member| member.give_up_lost());
+        result
+    }
+
+    /// Says that a node has ended, hangs, or is there again.
+    pub fn set_down(&self, id: &str, is_down: bool) {
+        self.change(|groups| {
+            let number = groups.nodes.iter().find(|(_, node)| node.id == id).map(|(number, _)| *number);
+            let Some(number) = number else { return };
+            let node = groups.node_mut(number);
+            node.is_down = is_down;
+            let group = node.group;
+            groups.refresh(group);
+        });
+    }
+
+    /// Divides all slots among some nodes, which are named by their ids, in ranges of about the same length.
+    pub fn divide(&self, ids: &[&str]) {
+        self.change(|groups| {
+            let numbers: Vec<_> = groups
+                .nodes
+                .iter()
+                .filter(|(_, node)| ids.contains(&node.id.as_str()))
+                .map(|(&number, _)| number)
+                .collect();
+            for slot in 0..SLOTS {
+                let at = usize::from(slot) * numbers.len() / usize::from(SLOTS);
+                groups.assign(slot, numbers[at]);
+            }
+            for &number in &numbers {
+                groups.bump_epoch(number);
+                groups.assigned(number);
+            }
+        });
+    }
+}
+
+impl Groups {
+    /// A node.
+    pub fn node(&self, number: NodeNumber) -> &NodeRecord {
+        &self.nodes[&number]
+    }
+
+    pub(crate) fn node_mut(&mut self, number: NodeNumber) -> &mut NodeRecord {
+        self.nodes.get_mut(&number).expect("numbers are those of nodes that there are")
+    }
+
+    fn group(&self, number: NodeNumber) -> &Group {
+        &self.groups[&self.node(number).group]
+    }
+
+    fn group_mut(&mut self, number: NodeNumber) -> &mut Group {
+        let group = self.node(number).group;
+        self.groups.get_mut(&group).expect("every node is in a group")
+    }
+
+    fn new_group(&mut self) -> u32 {
+        self.next_group += 1;
+        self.groups.insert(self.next_group, Group::default());
+        self.next_group
+    }
+
+    /// The nodes that a node knows, itself included, in the order in which they came.
+    pub fn known(&self, number: NodeNumber) -> impl Iterator<Item = (NodeNumber, &NodeRecord)> {
+        let group = self.node(number).group;
+        self.nodes.iter().filter(move |(_, node)| node.group == group).map(|(&number, node)| (number, node))
+    }
+
+    /// The nodes that a node knows, itself excluded: all that run, or those that have the same keys.
+    pub(crate) fn others(&self, number: NodeNumber, same_shard: bool) -> Vec<Arc<Node>> {
+        let shard_id = &self.node(number).shard_id;
+        self.known(number)
+            .filter(|(other, node)| *other != number && (!same_shard || node.shard_id == *shard_id))
+            .filter_map(|(_, node)| node.member.upgrade()?.node())
+            .collect()
+    }
+
+    /// The replicas of a node.
+    pub fn replicas(&self, number: NodeNumber) -> impl Iterator<Item = (NodeNumber, &NodeRecord)> {
+        self.known(number).filter(move |(_, node)| node.role == Role::Replica(number))
+    }
+
+    /// The node that another one knows by an id.
+    pub fn find_known(&self, number: NodeNumber, id: &[u8]) -> Option<NodeNumber> {
+        self.find(self.node(number).group, std::str::from_utf8(id).ok()?)
+    }
+
+    fn find(&self, group: u32, id: &str) -> Option<NodeNumber> {
+        let mut nodes = self.nodes.iter().filter(|(_, node)| node.group == group);
+        nodes.find(|(_, node)| node.id == id).map(|(&number, _)| number)
+    }
+
+    /// The node that serves a slot, as a node knows it.
+    pub fn owner(&self, number: NodeNumber, slot: u16) -> Option<NodeNumber> {
+        let owner = self.group(number).owners[usize::from(slot)];
+        owner.filter(|_| !self.node(number).disowned.contains(&slot))
+    }
+
+    /// The slots of each node that one knows, in ranges: first, last and owner.
+    pub fn ranges(&self, number: NodeNumber) -> Vec<(u16, u16, NodeNumber)> {
+        let mut ranges: Vec<(u16, u16, NodeNumber)> = Vec::new();
+        for slot in 0..SLOTS {
+            let Some(owner) = self.owner(number, slot) else { continue };
+            match ranges.last_mut() {
+                Some((_, last, own)) if *own == owner && *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot, owner)),
+            }
+        }
+        ranges
+    }
+
+    /// The highest epoch that a node has heard of.
+    pub fn current_epoch(&self, number: NodeNumber) -> u64 {
+        self.group(number).epoch
+    }
+
+    /// How a node sees a slot.
+    fn view(&self, number: NodeNumber, slot: u16) -> View {
+        let node = self.node(number);
+        match self.owner(number, slot) {
+            Some(owner) if owner == number && node.migrating.contains_key(&slot) => View::Migrating,
+            Some(owner) if owner == number => View::Mine,
+            _ if node.importing.contains_key(&slot) => View::Importing,
+            Some(owner) if node.role == Role::Replica(owner) => View::Masters,
+            Some(_) => View::Elsewhere,
+            None => View::Unassigned,
+        }
+    }
+
+    /// Computes how the nodes of a group see a slot.
+    fn refresh_slot(&mut self, group: u32, slot: u16) {
+        let views: Vec<_> =
+            self.nodes.iter().filter(|(_, node)| node.group == group).map(|(&n, _)| n).collect();
+        for number in views {
+            if let Some(member) = self.node(number).member.upgrade() {
+                member.set_view(slot, self.view(number, slot));
+            }
+        }
+    }
+
+    /// Computes how the nodes of a group see all slots, and whether it can serve.
+    fn refresh(&mut self, group: u32) {
+        (0..SLOTS).for_each(|slot| self.refresh_slot(group, slot));
+        self.refresh_health(group);
+    }
+
+    /// Computes whether a group can serve.
+    fn refresh_health(&mut self, group: u32) {
+        let Some(own) = self.groups.get(&group) else { return };
+        let is_up = |number: &NodeNumber| self.nodes.get(number).is_some_and(|node| !node.is_down);
+        let covered = own.owners.iter().all(|owner| owner.as_ref().is_some_and(is_up));
+        let masters: BTreeSet<NodeNumber> = own.owners.iter().flatten().copied().collect();
+        let reachable = masters.iter().filter(|number| is_up(number)).count();
+        let has_majority = reachable > masters.len() / 2 || masters.is_empty();
+        for node in self.nodes.values().filter(|node| node.group == group) {
+            if let Some(member) = node.member.upgrade() {
+                member.set_health(covered, has_majority);
+            }
+        }
+    }
+
+    /// Has a node serve a slot, whoever did before. Gives who that was. [`Groups::assigned`] is to follow.
+    pub(crate) fn assign(&mut self, slot: u16, to: NodeNumber) -> Option<NodeNumber> {
+        let before = self.group_mut(to).owners[usize::from(slot)].replace(to);
+        self.node_mut(to).importing.remove(&slot);
+        self.settle(slot, to);
+        before
+    }
+
+    /// Computes whether the nodes that a node knows can serve: to be called when slots have been given.
+    pub(crate) fn assigned(&mut self, number: NodeNumber) {
+        let group = self.node(number).group;
+        self.refresh_health(group);
+    }
+
+    /// Forgets what nodes were told of a slot whose owner has changed.
+    fn settle(&mut self, slot: u16, number: NodeNumber) {
+        let group = self.node(number).group;
+        let owner = self.group(number).owners[usize::from(slot)];
+        for (&number, node) in self.nodes.iter_mut().filter(|(_, node)| node.group == group) {
+            node.disowned.remove(&slot);
+            if owner != Some(number) {
+                node.migrating.remove(&slot);
+            }
+        }
+        self.refresh_slot(group, slot);
+    }
+
+    /// Has a node serve slots that nobody serves as far as it knows.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`], and then nothing has changed.
+    pub(crate) fn claim(&mut self, slots: &[u16], to: NodeNumber) -> Result<(), Refusal> {
+        if let Some(&slot) = slots.iter().find(|&&slot| self.owner(to, slot).is_some()) {
+            return Err(Refusal::Busy(slot));
+        }
+        for &slot in slots {
+            self.assign(slot, to);
+        }
+        self.assigned(to);
+        Ok(())
+    }
+
+    /// Has a node forget who serves slots. Where it serves them itself, nobody does afterwards.
+    ///
+    /// # Errors
+    /// [`Refusal::Unassigned`], and then nothing has changed.
+    pub(crate) fn disclaim(&mut self, slots: &[u16], number: NodeNumber) -> Result<(), Refusal> {
+        if let Some(&slot) = slots.iter().find(|&&slot| self.owner(number, slot).is_none()) {
+            return Err(Refusal::Unassigned(slot));
+        }
+        for &slot in slots {
+            if self.owner(number, slot) == Some(number) {
+                self.group_mut(number).owners[usize::from(slot)] = None;
+                self.settle(slot, number);
+            } else {
+                self.node_mut(number).disowned.insert(slot);
+                let group = self.node(number).group;
+                self.refresh_slot(group, slot);
+            }
+        }
+        self.assigned(number);
+        Ok(())
+    }
+
+    /// The slots that a node serves.
+    pub(crate) fn slots_of(&self, number: NodeNumber) -> Vec<u16> {
+        (0..SLOTS).filter(|&slot| self.owner(number, slot) == Some(number)).collect()
+    }
+
+    /// Says that a slot of a node is leaving, or coming.
+    pub(crate) fn mark(&mut self, slot: u16, number: NodeNumber, leaves: bool, other: NodeNumber) {
+        let node = self.node_mut(number);
+        let moves = if leaves { &mut node.migrating } else { &mut node.importing };
+        moves.insert(slot, other);
+        let group = node.group;
+        self.refresh_slot(group, slot);
+    }
+
+    /// Says that a slot of a node neither leaves nor comes.
+    pub(crate) fn unmark(&mut self, slot: u16, number: NodeNumber) {
+        let node = self.node_mut(number);
+        node.migrating.remove(&slot);
+        node.importing.remove(&slot);
+        let group = node.group;
+        self.refresh_slot(group, slot);
+    }
+
+    /// Gives a node the highest epoch, unless it has it. Whether it had not.
+    pub(crate) fn bump_epoch(&mut self, number: NodeNumber) -> bool {
+        let highest = self.known(number).map(|(_, node)| node.epoch).max().unwrap_or(0);
+        let group = self.group_mut(number);
+        let highest = highest.max(group.epoch);
+        let own = self.node(number).epoch;
+        if own != 0 && own == highest {
+            return false;
+        }
+        let epoch = highest + 1;
+        self.group_mut(number).epoch = epoch;
+        self.node_mut(number).epoch = epoch;
+        true
+    }
+
+    /// Gives a node that knows no others an epoch.
+    ///
+    /// # Errors
+    /// [`Refusal::NotAlone`], [`Refusal::HasAnEpoch`]
+    pub(crate) fn set_epoch(&mut self, number: NodeNumber, epoch: u64) -> Result<(), Refusal> {
+        if self.known(number).count() > 1 {
+            return Err(Refusal::NotAlone);
+        }
+        if self.node(number).epoch != 0 {
+            return Err(Refusal::HasAnEpoch);
+        }
+        self.node_mut(number).epoch = epoch;
+        let group = self.group_mut(number);
+        group.epoch = group.epoch.max(epoch);
+        Ok(())
+    }
+
+    /// Has all nodes of a group forget one of them, which from then on knows nobody but keeps its slots.
+    ///
+    /// # Errors
+    /// [`Refusal::Myself`], [`Refusal::MyMaster`], [`Refusal::UnknownNode`]
+    pub(crate) fn forget(&mut self, number: NodeNumber, id: &[u8]) -> Result<(), Refusal> {
+        let Some(other) = self.find_known(number, id) else {
+            let id = String::from_utf8_lossy(id);
+            let forgotten = self.group(number).forgotten.contains(&*id);
+            return if forgotten { Ok(()) } else { Err(Refusal::UnknownNode) };
+        };
+        if other == number {
+            return Err(Refusal::Myself);
+        }
+        if self.node(number).role == Role::Replica(other) {
+            return Err(Refusal::MyMaster);
+        }
+        let id = self.node(other).id.clone();
+        self.group_mut(number).forgotten.insert(id);
+        self.expel(other);
+        Ok(())
+    }
+
+    /// Puts a node into a group of its own.
+    fn expel(&mut self, number: NodeNumber) {
+        let old = self.node(number).group;
+        let slots = self.slots_of(number);
+        let group = self.new_group();
+        let epoch = self.groups[&old].epoch;
+        for &slot in &slots {
+            self.group_mut(number).owners[usize::from(slot)] = None;
+        }
+        self.node_mut(number).group = group;
+        self.group_mut(number).epoch = epoch;
+        for &slot in &slots {
+            self.group_mut(number).owners[usize::from(slot)] = Some(number);
+        }
+        let node = self.node_mut(number);
+        node.migrating.clear();
+        node.importing.clear();
+        node.disowned.clear();
+        for node in self.nodes.values_mut().filter(|node| node.group == old) {
+            node.migrating.retain(|_, other| *other != number);
+            node.importing.retain(|_, other| *other != number);
+            if node.role == Role::Replica(number) {
+                node.role = Role::Master;
+            }
+        }
+        if self.nodes.values().all(|node| node.group != old) {
+            self.groups.remove(&old);
+        }
+        self.refresh(old);
+        self.refresh(group);
+    }
+
+    /// Has a node forget all others, and its slots. Its id, if it is a new one, and its epochs go as well.
+    pub(crate) fn reset(&mut self, number: NodeNumber, id: Option<String>) {
+        self.expel(number);
+        let group = self.node(number).group;
+        self.group_mut(number).owners.fill(None);
+        let node = self.node_mut(number);
+        node.role = Role::Master;
+        if let Some(id) = id {
+            node.id = id;
+            node.epoch = 0;
+            self.group_mut(number).epoch = 0;
+        }
+        self.refresh(group);
+    }
+
+    /// Has a node and the one that listens on a port know each other, and all that either knows. Whether there is one.
+    pub(crate) fn meet(&mut self, number: NodeNumber, port: u16) -> bool {
+        let other = self.nodes.values().find(|node| node.port == port).map(|node| node.group);
+        let own = self.node(number).group;
+        let Some(other) = other else { return false };
+        if other == own {
+            return true;
+        }
+        let Some(theirs) = self.groups.remove(&other) else { return false };
+        for node in self.nodes.values_mut().filter(|node| node.group == other) {
+            node.group = own;
+        }
+        let epoch_of = |owner: Option<NodeNumber>| owner.map(|owner| self.nodes[&owner].epoch);
+        let group = self.groups.get_mut(&own).expect("every node is in a group");
+        group.epoch = group.epoch.max(theirs.epoch);
+        // Where both have somebody serve a slot, the later epoch counts.
+        for (mine, their) in group.owners.iter_mut().zip(theirs.owners) {
+            if epoch_of(their) > epoch_of(*mine) {
+                *mine = their;
+            }
+        }
+        let ids: Vec<String> = self.known(number).map(|(_, node)| node.id.clone()).collect();
+        let group = self.group_mut(number);
+        group.forgotten.retain(|id| !ids.contains(id));
+        // No two nodes have the same epoch.
+        let mut epochs = BTreeSet::new();
+        let numbers: Vec<_> = self.known(number).map(|(number, _)| number).collect();
+        for number in numbers {
+            let epoch = self.node(number).epoch;
+            if epoch != 0 && !epochs.insert(epoch) {
+                self.bump_epoch(number);
+                epochs.insert(self.node(number).epoch);
+            }
+        }
+        self.refresh(own);
+        true
+    }
+}
+
+impl NodeRecord {
+    /// The address that a client is told which has come by `local`: one by which it can reach this node too.
+    pub fn ip(&self, local: IpAddr) -> String {
+        if !self.announced_ip.is_empty() {
+            self.announced_ip.clone()
+        } else {
+            local.to_canonical().to_string()
+        }
+    }
+
+    /// The port that clients are told.
+    pub fn told_port(&self) -> u16 {
+        if self.announced_port > 0 { self.announced_port } else { self.port }
+    }
+
+    /// The port of a bus that they are told, though nobody listens there.
+    pub fn told_bus_port(&self) -> u16 {
+        if self.announced_bus_port > 0 { self.announced_bus_port } else { self.port.wrapping_add(10_000) }
+    }
+}
