@@ -113,7 +113,7 @@ fn change(rng: &mut Rng) -> Vec<String> {
         8 => vec!["ZADD".into(), key("z", rng), number(rng, 50).to_string(), any],
         9 => vec!["DEL".into(), key("s", rng)],
         10 => vec!["PEXPIRE".into(), key("n", rng), "100000".into()],
-        _ => vec!["SETRANGE".into(), key("a", rng), "10".into(), any],
+        _ => vec!["XADD".into(), key("x", rng), "MAXLEN".into(), "50".into(), "*".into(), "f".into(), any],
     };
     words
 }
@@ -182,4 +182,170 @@ fn a_replica_that_stays_away_too_long_gets_everything_again() {
     // A server that becomes a replica asks for its own stream first.
     assert_eq!(info(&mut ours, "sync_partial_err"), "2");
     assert_eq!(info(&mut ours, "sync_partial_ok"), "0");
+}
+
+#[test]
+fn we_follow_a_real_server_under_load_and_go_on_after_cuts() {
+    let Some(real) = real() else { return };
+    let proxy = Proxy::to(real.address());
+    let program = master();
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    ours.say("SET old value");
+    theirs.say("DEBUG POPULATE 20000");
+    let load = Load::on(real.address(), 3);
+    follow(&mut ours, proxy.address());
+    until("the link is up", || info(&mut ours, "master_link_status") == "up");
+    for cuts in 1..=3 {
+        proxy.cut();
+        until("the link is down", || info(&mut ours, "master_link_status") == "down");
+        proxy.restore();
+        until("the link is up", || info(&mut ours, "master_link_status") == "up");
+        assert_eq!(info(&mut theirs, "sync_partial_ok"), cuts.to_string());
+    }
+    assert!(load.stop() > 100);
+    in_step(&mut theirs, &mut ours);
+    assert_eq!(info(&mut theirs, "sync_full"), "1");
+    assert_eq!(ours.say("GET old"), Reply::Nil);
+    assert_eq!(ours.say("SET a b"), error("READONLY You can't write against a read only replica."));
+    assert!(ours.say("CLIENT LIST TYPE master").text().contains(" flags=M "));
+    let role = ours.say("ROLE");
+    assert_eq!(role, {
+        let port = Reply::Integer(proxy.address().port().into());
+        let offset = Reply::Integer(info(&mut theirs, "master_repl_offset").parse().expect("a number"));
+        Reply::Array(vec![bulk("slave"), bulk("127.0.0.1"), port, bulk("connected"), offset])
+    });
+    assert_eq!(theirs.say("WAIT 1 1000"), Reply::Integer(1));
+}
+
+fn bulk(text: &str) -> Reply {
+    Reply::Bulk(text.as_bytes().to_vec())
+}
+
+fn error(text: &str) -> Reply {
+    Reply::Error(text.as_bytes().to_vec())
+}
+
+/// A server of a chain.
+enum Server {
+    Ours(Program),
+    Real(Oracle),
+}
+
+impl Server {
+    fn client(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Server::Ours(program) => program.address(),
+            Server::Real(oracle) => oracle.address(),
+        }
+    }
+}
+
+/// Chains of three servers, of which we are some.
+fn chains() -> Vec<[Server; 3]> {
+    let all = [[false, true, false], [true, false, true], [true, true, true]];
+    let server =
+        |is_ours: bool| if is_ours { Some(Server::Ours(master())) } else { real().map(Server::Real) };
+    let chain = |[a, b, c]: [bool; 3]| Some([server(a)?, server(b)?, server(c)?]);
+    all.into_iter().filter_map(chain).collect()
+}
+
+#[test]
+fn replicas_of_replicas_have_the_same_stream() {
+    for chain in chains() {
+        let [mut first, mut second, mut third] = chain.each_ref().map(Server::client);
+        first.say("DEBUG POPULATE 1000");
+        let load = Load::on(chain[0].address(), 2);
+        follow(&mut second, chain[0].address());
+        until("the link is up", || info(&mut second, "master_link_status") == "up");
+        follow(&mut third, chain[1].address());
+        until("the link is up", || info(&mut third, "master_link_status") == "up");
+        load.stop();
+        in_step(&mut first, &mut second);
+        in_step(&mut first, &mut third);
+        for client in [&mut second, &mut third] {
+            assert_eq!(info(client, "master_replid"), info(&mut first, "master_replid"));
+        }
+    }
+}
+
+#[test]
+fn a_promoted_replica_goes_on_with_the_stream() {
+    for chain in chains() {
+        let [mut old, mut new, mut other] = chain.each_ref().map(Server::client);
+        let stream = |client: &mut Client| info(client, "master_replid");
+        follow(&mut new, chain[0].address());
+        follow(&mut other, chain[0].address());
+        let load = Load::on(chain[0].address(), 2);
+        until("both follow", || info(&mut old, "connected_slaves") == "2");
+        until("the link is up", || info(&mut new, "master_link_status") == "up");
+        until("the link is up", || info(&mut other, "master_link_status") == "up");
+        load.stop();
+        in_step(&mut old, &mut new);
+        in_step(&mut old, &mut other);
+        let before = stream(&mut old);
+        assert_eq!(new.say("REPLICAOF NO ONE"), Reply::Status(b"OK".to_vec()));
+        assert_eq!(info(&mut new, "master_replid2"), before);
+        assert_ne!(stream(&mut new), before);
+        let load = Load::on(chain[1].address(), 2);
+        let full = info(&mut new, "sync_full");
+        for (count, replica) in [&mut other, &mut old].into_iter().enumerate() {
+            follow(replica, chain[1].address());
+            until("the link is up", || info(replica, "master_link_status") == "up");
+            assert_eq!(info(&mut new, "sync_partial_ok"), (count + 1).to_string());
+        }
+        load.stop();
+        for replica in [&mut other, &mut old] {
+            in_step(&mut new, replica);
+            assert_eq!(stream(replica), stream(&mut new));
+        }
+        assert_eq!(info(&mut new, "sync_full"), full);
+    }
+}
+
+#[test]
+fn what_expires_goes_when_the_master_says_so() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    theirs.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    follow(&mut ours, real.address());
+    in_step(&mut theirs, &mut ours);
+    theirs.say("SET k 5 PX 100");
+    theirs.say("SET other v PX 100");
+    assert_eq!(theirs.say("WAIT 1 5000"), Reply::Integer(1));
+    until("it has expired", || ours.say("GET k") == Reply::Nil);
+    assert_eq!(ours.say("DBSIZE"), Reply::Integer(2), "the replica only hides it");
+    assert_eq!(ours.say("EXISTS k"), Reply::Integer(0));
+    assert_eq!(theirs.say("GET k"), Reply::Nil);
+    in_step(&mut theirs, &mut ours);
+    assert_eq!(ours.say("DBSIZE"), Reply::Integer(1));
+    ours.say("REPLICAOF NO ONE");
+    until("a master lets it go", || ours.say("DBSIZE") == Reply::Integer(0));
+}
+
+#[test]
+fn a_replica_that_has_lost_its_master_says_so_if_it_is_to() {
+    let Some(real) = real() else { return };
+    let proxy = Proxy::to(real.address());
+    let program = master();
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    theirs.say("CONFIG SET requirepass secret");
+    theirs.say("AUTH secret");
+    theirs.say("SET k v");
+    ours.say("CONFIG SET masterauth secret");
+    follow(&mut ours, proxy.address());
+    in_step(&mut theirs, &mut ours);
+    ours.say("CONFIG SET replica-serve-stale-data no");
+    assert_eq!(ours.say("GET k"), bulk("v"));
+    proxy.cut();
+    until("the link is down", || info(&mut ours, "master_link_status") == "down");
+    let down = "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    assert_eq!(ours.say("GET k"), error(down));
+    assert_eq!(ours.say("PING").text(), down);
+    ours.say("CONFIG SET replica-serve-stale-data yes");
+    assert_eq!(ours.say("GET k"), bulk("v"));
 }

@@ -206,6 +206,11 @@ impl Waiters {
         waiters.iter().for_each(|waiter| waiter.give_up_lost(&lost));
     }
 
+    /// All waiting commands.
+    pub(crate) fn all(&self) -> Vec<Arc<Waiter>> {
+        self.by_client.lock().values().cloned().collect()
+    }
+
     fn add(&self, waiter: Arc<Waiter>) {
         self.for_gone_keys.fetch_add(usize::from(waiter.wait.serves_gone_keys), Ordering::Relaxed);
         self.by_client.lock().insert(waiter.client.id, waiter);

@@ -155,6 +155,12 @@ impl<'s, 'n> Cx<'s, 'n> {
         self.moment.now_ms
     }
 
+    /// Whether what expires at this time is to go at once; a replica waits until its master says so.
+    #[inline]
+    pub fn is_over(&self, at_ms: i64) -> bool {
+        self.moment.expire && at_ms <= self.moment.now_ms
+    }
+
     /// A key with its hash.
     #[inline]
     pub fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {

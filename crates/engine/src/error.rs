@@ -757,6 +757,15 @@ pub enum CommandError {
     /// A blocked client is unblocked by `CLIENT UNBLOCK ... ERROR`.
     #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
     Unblocked,
+    /// A client that waited when its master became a replica.
+    #[error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")]
+    RoleChanged,
+    /// Not a port.
+    #[error("ERR Invalid master port")]
+    MasterPort,
+    /// A command that a replica's connection may not send.
+    #[error("ERR Command is not valid when client is a replica.")]
+    OfReplica,
     /// A write that needs more replicas than there are, up to 4.0.
     #[error("NOREPLICAS Not enough good slaves to write.")]
     TooFewReplicas4,

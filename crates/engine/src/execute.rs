@@ -104,8 +104,10 @@ impl Worker {
 
     /// The moment at which commands of a session run now.
     #[inline]
-    pub(crate) fn moment(&self, session: &Session) -> Moment {
-        Moment { touch: !session.state.contains(State::NO_TOUCH), ..Moment::at(self.now_ms) }
+    pub(crate) fn moment(&self, node: &Node, session: &Session) -> Moment {
+        let touch = !session.state.contains(State::NO_TOUCH);
+        let revive = session.state.contains(State::MASTER);
+        Moment { touch, revive, expire: !node.follows(), ..Moment::at(self.now_ms) }
     }
 }
 
@@ -255,9 +257,7 @@ fn check(
             _ => CommandError::Subscribed5,
         });
     }
-    let leaves_memory =
-        gates.contains(Gates::FOLLOWS) && node.settings.replica_ignores_maxmemory.load(Ordering::Relaxed);
-    if gates.contains(Gates::MAXMEMORY) && !leaves_memory {
+    if gates.contains(Gates::MAXMEMORY) && !leaves_memory(node) {
         match make_room(node, worker, state.contains(State::OFFLOADED)) {
             Room::Enough => {}
             Room::Later => return Ok(Some(Step::Offload)),
@@ -268,7 +268,10 @@ fn check(
     if state.contains(State::MONITOR) && entry.shape.flags.intersects(Flags::WRITE | Flags::READONLY) {
         return Err(CommandError::Monitoring);
     }
-    if gates.contains(Gates::UNSAVED) && (entry.is(Flags::NEEDS_DISK) || writes(session, entry)) {
+    if gates.contains(Gates::UNSAVED)
+        && !node.follows()
+        && (entry.is(Flags::NEEDS_DISK) || writes(session, entry))
+    {
         let is_late = node.release >= Release::V7_0;
         return Err(if is_late { CommandError::Unsaved7 } else { CommandError::Unsaved6 });
     }
@@ -282,7 +285,8 @@ fn check(
     }
     let queues = state.contains(State::MULTI) && !entry.is(Flags::NOT_QUEUED);
     // What has been handed to another thread has begun already.
-    if gates.contains(Gates::PAUSED) && !state.contains(State::OFFLOADED) {
+    let is_never_paused = State::OFFLOADED | State::MASTER | State::REPLICA;
+    if gates.contains(Gates::PAUSED) && !state.intersects(is_never_paused) {
         let writes = match &session.multi {
             Some(multi) if !queues => multi.queue.iter().any(|queued| may_write(queued.entry)),
             _ => may_write(entry),
@@ -295,8 +299,8 @@ fn check(
         if entry.is(Flags::NO_MULTI) {
             return Err(CommandError::NotInMulti);
         }
-        if let Some(member) = &node.member {
-            let moment = worker.moment(session);
+        if let Some(member) = membership(node, session) {
+            let moment = worker.moment(node, session);
             if let Some(step) = cluster::admit_queued(node, member, session, entry, args, moment)? {
                 return Ok(Some(step));
             }
@@ -315,6 +319,17 @@ fn check(
     }
     worker.shows = gates.contains(Gates::MONITORS) && is_shown(entry);
     Ok(None)
+}
+
+/// The cluster that says which keys are here, if the node is one of a cluster and it is not a master that speaks.
+#[inline]
+fn membership<'n>(node: &'n Node, session: &Session) -> Option<&'n cluster::Member> {
+    node.member.as_deref().filter(|_| !session.state.contains(State::MASTER))
+}
+
+/// Whether it is left to a master to evict keys.
+fn leaves_memory(node: &Node) -> bool {
+    node.follows() && node.settings.replica_ignores_maxmemory.load(Ordering::Relaxed)
 }
 
 /// Whether a command writes: a transaction does if one of its commands does.
@@ -433,6 +448,9 @@ fn evict(node: &Node, worker: &mut Worker, most: usize) -> Room {
         set.insert(worker.shard);
         let evicted = match node.keyspace.lock(set) {
             Ok(mut locked) => {
+                if leaves_memory(node) {
+                    return Room::Enough;
+                }
                 worker.begin_command(node);
                 let began = ticks::now();
                 let effects = &mut worker.effects;
@@ -510,8 +528,8 @@ fn run(
         };
     }
     let mut asks = false;
-    if let Some(member) = &node.member {
-        let moment = worker.moment(session);
+    if let Some(member) = membership(node, session) {
+        let moment = worker.moment(node, session);
         if let Err(error) = cluster::admit(node, member, session, entry, args, &locked, moment) {
             if entry.is(Flags::RUNS_QUEUE) {
                 session.set_multi(None);
@@ -532,10 +550,23 @@ fn run(
         show(node, session, entry, args);
     }
     let before = reply.len();
-    let moment = worker.moment(session);
+    let moment = worker.moment(node, session);
+    let is_masters = session.state.contains(State::MASTER);
+    if is_masters && session.client.is_killed() {
+        // Another master is followed now, or none.
+        return Step::Close;
+    }
+    // It may have begun to follow a master since it was looked whether the command may run.
+    if !moment.expire
+        && !is_masters
+        && let Err(error) = check_role(node, worker, session, entry)
+    {
+        drop(locked);
+        return refuse(node, worker, session, Some(entry), &error, reply);
+    }
     worker.begin_command(node);
     let mut cx = Cx::new(node, session, locked, worker, moment, entry);
-    cx.may_wait = true;
+    cx.may_wait = !is_masters;
     if let Some(key) = known {
         cx.know(key);
     }
@@ -569,6 +600,11 @@ fn run(
     if worker.effects.keep_gone {
         worker.end_command(node, session.db, args);
     }
+    if is_masters {
+        pass_on(node, session);
+    }
+    // Who is served by a master's command is no master.
+    let moment = Moment { revive: false, ..moment };
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
     let mut failed = failed;
     if let Some(after) = after
@@ -602,6 +638,16 @@ fn run(
             Step::Blocked(waiter)
         }
         None => Step::Done,
+    }
+}
+
+/// Passes on to replicas what a master has sent, now that it has been done; a transaction when all of it has been. The
+/// shards of what it has changed are still held: a snapshot for replicas has either both or neither.
+#[cold]
+pub fn pass_on(node: &Node, session: &mut Session) {
+    if session.multi.is_none() && !session.upstream.is_empty() {
+        node.replicas.relay(&session.upstream, session.db);
+        session.upstream.clear();
     }
 }
 
@@ -720,6 +766,10 @@ pub fn expire_due(
     let mut set = ShardSet::NONE;
     set.insert(shard);
     let mut locked = node.keyspace.lock(set)?;
+    if node.follows() {
+        // The master says what goes.
+        return Ok(None);
+    }
     worker.begin_command(node);
     let began = ticks::now();
     let effects = &mut worker.effects;

@@ -42,6 +42,9 @@ pub trait Host: Send + Sync {
     /// Does something on a thread of its own, of which the system shows `name`. Not if the node is gone by then.
     fn background(&self, name: &'static str, work: Background);
 
+    /// Talks to the master that the node is to follow from now on, if any, as [`crate::master`] says.
+    fn master_changed(&self);
+
     /// What the system tells of the process. It does not take long, as no device is asked.
     fn process(&self) -> Process;
 

@@ -91,11 +91,7 @@ impl Loading {
     /// # Errors
     /// [`LoadError`]
     pub fn read<R: Read>(&mut self, node: &Node, from: R) -> Result<(R, Vec<u8>), LoadError> {
-        let mut reader = Reader::new(save::version(node.release));
-        if !node.settings.rdb_has_checksum.load(std::sync::atomic::Ordering::Relaxed) {
-            reader = reader.without_checksum();
-        }
-        let mut reader = FileReader::new(reader, from);
+        let mut reader = FileReader::new(self.reader(node), from);
         loop {
             let offset = reader.reader().offset();
             let Some(event) = reader.next_event()? else { break };
@@ -103,6 +99,13 @@ impl Loading {
         }
         let (reader, from) = reader.into_parts();
         Ok((from, reader.rest().to_vec()))
+    }
+
+    /// What reads a file of a release that is not later than the node's.
+    pub fn reader(&self, node: &Node) -> Reader {
+        let reader = Reader::new(save::version(node.release));
+        let compares = node.settings.rdb_has_checksum.load(std::sync::atomic::Ordering::Relaxed);
+        if compares { reader } else { reader.without_checksum() }
     }
 
     /// Takes the next part of a file; `offset` is where in the file it is about.

@@ -5,8 +5,15 @@
 //!
 //! Lock order: the one lock here is a leaf.
 
-use crate::clients::Client;
+use crate::CommandError;
+use crate::clients::{Client, Marks};
+use crate::execute::{Worker, settle};
+use crate::load::Loading;
+use crate::node::{Gates, Node};
+use crate::parse;
+use keyspace::{Locked, Moment};
 use parking_lot::Mutex;
+use replication::{History, Id, Terms};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -16,6 +23,8 @@ pub struct Master {
     state: Mutex<State>,
     /// Whether the link is up, as in `state`.
     is_up: AtomicBool,
+    /// Whether the master has asked how far the node has come.
+    is_asked: AtomicBool,
 }
 
 /// How it stands with the master.
@@ -37,13 +46,25 @@ pub struct State {
     pub client: Option<Arc<Client>>,
 }
 
-/// Where a master listens.
+/// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// Its name or address.
     pub host: Box<str>,
     /// Its port.
     pub port: u16,
+}
+
+impl Address {
+    /// An address as commands and the configuration have it.
+    ///
+    /// # Errors
+    /// If the port is none.
+    pub(crate) fn parse(host: &[u8], port: &[u8]) -> Result<Address, CommandError> {
+        let number = parse::integer(port)?;
+        let port = u16::try_from(number).map_err(|_| CommandError::MasterPort)?;
+        Ok(Address { host: String::from_utf8_lossy(host).into(), port })
+    }
 }
 
 /// How far the link to a master is.
@@ -87,6 +108,16 @@ impl Master {
         self.is_up.load(Ordering::Acquire)
     }
 
+    /// The master asks how far the node has come.
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
+    }
+
+    /// Whether the master has asked how far the node has come, since this was last asked.
+    pub fn was_asked(&self) -> bool {
+        self.is_asked.swap(false, Ordering::AcqRel)
+    }
+
     /// Changes how it stands, unless another order has been given since `order`; whether it was changed.
     pub fn update(&self, order: u64, change: impl FnOnce(&mut State)) -> bool {
         let mut state = self.state.lock();
@@ -96,5 +127,134 @@ impl Master {
             self.is_up.store(state.link == Link::Up, Ordering::Release);
         }
         is_current
+    }
+}
+
+impl Node {
+    /// Follows another master from now on, or none: then the node is one itself, and its stream goes on with that of its
+    /// master. All shards must be held, so that no command sees a part of the change.
+    pub fn follow(&self, held: &mut Locked<'_>, master: Option<Address>) {
+        debug_assert!(held.holds_all());
+        let text =
+            master.as_ref().map_or_else(String::new, |master| format!("{} {}", master.host, master.port));
+        let followed = self.follows();
+        let now_ms = self.host.wall_us().div_euclid(1000);
+        {
+            let mut state = self.master.state.lock();
+            if let Some(client) = state.client.take() {
+                client.kill();
+            }
+            let link = if master.is_some() { Link::Connects } else { Link::Down };
+            *state = State { address: master.clone(), order: state.order + 1, link, ..State::default() };
+            self.master.is_up.store(false, Ordering::Release);
+        }
+        self.set_gates(Gates::FOLLOWS, master.is_some());
+        if master.is_some() {
+            self.write_stream(held, false);
+            self.unblock_all();
+        } else if followed {
+            let goes_on = self.replicas.branch(self.new_stream_id(), now_ms);
+            // They learn that the stream goes by another name, and go on.
+            self.replicas.dismiss();
+            self.write_stream(held, goes_on);
+            // What has expired meanwhile goes now.
+            self.schedule_expiry(now_ms);
+        }
+        self.remember_master(held, &text);
+        self.host.master_changed();
+    }
+
+    /// Follows the master that the configuration names, if it does; to be called when the node begins.
+    pub fn follow_configured(&self) {
+        let named = |name| self.configuration.named(name);
+        let Some(value) = named("replicaof").or_else(|| named("slaveof")) else { return };
+        let text = String::from_utf8_lossy(value.text()).into_owned();
+        if let Some((host, port)) = text.split_once(' ')
+            && let Ok(address) = Address::parse(host.as_bytes(), port.trim().as_bytes())
+        {
+            self.follow(&mut self.keyspace.lock_blocking(self.keyspace.all()), Some(address));
+        }
+    }
+
+    /// Has the configuration tell of the master.
+    fn remember_master(&self, held: &mut Locked<'_>, text: &str) {
+        let parameters = self.configuration.parameters();
+        let found = parameters.find(b"replicaof").or_else(|| parameters.find(b"slaveof"));
+        let Some((_, row)) = found else { return };
+        let mut draft = self.configuration.draft();
+        if draft.set(row, text.as_bytes()).is_ok() {
+            self.configure(held, draft, &[]);
+        }
+    }
+
+    /// Ends all waits, since a master has become a replica.
+    fn unblock_all(&self) {
+        for waiter in self.waiters.all() {
+            waiter.client.mark(Marks::CLOSING, true);
+            if !waiter.give_up(|reply| reply.error(CommandError::RoleChanged.to_wire())) {
+                waiter.client.mark(Marks::CLOSING, false);
+            }
+        }
+    }
+
+    /// What the node tells its master.
+    pub fn terms(&self) -> Terms {
+        let text =
+            |name| self.configuration.named(name).map_or_else(Box::default, |value| value.text().into());
+        let port = |name| self.configuration.named(name).map_or(0, |value| value.number());
+        let announced = port("replica-announce-port").max(port("slave-announce-port"));
+        let address: Box<[u8]> = text("replica-announce-ip");
+        let history = self.replicas.view().history;
+        Terms {
+            user: text("masteruser"),
+            password: text("masterauth"),
+            port: if announced > 0 { announced as u16 } else { self.address.port() },
+            address: if address.is_empty() { text("slave-announce-ip") } else { address },
+            has: Some((history.id(), history.offset())),
+            hands_over: false,
+        }
+    }
+
+    /// Puts what a master has sent in the place of all keys; the stream goes on from here, if the master knows where that
+    /// is. Gives the database that is selected there; nothing if another order has been given meanwhile.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else holds: to be tried again when it is free.
+    pub fn adopt(
+        &self,
+        worker: &mut Worker,
+        order: u64,
+        loading: &mut Option<Loading>,
+        at: Option<(Id, u64)>,
+    ) -> Result<Option<u32>, usize> {
+        let mut held = self.keyspace.lock(self.keyspace.all())?;
+        let Some(loading) = loading.take().filter(|_| self.master.state.lock().order == order) else {
+            return Ok(None);
+        };
+        worker.begin(self);
+        worker.begin_command(self);
+        let db = loading.position.2.and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
+        let history = match at {
+            Some((id, offset)) => History::at(id, offset),
+            // Nobody else has this stream.
+            None => History::new(self.new_stream_id()),
+        };
+        loading.put_in_place(self, &mut held, &mut worker.effects);
+        self.replicas.adopt(history, db);
+        // What they have is of another stream.
+        self.replicas.dismiss();
+        let moment = Moment { expire: false, ..Moment::at(self.host.wall_us().div_euclid(1000)) };
+        drop(settle(self, held, worker, moment, None));
+        Ok(Some(db))
+    }
+
+    /// The stream goes on from where the node has it, under this id if the master says one. Gives the database that is
+    /// selected there.
+    pub fn resume(&self, id: Option<Id>) -> u32 {
+        let (changed, db) = self.replicas.resumed(id);
+        if changed {
+            self.replicas.dismiss();
+        }
+        db
     }
 }

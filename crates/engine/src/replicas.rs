@@ -43,6 +43,8 @@ pub struct Counts {
     pub refused: AtomicU64,
     /// Bytes that replicas were sent.
     pub output_bytes: AtomicU64,
+    /// Bytes that a master sent.
+    pub input_bytes: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -256,6 +258,42 @@ impl Replicas {
         }
     }
 
+    /// Ends the connections of all replicas: they come again, and learn of another stream.
+    pub(crate) fn dismiss(&self) {
+        self.inner.lock().all.iter().for_each(|member| member.client.kill());
+    }
+
+    /// Begins an own stream, which goes on with that of the master so far; whether there was one.
+    pub(crate) fn branch(&self, id: Id, now_ms: i64) -> bool {
+        let mut inner = self.inner.lock();
+        inner.history.branch(id);
+        inner.alone_since_ms = now_ms;
+        inner.backlog.is_some()
+    }
+
+    /// What is there, and the stream from which it came: another server gave all of it.
+    pub(crate) fn adopt(&self, history: History, db: u32) {
+        let mut inner = self.inner.lock();
+        inner.backlog = Some(Backlog::new(inner.size, history.offset()));
+        inner.db = db;
+        self.offset.store(history.offset(), Ordering::Release);
+        inner.history = history;
+    }
+
+    /// The stream goes on under this id; whether that is another one than before. Gives the database that is selected,
+    /// too.
+    pub(crate) fn resumed(&self, id: Option<Id>) -> (bool, u32) {
+        let mut inner = self.inner.lock();
+        if inner.backlog.is_none() {
+            inner.backlog = Some(Backlog::new(inner.size, inner.history.offset()));
+        }
+        let changed = id.is_some_and(|id| id != inner.history.id());
+        if let Some(id) = id {
+            inner.history.rename(id);
+        }
+        (changed, inner.db)
+    }
+
     /// What is known of a replica.
     pub fn replica(&self, client: u64) -> Option<Replica> {
         let inner = self.inner.lock();
@@ -315,9 +353,7 @@ impl Node {
     pub fn begin_sync(&self, held: &Locked<'_>, clients: &[u64]) -> Place {
         debug_assert!(held.holds_all());
         if !self.follows() {
-            // A tap that is new tells of the database again: the replicas do not know which one is selected.
-            self.feed.detach(held, Audience::REPLICAS);
-            self.feed.attach(held, Audience::REPLICAS, Box::new(Spout(Arc::clone(&self.replicas))));
+            self.write_stream(held, true);
         }
         let mut inner = self.replicas.inner.lock();
         if inner.backlog.is_none() {
@@ -337,6 +373,15 @@ impl Node {
         Place { id: history.id(), offset: history.offset(), db: *db }
     }
 
+    /// Has what the node's commands change go to its replicas, or not; all shards must be held. A tap that is new tells of
+    /// the selected database again: replicas that are new do not know it.
+    pub(crate) fn write_stream(&self, held: &Locked<'_>, writes: bool) {
+        self.feed.detach(held, Audience::REPLICAS);
+        if writes {
+            self.feed.attach(held, Audience::REPLICAS, Box::new(Spout(Arc::clone(&self.replicas))));
+        }
+    }
+
     /// Keeps no stream any more if there has been no replica for so long; all shards must be held. Gives when to ask
     /// again, in ms since the epoch, if that may be of use.
     pub fn end_stream(&self, held: &Locked<'_>, now_ms: i64, ttl_ms: i64) -> Option<i64> {
@@ -353,7 +398,7 @@ impl Node {
         // What changes from now on is in no stream, so nobody may take what comes later for its continuation.
         inner.history.forget(self.new_stream_id());
         drop(inner);
-        self.feed.detach(held, Audience::REPLICAS);
+        self.write_stream(held, false);
         None
     }
 

@@ -67,6 +67,8 @@ pub struct Session {
     pub subscriptions: Option<Box<[ChannelNames; 3]>>,
     /// What the client has said of itself as a replica.
     pub replica: Option<Box<Replica>>,
+    /// What a master has sent that has yet to be passed on.
+    pub upstream: Vec<u8>,
     /// The command of the last request, and its name as the client wrote it.
     last: Option<(&'static Entry, LastName)>,
 }
@@ -146,6 +148,7 @@ impl Session {
             watching: None,
             subscriptions: None,
             replica: None,
+            upstream: Vec::new(),
             last: None,
         }
     }

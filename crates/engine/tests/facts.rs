@@ -21,8 +21,6 @@ const ABSENT: &[&str] = &[
     "migrate",
     // Replication.
     "failover",
-    "replicaof",
-    "slaveof",
     "waitaof",
     // Scripts and functions.
     "fcall",

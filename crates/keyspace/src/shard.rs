@@ -28,6 +28,8 @@ pub struct Moment {
     pub now_ms: i64,
     /// Whether expired keys go when they are met; a replica only hides them.
     pub expire: bool,
+    /// Whether expired keys are as good as others: when a master says what to do with them, they are alive there.
+    pub revive: bool,
     /// Whether reading a key counts as using it.
     pub touch: bool,
 }
@@ -35,7 +37,7 @@ pub struct Moment {
 impl Moment {
     /// A moment at which everything is as usual.
     pub fn at(now_ms: i64) -> Self {
-        Moment { now_ms, expire: true, touch: true }
+        Moment { now_ms, expire: true, revive: false, touch: true }
     }
 }
 
@@ -191,7 +193,7 @@ impl Shard {
         let table = &self.dbs.get(db as usize)?.table;
         let place = table.find(key.hash, key.bytes)?;
         match table.at(place).expire_at_ms() {
-            Some(at_ms) if at_ms <= moment.now_ms => {
+            Some(at_ms) if at_ms <= moment.now_ms && !moment.revive => {
                 if moment.expire {
                     self.expire_key(effects, db, place);
                 }
@@ -253,7 +255,7 @@ impl Shard {
         let place = self.find(db, key)?;
         let entry = self.dbs[db as usize].table.at(place);
         match entry.expire_at_ms() {
-            Some(at_ms) if at_ms <= moment.now_ms => None,
+            Some(at_ms) if at_ms <= moment.now_ms && !moment.revive => None,
             _ => Some(entry),
         }
     }
@@ -261,7 +263,8 @@ impl Shard {
     /// Whether a key is there whose time has come.
     pub fn is_expired(&self, moment: Moment, db: u32, key: &Key<'_>) -> bool {
         self.find(db, key).is_some_and(|place| {
-            self.at(db, place).expire_at_ms().is_some_and(|at_ms| at_ms <= moment.now_ms)
+            let at_ms = self.at(db, place).expire_at_ms();
+            at_ms.is_some_and(|at_ms| at_ms <= moment.now_ms && !moment.revive)
         })
     }
 

@@ -594,7 +594,7 @@ impl Connection {
             poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
         }
         self.send(&reply?)?;
-        Ok(Next::Process)
+        Ok(if self.client.marks().contains(Marks::CLOSING) { Next::Close } else { Next::Process })
     }
 
     /// Ready with the reply of a command that has been served.

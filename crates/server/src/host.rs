@@ -1,7 +1,8 @@
 //! The world of a node: the clock, a timer for keys that expire, a thread that frees values.
 
 use crate::clock::Clock;
-use crate::process;
+use crate::offload::Numbers;
+use crate::{link, process};
 use engine::execute::expire_due;
 use engine::host::{Background, Process};
 use engine::{Host, Node, Worker};
@@ -28,12 +29,18 @@ pub(crate) struct NodeHost {
     expire_at: OnceLock<watch::Sender<i64>>,
     /// When the node is to be tended next, in ms since the epoch; there is a timer once somebody has asked.
     tend_at: OnceLock<watch::Sender<i64>>,
+    /// Notified when another master is to be followed; there is somebody who does once one has been named.
+    master: OnceLock<Arc<Notify>>,
+    /// Changes when the node ends.
+    ended: OnceLock<watch::Receiver<()>>,
+    /// Threads for commands that take long.
+    numbers: Arc<Numbers>,
     /// Notified when a client ends the node; there only if somebody waits for that.
     shut_down: OnceLock<Arc<Notify>>,
 }
 
 impl NodeHost {
-    pub(crate) fn new(clock: Arc<Clock>, timers: Handle, number: usize) -> Self {
+    pub(crate) fn new(clock: Arc<Clock>, timers: Handle, number: usize, numbers: Arc<Numbers>) -> Self {
         NODES.fetch_add(1, Ordering::Relaxed);
         NodeHost {
             clock,
@@ -42,13 +49,17 @@ impl NodeHost {
             node: OnceLock::new(),
             expire_at: OnceLock::new(),
             tend_at: OnceLock::new(),
+            master: OnceLock::new(),
+            ended: OnceLock::new(),
+            numbers,
             shut_down: OnceLock::new(),
         }
     }
 
-    /// Says which node this is the world of.
-    pub(crate) fn adopt(&self, node: &Arc<Node>) {
+    /// Says which node this is the world of, and what tells of its end.
+    pub(crate) fn adopt(&self, node: &Arc<Node>, ended: watch::Receiver<()>) {
         let _ = self.node.set(Arc::downgrade(node));
+        let _ = self.ended.set(ended);
     }
 
     /// Lets clients end the node; what is notified when one does.
@@ -96,6 +107,21 @@ impl Host for NodeHost {
             sender
         });
         sender.send_replace(at_ms);
+    }
+
+    fn master_changed(&self) {
+        let changed = self.master.get_or_init(|| {
+            let changed = Arc::<Notify>::default();
+            if let Some(node) = self.node.get() {
+                let clock = Arc::clone(&self.clock);
+                let (numbers, changed) = (Arc::clone(&self.numbers), Arc::clone(&changed));
+                let ended = self.ended.get().cloned().expect("the node has begun");
+                let node = Weak::clone(node);
+                self.timers.spawn(link::follow(node, clock, self.number, numbers, changed, ended));
+            }
+            changed
+        });
+        changed.notify_one();
     }
 
     fn background(&self, name: &'static str, work: Background) {

@@ -6,6 +6,7 @@
 pub mod clock;
 mod connection;
 mod host;
+mod link;
 pub mod node;
 mod offload;
 mod process;

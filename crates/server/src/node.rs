@@ -74,6 +74,8 @@ pub struct Running {
     address: SocketAddr,
     /// Dropped with the node: listeners and connections end.
     stop: watch::Sender<()>,
+    /// Dropped with the node: it follows no master any more.
+    _end: watch::Sender<()>,
     /// Ends when nobody listens any more.
     accepting: JoinHandle<()>,
     /// How loading has ended, when it has.
@@ -88,7 +90,12 @@ impl Running {
     pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Running, StartError> {
         let listener = listen(order.address)?;
         let address = listener.local_addr().map_err(|error| StartError::Listen(order.address, error))?;
-        let host = Arc::new(NodeHost::new(Arc::clone(clock), workers.next().clone(), workers.slots()));
+        let host = Arc::new(NodeHost::new(
+            Arc::clone(clock),
+            workers.next().clone(),
+            workers.slots(),
+            Arc::clone(workers.numbers()),
+        ));
         let spec = engine::node::Spec {
             release: order.release,
             shards: SHARDS,
@@ -101,12 +108,14 @@ impl Running {
         };
         let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
         let node = Arc::new(node.map_err(StartError::BadParameter)?);
-        host.adopt(&node);
+        let (stop, stopped) = watch::channel(());
+        let (end, ended) = watch::channel(());
+        host.adopt(&node, ended);
         let loaded = load(&node, workers);
         if let Some(member) = &node.member {
             member.adopt(&node);
         }
-        let (stop, stopped) = watch::channel(());
+        node.follow_configured();
         let place = Place {
             node: Arc::clone(&node),
             clock: Arc::clone(clock),
@@ -114,7 +123,7 @@ impl Running {
             syncs: Arc::default(),
         };
         let accepting = workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
-        Ok(Running { node, host, address, stop, accepting, loaded })
+        Ok(Running { node, host, address, stop, _end: end, accepting, loaded })
     }
 
     /// The node.

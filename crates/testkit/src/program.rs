@@ -128,6 +128,8 @@ pub fn redis_program(name: &str) -> Option<Command> {
 pub struct Oracle {
     process: Child,
     address: SocketAddr,
+    /// Where it leaves the files that replicas write.
+    _directory: tempfile::TempDir,
 }
 
 impl Oracle {
@@ -143,7 +145,9 @@ impl Oracle {
             // Somebody else may take the port in between; then another is tried.
             let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
             let address = port.expect("there is a free port");
+            let directory = tempfile::tempdir().expect("there is room for a directory");
             let started = Command::new("redis-server")
+                .current_dir(&directory)
                 .args([
                     "--port",
                     &address.port().to_string(),
@@ -171,7 +175,7 @@ impl Oracle {
                     return None;
                 }
             };
-            let mut oracle = Oracle { process, address };
+            let mut oracle = Oracle { process, address, _directory: directory };
             if oracle.is_ready() {
                 return Some(oracle);
             }

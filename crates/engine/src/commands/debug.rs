@@ -53,7 +53,7 @@ pub static DEBUG: Command = Command {
 };
 
 /// A moment at which no key has expired.
-const BEFORE_ALL_TIME: Moment = Moment { now_ms: i64::MIN, expire: true, touch: true };
+const BEFORE_ALL_TIME: Moment = Moment { now_ms: i64::MIN, expire: true, revive: false, touch: true };
 /// Bits of the access clock that are told.
 const CLOCK_MASK: i64 = (1 << 24) - 1;
 

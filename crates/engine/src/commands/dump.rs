@@ -158,9 +158,10 @@ fn restore(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
         entry.set_clock(access::with_idle_ms(idle_s.saturating_mul(1000), now_ms));
     }
     let (tells, lazily) = (release.has(v(6, 0, 0)), params.lazy_server_del);
+    let is_over = expire_at_ms.is_some_and(|at_ms| cx.is_over(at_ms));
     let mut spot = cx.spot(key);
     let existed = spot.delete(lazily);
-    if tells && expire_at_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+    if tells && is_over {
         // The key would be gone at once.
         if existed {
             spot.commit(Event(Class::GENERIC, "del"));

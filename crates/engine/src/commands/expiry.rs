@@ -153,13 +153,13 @@ fn expire_key(
 ) -> Result<(), CommandError> {
     let conditions = Conditions::parse(args)?;
     let at_ms = expiry_ms(cx, args.at(2), unit_ms, from_ms)?;
-    let now_ms = cx.now_ms();
+    let is_over = cx.is_over(at_ms);
     let mut spot = cx.spot(args.at(1));
     let old_ms = spot.entry().map(|entry| entry.expire_at_ms());
     let changes = old_ms.is_some_and(|old_ms| conditions.hold(old_ms, at_ms));
     if !changes {
         spot.leave();
-    } else if at_ms <= now_ms {
+    } else if is_over {
         let lazily = spot.params().lazy_expire;
         spot.delete(lazily);
         spot.commit(Event(Class::GENERIC, "del"));

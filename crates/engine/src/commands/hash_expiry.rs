@@ -227,7 +227,7 @@ fn hpexpireat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
 
 fn expire(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<(), CommandError> {
     let (at_ms, changed) = expire_fields(cx, args, clock, reply)?;
-    if at_ms <= cx.now_ms() {
+    if cx.is_over(at_ms) {
         changed.into_iter().for_each(|field| cx.repeat(&[b"HDEL", args.at(1), field]));
     } else if !changed.is_empty() {
         repeat_expiry(cx, args, clock, at_ms, &changed);
@@ -251,12 +251,13 @@ fn expire_fields<'a>(
         let fields = fields(args, 3 + usize::from(condition.is_some()), CommandError::NoFieldsToExpire)?;
         Ok((at_ms, condition.unwrap_or(Condition::Always), fields))
     };
+    let follows = !cx.moment.expire;
     let (hash, (at_ms, condition, fields)) = hash_for(cx, args.at(1), request())?;
     let Some(mut hash) = hash else {
         without_hash(fields, reply);
         return Ok((at_ms, Vec::new()));
     };
-    let removes = at_ms <= now_ms;
+    let removes = at_ms <= now_ms && !follows;
     hash.make_timed();
     let mut changes = 0;
     let mut changed = Vec::new();

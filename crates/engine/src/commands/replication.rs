@@ -5,6 +5,7 @@
 
 use crate::blocking::{self, Wait};
 use crate::commands::family;
+use crate::master::Address;
 use crate::parse::is_word;
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
@@ -12,10 +13,36 @@ use command::{Category, Flags, Former, Group, Release, v};
 use replication::{Capabilities, Id, Replica};
 use resp::{Args, Reply};
 
-family!(PSYNC, SYNC, REPLCONF, WAIT);
+family!(REPLICAOF, SLAVEOF, PSYNC, SYNC, REPLCONF, WAIT);
 
 /// The longest address that a replica may give, in bytes.
 const ADDRESS: usize = 255;
+
+/// `REPLICAOF host port | NO ONE`: OK.
+pub static REPLICAOF: Command = Command {
+    name: "replicaof",
+    summary: "Makes the server a replica of another one, or a master.",
+    since: v(5, 0, 0),
+    group: Group::Server,
+    arity: 3,
+    syntax: "args=(host-port=(host port:int) | no-one=(NO ONE))",
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::STALE)
+        .union(Flags::NO_ASYNC_LOADING)
+        .union(Flags::KEYSPACE),
+    former: &[Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING)],
+    handler: replicaof,
+    ..BASE
+};
+
+/// `SLAVEOF host port | NO ONE`: as [`REPLICAOF`].
+pub static SLAVEOF: Command = Command {
+    name: "slaveof",
+    since: v(1, 0, 0),
+    deprecated: Some((v(5, 0, 0), "`REPLICAOF`")),
+    ..REPLICAOF
+};
 
 /// `PSYNC replicationid offset [FAILOVER]`: where the stream goes on, and then the stream.
 pub static PSYNC: Command = Command {
@@ -100,9 +127,40 @@ fn wait(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
     Ok(())
 }
 
+fn replicaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let node = cx.node;
+    if is_word(args.at(1), "no") && is_word(args.at(2), "one") {
+        if node.follows() {
+            node.follow(&mut cx.locked, None);
+        }
+        reply.ok();
+        return Ok(());
+    }
+    if cx.session.state.contains(State::REPLICA) {
+        return Err(CommandError::OfReplica);
+    }
+    let port = parse::integer(args.at(2)).ok();
+    let port = match port.and_then(|port| u16::try_from(port).ok()) {
+        Some(port) => port,
+        None if cx.release() < Release::V7_0 && port.is_none() => return Err(CommandError::NotAnInteger),
+        None => return Err(CommandError::MasterPort),
+    };
+    let master = Address { host: String::from_utf8_lossy(args.at(1)).into(), port };
+    if node.master.state().address.as_ref() == Some(&master) {
+        reply.status("OK Already connected to specified master");
+        return Ok(());
+    }
+    node.follow(&mut cx.locked, Some(master));
+    reply.ok();
+    Ok(())
+}
+
 fn psync(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     if cx.session.state.contains(State::REPLICA) {
         return Ok(());
+    }
+    if cx.node.follows() && !cx.node.master.is_up() {
+        return Err(CommandError::NoMasterLink);
     }
     let next = parse::integer(args.at(2))?;
     let resumed = Id::parse(args.at(1)).zip(u64::try_from(next).ok()).and_then(|(id, next)| {
@@ -127,6 +185,9 @@ fn psync(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
 }
 
 fn sync(cx: &mut Cx, _: Args, _: &mut Reply) -> Result<(), CommandError> {
+    if cx.node.follows() && !cx.node.master.is_up() {
+        return Err(CommandError::NoMasterLink);
+    }
     if !cx.session.state.contains(State::REPLICA) {
         cx.session.replica.get_or_insert_default().is_old = true;
         admit(cx);
@@ -168,7 +229,12 @@ fn replconf(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
                 }
                 return Ok(());
             }
-            _ if is_word(option, "getack") => return Ok(()),
+            _ if is_word(option, "getack") => {
+                if cx.session.state.contains(State::MASTER) {
+                    cx.node.master.ask();
+                }
+                return Ok(());
+            }
             _ => return Err(CommandError::ReplconfOption(String::from_utf8_lossy(option).into())),
         }
     }

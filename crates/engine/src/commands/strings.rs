@@ -423,9 +423,10 @@ fn getex(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     }
     let expire_at_ms = expiry.as_ref().map(|expiry| expiry.at_ms(cx)).transpose()?;
     let now_ms = cx.now_ms();
+    let is_over = expire_at_ms.is_some_and(|at_ms| cx.is_over(at_ms));
     let mut spot = cx.spot(key);
     match expire_at_ms {
-        Some(at_ms) if at_ms <= now_ms => {
+        Some(_) if is_over => {
             let lazily = spot.params().lazy_expire;
             spot.delete(lazily);
             spot.commit(Event(Class::GENERIC, "del"));

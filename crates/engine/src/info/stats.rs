@@ -14,7 +14,12 @@ static FIELDS: &[Field] = &[
     Field { name: "instantaneous_ops_per_sec", value: |view| format!("{:.0}", view.rates.commands), ..FIELD },
     Field { name: "total_net_input_bytes", value: |view| view.sums.input_bytes.to_string(), ..FIELD },
     Field { name: "total_net_output_bytes", value: |view| view.sums.output_bytes.to_string(), ..FIELD },
-    Field { name: "total_net_repl_input_bytes", since: v(7, 0, 0), ..FIELD },
+    Field {
+        name: "total_net_repl_input_bytes",
+        since: v(7, 0, 0),
+        value: |view| count(&view.node.replicas.counts.input_bytes),
+        ..FIELD
+    },
     Field {
         name: "total_net_repl_output_bytes",
         since: v(7, 0, 0),

@@ -43,6 +43,8 @@ impl Host for World {
 
     fn tend_at(&self, _: i64) {}
 
+    fn master_changed(&self) {}
+
     fn background(&self, _: &'static str, _: Background) {}
 
     fn may_shut_down(&self) -> bool {
