@@ -249,14 +249,17 @@ impl Line {
     /// Tells the tap of these.
     fn put(&mut self, requests: &Requests, together: bool) {
         let mut out = Reply::default();
-        if together {
+        let ends = requests.ops.first().zip(requests.ops.last()).filter(|_| together);
+        if let Some((first, _)) = ends {
+            self.select(first.db, &mut out);
             write(&mut out, [&b"MULTI"[..]].into_iter());
         }
         for (db, bytes) in requests.of(self.audience) {
             self.select(db, &mut out);
             out.raw(bytes);
         }
-        if together {
+        if let Some((_, last)) = ends {
+            self.select(last.db, &mut out);
             write(&mut out, [&b"EXEC"[..]].into_iter());
         }
         if !out.is_empty() {
@@ -338,9 +341,9 @@ mod tests {
         let (one, two) =
             ([(Audience::all(), 1, "a")], [(Audience::all(), 1, "a"), (Audience::REPLICAS, 1, "b")]);
         assert_eq!(told(Release::V7_0, true, &one, &[])[0], "SELECT 1 a");
-        assert_eq!(told(Release::V7_0, true, &two, &[])[0], "MULTI SELECT 1 a b EXEC");
-        assert_eq!(told(Release::V7_0, true, &two, &[])[1], "MULTI SELECT 1 a EXEC");
-        assert_eq!(told(Release::V7_0, false, &one, &["k"])[0], "MULTI SELECT 0 DEL k SELECT 1 a EXEC");
+        assert_eq!(told(Release::V7_0, true, &two, &[])[0], "SELECT 1 MULTI a b EXEC");
+        assert_eq!(told(Release::V7_0, true, &two, &[])[1], "SELECT 1 MULTI a EXEC");
+        assert_eq!(told(Release::V7_0, false, &one, &["k"])[0], "SELECT 0 MULTI DEL k SELECT 1 a EXEC");
         assert_eq!(told(Release::V7_0, true, &[], &[])[0], "");
     }
 

@@ -112,7 +112,7 @@ fn commands_are_repeated_as_the_release_does() {
                             }
                             clear();
                         }
-                        ("@ ", line) => caller.wait(line),
+                        ("@ ", line) => assert!(caller.wait(line).is_some(), "{line} does not wait"),
                         ("> ", line) => drop(caller.say(line)),
                         _ => {}
                     }

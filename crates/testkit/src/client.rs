@@ -63,9 +63,40 @@ impl Client {
         }
     }
 
+    /// Reads the snapshot that a replica is sent, of a length that is told before or of an end that is.
+    pub fn skip_snapshot(&mut self) {
+        let mut header = Vec::new();
+        while matches!(&header[..], b"" | b"\n") {
+            // Empty lines say that it is still being made.
+            header.clear();
+            self.stream.read_until(b'\n', &mut header).expect("a snapshot comes");
+        }
+        let header = String::from_utf8_lossy(&header).trim_end().to_owned();
+        match header.strip_prefix("$EOF:") {
+            Some(end) => {
+                let mut bytes = Vec::new();
+                while !bytes.ends_with(end.as_bytes()) {
+                    let mut next = [0];
+                    self.stream.read_exact(&mut next).expect("a snapshot ends");
+                    bytes.push(next[0]);
+                }
+            }
+            None => {
+                let len = header.strip_prefix('$').and_then(|len| len.parse().ok());
+                let mut bytes = vec![0; len.unwrap_or_else(|| panic!("a snapshot begins with {header:?}"))];
+                self.stream.read_exact(&mut bytes).expect("a snapshot comes as announced");
+            }
+        }
+    }
+
     fn try_read(&mut self) -> std::io::Result<Reply> {
         let mut line = Vec::new();
         self.stream.read_until(b'\n', &mut line)?;
+        while line == b"\n" {
+            // A server tells a replica so that it is still there.
+            line.clear();
+            self.stream.read_until(b'\n', &mut line)?;
+        }
         if !line.ends_with(b"\r\n") {
             return Err(ErrorKind::UnexpectedEof.into());
         }

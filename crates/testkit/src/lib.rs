@@ -3,14 +3,17 @@
 //! Everything here panics with a sentence when it cannot go on: it is for tests only.
 
 pub mod client;
+pub mod follower;
 pub mod program;
 pub mod proxy;
 pub mod reply;
 pub mod rng;
 pub mod scenario;
+pub mod sequences;
 pub mod template;
 
 pub use client::Client;
+pub use follower::Follower;
 pub use program::{Oracle, Program, redis_program, redis_tool};
 pub use proxy::Proxy;
 pub use reply::Reply;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use command::Release;
+use engine::blocking::{Waiter, forget};
 use engine::cluster::Seat;
 use engine::host::{Background, Host, Process};
 use engine::node::{Node, Spec};
@@ -115,9 +116,14 @@ impl Caller {
         self.world.reclaimed.swap(0, Ordering::Relaxed)
     }
 
-    /// The reply to a command, as it goes over the wire.
-    pub(crate) fn call(&mut self, args: &[&str]) -> String {
-        let args = OwnedArgs::new(args.iter().map(|arg| arg.as_bytes()));
+    /// Puts the clock, in ms since the epoch.
+    pub(crate) fn set_ms(&self, ms: i64) {
+        self.world.now_us.store(ms * 1000, Ordering::Relaxed);
+    }
+
+    /// The reply to a command, as it goes over the wire. If it waits, its time is up at once.
+    pub(crate) fn run<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Vec<u8> {
+        let args = OwnedArgs::new(args.iter().map(AsRef::as_ref));
         let mut reply = Reply::new(self.session.protocol);
         self.worker.begin(&self.node);
         loop {
@@ -126,11 +132,22 @@ impl Caller {
                 Step::Done => break,
                 // Long work is begun again where nobody waits for it.
                 Step::Offload => self.session.state.insert(State::OFFLOADED),
+                Step::Blocked(waiter) => {
+                    assert!(waiter.time_out(), "nobody serves it");
+                    forget(&self.node, &waiter).expect("nobody holds a shard");
+                    reply.raw(&waiter.take_reply().expect("its time is up"));
+                    break;
+                }
                 other => panic!("{other:?}"),
             }
         }
         self.session.state.remove(State::OFFLOADED);
-        String::from_utf8(reply.into_bytes()).expect("a reply of text")
+        reply.into_bytes()
+    }
+
+    /// The reply to a command, of text.
+    pub(crate) fn call(&mut self, args: &[&str]) -> String {
+        String::from_utf8(self.run(args)).expect("a reply of text")
     }
 
     /// The reply to a command of words.
@@ -138,8 +155,8 @@ impl Caller {
         self.call(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// Has another client run a command of words, for which it has to wait.
-    pub(crate) fn wait(&mut self, line: &str) {
+    /// Has another client run a command of words; what it waits with, if it has to.
+    pub(crate) fn wait(&mut self, line: &str) -> Option<Arc<Waiter>> {
         let address = ([127, 0, 0, 1], 6379).into();
         let id = self.node.clients.next_id();
         let client = Arc::new(Client::new(id, 9, ([127, 0, 0, 1], 5001).into(), address, 0));
@@ -148,8 +165,16 @@ impl Caller {
         let args = OwnedArgs::new(line.split_whitespace().map(str::as_bytes));
         let mut reply = Reply::new(session.protocol);
         self.worker.begin(&self.node);
-        let step = execute(&self.node, &mut self.worker, &mut session, args.as_args(), &mut reply);
-        assert!(matches!(step, Step::Blocked(_)), "{line} does not wait: {step:?}");
+        match execute(&self.node, &mut self.worker, &mut session, args.as_args(), &mut reply) {
+            Step::Blocked(waiter) => Some(waiter),
+            _ => None,
+        }
+    }
+
+    /// Has a client that waits go.
+    pub(crate) fn give_up(&self, waiter: &Waiter) {
+        waiter.abandon();
+        forget(&self.node, waiter).expect("nobody holds a shard");
     }
 
     /// The strings of an array that a command answers.
