@@ -349,3 +349,80 @@ fn a_replica_that_has_lost_its_master_says_so_if_it_is_to() {
     ours.say("CONFIG SET replica-serve-stale-data yes");
     assert_eq!(ours.say("GET k"), bulk("v"));
 }
+
+#[test]
+fn clients_wait_for_replicas() {
+    let Some(real) = real() else { return };
+    let (program, second) = (master(), master());
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    assert_eq!(ours.say("WAIT 1 20"), Reply::Integer(0));
+    follow(&mut theirs, program.address());
+    follow(&mut second.client(), program.address());
+    until("both are online", || {
+        info(&mut ours, "slave0").contains("online") && info(&mut ours, "slave1").contains("online")
+    });
+    ours.say("SET k v");
+    assert_eq!(ours.say("WAIT 2 10000"), Reply::Integer(2));
+    assert_eq!(theirs.say("GET k"), bulk("v"));
+    assert_eq!(ours.say("WAIT 3 20"), Reply::Integer(2));
+    assert_eq!(ours.say("WAIT 0 0"), Reply::Integer(2));
+    ours.say("MULTI");
+    ours.say("SET k w");
+    ours.say("WAIT 3 0");
+    assert!(matches!(ours.say("EXEC"), Reply::Array(_)), "nothing waits in a transaction");
+    let error_of = |server: &mut Client| server.say("WAIT 1 0").text();
+    assert_eq!(error_of(&mut theirs), error_of(&mut second.client()));
+}
+
+#[test]
+fn writes_need_as_many_replicas_as_they_are_to() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    for server in [&mut ours, &mut theirs] {
+        server.say("CONFIG SET min-replicas-to-write 1");
+        assert_eq!(server.say("SET k v"), error("NOREPLICAS Not enough good replicas to write."));
+        assert_eq!(server.say("GET k"), Reply::Nil);
+    }
+    follow(&mut theirs, program.address());
+    until("it is online", || info(&mut ours, "slave0").contains("online"));
+    assert_eq!(ours.say("SET k v"), Reply::Status(b"OK".to_vec()));
+    assert_eq!(info(&mut ours, "min_slaves_good_slaves"), "1");
+    theirs.say("REPLICAOF NO ONE");
+    until("it has gone", || info(&mut ours, "connected_slaves") == "0");
+    assert_eq!(ours.say("SET k v"), error("NOREPLICAS Not enough good replicas to write."));
+}
+
+#[test]
+fn clients_that_wait_are_let_go_when_their_server_becomes_a_replica() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let texts = [program.address(), real.address()].map(|address| {
+        let (mut client, mut waiting) = (Client::connect(address), Client::connect(address));
+        waiting.send(&["BLPOP", "k", "0"]);
+        until("it waits", || info(&mut client, "blocked_clients") == "1");
+        client.say("REPLICAOF 127.0.0.1 1");
+        (waiting.read(), waiting.read())
+    });
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(texts[0].1, Reply::Closed);
+}
+
+#[test]
+fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
+    let program = master();
+    let mut client = program.client();
+    client.say("CONFIG SET repl-backlog-size 16384");
+    client.say("CONFIG SET repl-timeout 3600");
+    client.run(&["CONFIG", "SET", "client-output-buffer-limit", "replica 4194304 0 0"]);
+    let mut replica = program.client();
+    replica.send(&["SYNC"]);
+    until("it is online", || info(&mut client, "slave0").contains("online"));
+    let value = "x".repeat(100_000);
+    // The system keeps some megabytes for it.
+    for _ in 0..400 {
+        client.run(&["SET", "k", &value]);
+    }
+    until("it is dropped", || info(&mut client, "connected_slaves") == "0");
+    assert!(info(&mut client, "repl_backlog_histlen").parse::<u64>().expect("a number") <= 16384);
+}

@@ -9,6 +9,7 @@
 //!
 //! Lock order: shards, then a waiter's stage.
 
+use crate::acks::Acks;
 use crate::clients::{Client, Marks};
 use crate::context::Cx;
 use crate::error::CommandError;
@@ -17,7 +18,7 @@ use crate::float;
 use crate::node::Node;
 use crate::session::{Session, State};
 use crate::table::Entry;
-use command::{Release, v};
+use command::{Flags, Release, v};
 use keyspace::{Locked, Moment, ShardSet};
 use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Protocol, Reply};
@@ -44,8 +45,10 @@ pub struct Wait {
     pub needs_other_keys: bool,
     /// Whether the command may be served by a key that has gone.
     pub serves_gone_keys: bool,
-    /// Writes the reply when the time is up.
+    /// Writes the reply when the time is up, unless that depends on who has what.
     pub timed_out: fn(&mut Reply),
+    /// What others are to have.
+    pub acks: Option<Acks>,
 }
 
 /// A command that waits.
@@ -94,12 +97,26 @@ impl Wait {
             needs_other_keys: false,
             serves_gone_keys: false,
             timed_out: Reply::null_array,
+            acks: None,
         }
     }
 
     /// Waits for nothing but the time.
     pub fn for_time(timeout_ms: Option<i64>, timed_out: fn(&mut Reply)) -> Self {
         Wait { timed_out, ..Wait::for_keys([], timeout_ms, |_, _, _, _| Ok(false)) }
+    }
+
+    /// Waits until others have what the client has written.
+    pub fn for_acks(timeout_ms: Option<i64>, acks: Acks) -> Self {
+        Wait { acks: Some(acks), ..Wait::for_keys([], timeout_ms, |_, _, _, _| Ok(false)) }
+    }
+
+    /// Writes the reply when the time is up.
+    pub(crate) fn time_out(&self, node: &Node, reply: &mut Reply) {
+        match &self.acks {
+            Some(acks) => acks.write(node, reply),
+            None => (self.timed_out)(reply),
+        }
     }
 }
 
@@ -148,8 +165,18 @@ impl Waiter {
     }
 
     /// Ends the wait because its time is up; whether it ended so.
-    pub fn time_out(&self) -> bool {
-        self.give_up(self.wait.timed_out)
+    pub fn time_out(&self, node: &Node) -> bool {
+        self.give_up(|reply| self.wait.time_out(node, reply))
+    }
+
+    /// Whether the command may have written something when it was served.
+    pub fn writes(&self) -> bool {
+        self.entry.is(Flags::WRITE)
+    }
+
+    /// What others are to have, if that is waited for.
+    pub(crate) fn acks(&self) -> Option<&Acks> {
+        self.wait.acks.as_ref()
     }
 
     /// Ends the wait of a client that has gone: what comes from now on is for others.
@@ -176,6 +203,8 @@ pub struct Waiters {
     by_client: Mutex<HashMap<u64, Arc<Waiter>, foldhash::fast::RandomState>>,
     /// How many of them may be served by keys that have gone.
     for_gone_keys: AtomicUsize,
+    /// How many of them wait for others to have what they have written.
+    for_acks: AtomicUsize,
 }
 
 impl Waiters {
@@ -206,6 +235,11 @@ impl Waiters {
         waiters.iter().for_each(|waiter| waiter.give_up_lost(&lost));
     }
 
+    /// How many wait for others to have what they have written.
+    pub(crate) fn for_acks(&self) -> usize {
+        self.for_acks.load(Ordering::Acquire)
+    }
+
     /// All waiting commands.
     pub(crate) fn all(&self) -> Vec<Arc<Waiter>> {
         self.by_client.lock().values().cloned().collect()
@@ -213,11 +247,13 @@ impl Waiters {
 
     fn add(&self, waiter: Arc<Waiter>) {
         self.for_gone_keys.fetch_add(usize::from(waiter.wait.serves_gone_keys), Ordering::Relaxed);
+        self.for_acks.fetch_add(usize::from(waiter.wait.acks.is_some()), Ordering::Release);
         self.by_client.lock().insert(waiter.client.id, waiter);
     }
 
     fn remove(&self, waiter: &Waiter) {
         self.for_gone_keys.fetch_sub(usize::from(waiter.wait.serves_gone_keys), Ordering::Relaxed);
+        self.for_acks.fetch_sub(usize::from(waiter.wait.acks.is_some()), Ordering::Release);
         self.by_client.lock().remove(&waiter.client.id);
     }
 }
@@ -307,6 +343,11 @@ pub(crate) fn wait(
         if waiter.wait.needs_other_keys {
             shard.add_far_waiter();
         }
+    }
+    if waiter.wait.acks.is_some() {
+        // What they say from now on is noticed.
+        node.replicas.ask();
+        node.serve_acks();
     }
     waiter
 }

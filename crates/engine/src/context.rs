@@ -384,7 +384,7 @@ impl<'s, 'n> Cx<'s, 'n> {
         if self.may_wait {
             self.wait = Some((wait, args));
         } else {
-            (wait.timed_out)(reply);
+            wait.time_out(self.node, reply);
         }
     }
 }

@@ -757,6 +757,24 @@ pub enum CommandError {
     /// A blocked client is unblocked by `CLIENT UNBLOCK ... ERROR`.
     #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
     Unblocked,
+    /// `WAIT` on a replica, up to 4.0.
+    #[error(
+        "ERR WAIT cannot be used with slave instances. Please also note that since Redis 4.0 if a slave is configured to be writable (which is not the default) writes to slaves are just local and are not propagated."
+    )]
+    WaitOnReplica4,
+    /// The same from 5.0 on.
+    #[error(
+        "ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated."
+    )]
+    WaitOnReplica,
+    /// `WAITAOF` on a replica.
+    #[error(
+        "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas are just local and are not propagated."
+    )]
+    WaitAofOnReplica,
+    /// `WAITAOF` for a file that there is not.
+    #[error("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")]
+    WaitAofWithoutFile,
     /// A client that waited when its master became a replica.
     #[error("UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)")]
     RoleChanged,

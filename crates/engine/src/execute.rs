@@ -605,7 +605,12 @@ fn run(
     }
     // Who is served by a master's command is no master.
     let moment = Moment { revive: false, ..moment };
+    let is_fed = worker.effects.keep_gone;
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
+    // What a command that waits has written is known when it is served.
+    if is_fed && waiter.is_none() {
+        session.written = node.replicas.offset();
+    }
     let mut failed = failed;
     if let Some(after) = after
         && let Err(error) = after(node)

@@ -7,6 +7,7 @@
 //! Invariants: a command runs synchronously, while the shards of its keys are held; nothing here waits, sleeps, reads
 //! a clock or a socket: what a node needs of the world comes through [`Host`].
 
+pub mod acks;
 pub mod blocking;
 pub mod clients;
 pub mod cluster;

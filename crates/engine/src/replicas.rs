@@ -28,6 +28,8 @@ pub struct Replicas {
     len: AtomicUsize,
     /// How many bytes a replica may be behind (`client-output-buffer-limit`); zero for any.
     limit: AtomicU64,
+    /// How much of the stream the node's own file has, and one; zero without a file.
+    saved_offset: AtomicU64,
     /// What has happened, for `INFO`.
     pub counts: Counts,
 }
@@ -127,6 +129,7 @@ impl Replicas {
             offset: AtomicU64::new(0),
             len: AtomicUsize::new(0),
             limit: AtomicU64::new(0),
+            saved_offset: AtomicU64::new(0),
             counts: Counts::default(),
         }
     }
@@ -308,9 +311,12 @@ impl Replicas {
     }
 
     /// A replica says how much of the stream it has.
-    pub(crate) fn acknowledge(&self, client: &Client, offset: u64, now_ms: i64) {
+    pub(crate) fn acknowledge(&self, client: &Client, offset: u64, saved: Option<u64>, now_ms: i64) {
         let begins = &mut false;
-        self.update(client.id, |replica| *begins = replica.acknowledge(offset, now_ms));
+        self.update(client.id, |replica| {
+            replica.saved_offset = replica.saved_offset.max(saved);
+            *begins = replica.acknowledge(offset, now_ms);
+        });
         if *begins {
             client.wake();
         }
@@ -327,6 +333,31 @@ impl Replicas {
         let inner = self.inner.lock();
         let has = |replica: &Replica| replica.stage == Stage::Online && replica.offset >= offset;
         inner.all.iter().filter(|member| has(&member.replica)).count()
+    }
+
+    /// How many replicas say that their files have the stream up to here.
+    pub(crate) fn having_in_files(&self, offset: u64) -> usize {
+        let inner = self.inner.lock();
+        let has = |replica: &Replica| replica.stage == Stage::Online && replica.saved_offset >= Some(offset);
+        inner.all.iter().filter(|member| has(&member.replica)).count()
+    }
+
+    /// Whether the node's own file has the stream up to here.
+    pub(crate) fn is_in_file(&self, offset: u64) -> bool {
+        self.saved_offset.load(Ordering::Acquire) > offset
+    }
+
+    /// The node's own file has the stream up to here, and that is on the disk; nothing if there is no such file. Whoever
+    /// says so has clients answered that wait for it ([`Node::serve_acks`]).
+    pub fn saved(&self, offset: Option<u64>) {
+        self.saved_offset.store(offset.map_or(0, |offset| offset + 1), Ordering::Release);
+    }
+
+    /// Asks all replicas how far they have come.
+    pub(crate) fn ask(&self) {
+        if !self.is_empty() {
+            self.append(b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n");
+        }
     }
 
     /// What comes next in the stream for a replica that is online is added to `to`: some kilobytes at most. If there is

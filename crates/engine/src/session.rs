@@ -67,6 +67,8 @@ pub struct Session {
     pub subscriptions: Option<Box<[ChannelNames; 3]>>,
     /// What the client has said of itself as a replica.
     pub replica: Option<Box<Replica>>,
+    /// How far the stream was after its last command, in bytes: what it has written is before.
+    pub written: u64,
     /// What a master has sent that has yet to be passed on.
     pub upstream: Vec<u8>,
     /// The command of the last request, and its name as the client wrote it.
@@ -148,6 +150,7 @@ impl Session {
             watching: None,
             subscriptions: None,
             replica: None,
+            written: 0,
             upstream: Vec::new(),
             last: None,
         }

@@ -21,7 +21,6 @@ const ABSENT: &[&str] = &[
     "migrate",
     // Replication.
     "failover",
-    "waitaof",
     // Scripts and functions.
     "fcall",
     "fcall_ro",

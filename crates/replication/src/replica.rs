@@ -62,6 +62,8 @@ pub struct Replica {
     pub address: Option<Box<str>>,
     /// How much of the stream it has, as it says.
     pub offset: u64,
+    /// How much of it its file has, as it says, if it has one.
+    pub saved_offset: Option<u64>,
     /// When it said so last, in ms since the epoch.
     pub heard_ms: i64,
     /// Whether it tells offsets: programs that only listen do not.

@@ -582,7 +582,7 @@ impl Connection {
             reply = poll_fn(|cx| self.poll_served(cx, &waiter)) => reply,
             () = clock.sleep_until(deadline_ms.unwrap_or(i64::MAX)) => {
                 // Served or not, there is a reply now.
-                waiter.time_out();
+                waiter.time_out(&self.place.node);
                 Ok(waiter.take_reply().unwrap_or_default())
             }
         };
@@ -592,6 +592,9 @@ impl Connection {
         let node = &self.place.node;
         while let Err(shard) = blocking::forget(node, &waiter) {
             poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
+        }
+        if let Some(session) = self.session.as_mut().filter(|_| waiter.writes()) {
+            session.written = node.replicas.offset();
         }
         self.send(&reply?)?;
         Ok(if self.client.marks().contains(Marks::CLOSING) { Next::Close } else { Next::Process })

@@ -599,7 +599,7 @@ fn unblock(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             let stats = cx.node.stats.worker(cx.worker.id);
             waiter.give_up(|reply| write_error(stats, &CommandError::Unblocked, reply))
         } else {
-            waiter.time_out()
+            waiter.time_out(cx.node)
         }
     });
     reply.integer(unblocked.into());

@@ -3,6 +3,7 @@
 //! A replica says what it is (`REPLCONF`) and asks for the stream (`PSYNC`, in the old way `SYNC`); from then on its
 //! connection gets it, and says from time to time how far it has come.
 
+use crate::acks::Acks;
 use crate::blocking::{self, Wait};
 use crate::commands::family;
 use crate::master::Address;
@@ -13,7 +14,7 @@ use command::{Category, Flags, Former, Group, Release, v};
 use replication::{Capabilities, Id, Replica};
 use resp::{Args, Reply};
 
-family!(REPLICAOF, SLAVEOF, PSYNC, SYNC, REPLCONF, WAIT);
+family!(REPLICAOF, SLAVEOF, PSYNC, SYNC, REPLCONF, WAIT, WAITAOF);
 
 /// The longest address that a replica may give, in bytes.
 const ADDRESS: usize = 255;
@@ -117,15 +118,59 @@ pub static WAIT: Command = Command {
 };
 
 fn wait(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let replicas = parse::integer(args.at(1))?;
-    let timeout_ms = blocking::timeout_ms(cx, args.at(2))?;
-    if replicas <= 0 {
-        reply.integer(0);
-        return Ok(());
+    if cx.node.follows() {
+        return Err(if cx.release() < Release::V5_0 {
+            CommandError::WaitOnReplica4
+        } else {
+            CommandError::WaitOnReplica
+        });
     }
-    cx.wait(Wait::for_time(timeout_ms, |reply| reply.integer(0)), reply);
+    let replicas = usize::try_from(parse::integer(args.at(1))?).unwrap_or(0);
+    let timeout_ms = blocking::timeout_ms(cx, args.at(2))?;
+    let acks = Acks { offset: cx.session.written, replicas, locally: false, in_files: false };
+    wait_for(cx, timeout_ms, acks, reply);
     Ok(())
 }
+
+fn waitaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let locally = match parse::integer(args.at(1))? {
+        number @ 0..=1 => number == 1,
+        _ => return Err(CommandError::NotBetween(0, 1)),
+    };
+    let replicas = usize::try_from(parse::integer(args.at(2))?).map_err(|_| CommandError::NotPositive)?;
+    let timeout_ms = blocking::timeout_ms(cx, args.at(3))?;
+    if cx.node.follows() {
+        return Err(CommandError::WaitAofOnReplica);
+    }
+    if locally && !cx.node.configuration.named("appendonly").is_some_and(|value| value.is_on()) {
+        return Err(CommandError::WaitAofWithoutFile);
+    }
+    let acks = Acks { offset: cx.session.written, replicas, locally, in_files: true };
+    wait_for(cx, timeout_ms, acks, reply);
+    Ok(())
+}
+
+/// Has the client wait until others have what it has written, if they do not already.
+fn wait_for(cx: &mut Cx, timeout_ms: Option<i64>, acks: Acks, reply: &mut Reply) {
+    if acks.are_there(cx.node) {
+        acks.write(cx.node, reply);
+    } else {
+        cx.wait(Wait::for_acks(timeout_ms, acks), reply);
+    }
+}
+
+/// `WAITAOF numlocal numreplicas timeout`: whether the server's file has what the client has written, and how many
+/// replicas' files have.
+pub static WAITAOF: Command = Command {
+    name: "waitaof",
+    summary: "Waits until append-only files have what the client has written.",
+    since: v(7, 2, 0),
+    arity: 4,
+    syntax: "numlocal:int numreplicas:int timeout:int",
+    former: &[],
+    handler: waitaof,
+    ..WAIT
+};
 
 fn replicaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let node = cx.node;
@@ -223,10 +268,13 @@ fn replconf(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
             }
             _ if is_word(option, "version") && cx.node.release.has(v(7, 2, 0)) => {}
             _ if is_word(option, "ack") => {
-                if let Some(offset) = structures::number::parse_i64(value) {
-                    let offset = u64::try_from(offset).unwrap_or(0);
-                    cx.node.replicas.acknowledge(&cx.session.client, offset, cx.moment.now_ms);
-                }
+                let number =
+                    |text| structures::number::parse_i64(text).and_then(|number| u64::try_from(number).ok());
+                let saved = args.get(at + 2).filter(|option| is_word(option, "fack")).and(args.get(at + 3));
+                let (node, client) = (cx.node, &cx.session.client);
+                let offset = number(value).unwrap_or(0);
+                node.replicas.acknowledge(client, offset, saved.and_then(number), cx.moment.now_ms);
+                node.serve_acks();
                 return Ok(());
             }
             _ if is_word(option, "getack") => {
