@@ -133,7 +133,7 @@ impl Caller {
                 // Long work is begun again where nobody waits for it.
                 Step::Offload => self.session.state.insert(State::OFFLOADED),
                 Step::Blocked(waiter) => {
-                    assert!(waiter.time_out(), "nobody serves it");
+                    assert!(waiter.time_out(&self.node), "nobody serves it");
                     forget(&self.node, &waiter).expect("nobody holds a shard");
                     reply.raw(&waiter.take_reply().expect("its time is up"));
                     break;
