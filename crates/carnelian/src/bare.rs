@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
+use server::{Clock, Cluster, ClusterOrder, Order, Workers};
+use std::sync::Arc;
 
 use crate::data_plane;
 use crate::options::Settings;
@@ -13,6 +15,9 @@ pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
+        if settings.cluster > 0 {
+            return cluster(settings, signals).await;
+        }
         let node = data_plane::BareNode {
             bind: settings.bind,
             port: settings.port,
@@ -26,6 +31,35 @@ pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
         })
         .await
     })
+}
+
+/// Runs the bare nodes of a cluster until a signal comes.
+async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
+    let threads = match settings.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let workers = Workers::start(threads)?;
+    let order = ClusterOrder {
+        nodes: Order {
+            release: data_plane::release_of(settings.release),
+            address: (settings.bind, settings.port).into(),
+            seed: rand::random(),
+            config: settings.config.clone(),
+            directory: None,
+            seat: None,
+        },
+        name: format!("{}:{}", settings.bind, settings.port),
+        masters: settings.cluster,
+    };
+    let cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true)?;
+    let addresses: Vec<String> = cluster.nodes().iter().map(|node| node.address().to_string()).collect();
+    println!("Redis {} is ready as a cluster on {}", settings.release, addresses.join(" "));
+    signals.next().await;
+    for node in cluster.into_nodes() {
+        node.stop().await;
+    }
+    Ok(())
 }
 
 /// There is no Memcached yet.

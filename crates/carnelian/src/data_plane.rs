@@ -186,7 +186,7 @@ fn config(node: &NodeSpec) -> Vec<(String, String)> {
     config
 }
 
-fn release_of(release: Release) -> command::Release {
+pub(crate) fn release_of(release: Release) -> command::Release {
     match release {
         Release::V3_0 => command::Release::V3_0,
         Release::V4_0 => command::Release::V4_0,

@@ -70,6 +70,8 @@ pub(crate) struct Settings {
     pub(crate) release: Release,
     /// Parameters of a bare node, in the order given.
     pub(crate) config: Vec<(String, String)>,
+    /// Bare nodes that share the slots of a cluster; 0 for one that stands alone.
+    pub(crate) cluster: usize,
     /// `None` is the address that the server listens on by its own options.
     pub(crate) url: Option<String>,
 }
@@ -320,6 +322,15 @@ const RECORDS: &[Record] = &[
         },
     },
     Record {
+        name: "cluster",
+        value: "N",
+        default: "0",
+        commands: &[Redis],
+        about: "Runs so many nodes that share the slots of a cluster, from the port up; 0 for one node.",
+        takes: "a number of nodes",
+        set: |settings, value| put(&mut settings.cluster, value),
+    },
+    Record {
         name: "url",
         value: "URL",
         default: "",
@@ -493,6 +504,7 @@ impl Settings {
             port: 0,
             release: Release::V7_4,
             config: Vec::new(),
+            cluster: 0,
             url: None,
         };
         for record in RECORDS {

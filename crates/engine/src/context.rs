@@ -4,6 +4,7 @@ use crate::blocking::Wait;
 use crate::error::CommandError;
 use crate::execute::Worker;
 use crate::feed::Audience;
+use crate::migration::Parcel;
 use crate::node::Node;
 use crate::session::Session;
 use crate::table::Entry;
@@ -59,6 +60,8 @@ pub struct Cx<'s, 'n> {
     pub(crate) wait: Option<(Wait, Option<OwnedArgs>)>,
     /// What is done after the command, when its shards have been let go; if it fails, that is the reply.
     pub(crate) after: Option<After>,
+    /// Copies of keys that are to be sent to another server.
+    pub(crate) parcel: Option<Box<Parcel>>,
     /// Whether the command may wait.
     pub(crate) may_wait: bool,
     /// The key whose hash was needed to find its shard: where its bytes are, and the hash.
@@ -77,7 +80,19 @@ impl<'s, 'n> Cx<'s, 'n> {
         entry: &'static Entry,
     ) -> Self {
         let known = (std::ptr::null(), 0, 0);
-        Cx { node, session, locked, worker, moment, entry, wait: None, after: None, may_wait: false, known }
+        Cx {
+            node,
+            session,
+            locked,
+            worker,
+            moment,
+            entry,
+            wait: None,
+            after: None,
+            parcel: None,
+            may_wait: false,
+            known,
+        }
     }
 
     /// What the command brings about beside its reply.

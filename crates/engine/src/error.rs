@@ -840,6 +840,9 @@ pub enum CommandError {
     /// Nodes of a cluster have one database.
     #[error("ERR {0} is not allowed in cluster mode")]
     NotInCluster(&'static str),
+    /// Nodes of a cluster get their masters by `CLUSTER REPLICATE`.
+    #[error("ERR REPLICAOF not allowed in cluster mode.")]
+    ReplicaOfInCluster,
     /// `COPY` to another database.
     #[error("ERR Copying to another database is not allowed in cluster mode")]
     CopyInCluster,
@@ -941,6 +944,23 @@ pub enum CommandError {
     /// A node that is none of this instance.
     #[error("ERR nodes of a cluster meet only those of their own instance: none of them listens on port {0}")]
     CannotMeet(u16),
+
+    // Keys that go to another server.
+    /// Keys are given twice.
+    #[error("ERR When using MIGRATE KEYS option, the key argument must be set to the empty string")]
+    MigrateKeys,
+    /// The other server refuses.
+    #[error("ERR Target instance replied with error: {0}")]
+    Target(Box<str>),
+    /// The other server cannot be reached.
+    #[error("IOERR error or timeout writing to target instance")]
+    TargetWriting,
+    /// The other server does not answer.
+    #[error("IOERR error or timeout reading to target instance")]
+    TargetReading,
+    /// `MIGRATE` in a transaction.
+    #[error("ERR MIGRATE is not supported in a transaction")]
+    MigrateInMulti,
 
     /// The work is too long to be done while others wait: it is to be done elsewhere. Clients never see this.
     #[error("ERR the command was to be run elsewhere")]

@@ -12,6 +12,7 @@ use crate::error::CommandError;
 use crate::feed::Pending;
 use crate::keys::{self, Plan};
 use crate::latency;
+use crate::migration::Parcel;
 use crate::monitors::shown;
 use crate::node::{Gates, Node};
 use crate::pubsub::Own;
@@ -42,6 +43,10 @@ pub enum Step {
     Replicate,
     /// Wait until the command is served or its time is up.
     Blocked(Arc<Waiter>),
+    /// Send keys to another server; [`crate::migration::finish`] writes the reply.
+    Migrate(Box<Parcel>),
+    /// Wait until keys have landed that are on their way to another server, then try the request again.
+    InFlight,
     /// Wait until the pause is over, at this time in ms since the epoch at the latest; then try the request again.
     Paused(i64),
 }
@@ -544,6 +549,13 @@ fn run(
         asks = session.state.contains(State::ASKING);
         session.state.remove(State::ASKING);
     }
+    if node.gates().contains(Gates::IN_FLIGHT)
+        && !session.state.contains(State::MASTER)
+        && node.flights.hold(node, session, entry, args)
+    {
+        session.state.set(State::ASKING, asks);
+        return Step::InFlight;
+    }
     // What has been begun elsewhere has been shown here.
     let shown_before = worker.shows && is_shown_before(node, entry);
     if shown_before && !session.state.contains(State::OFFLOADED) {
@@ -571,7 +583,7 @@ fn run(
         cx.know(key);
     }
     let result = (entry.record.handler)(&mut cx, args, reply);
-    let Cx { mut locked, wait, after, .. } = cx;
+    let Cx { mut locked, wait, after, parcel, .. } = cx;
     if asks && (session.multi.is_some() || matches!(result, Err(CommandError::Offload))) {
         session.state.insert(State::ASKING);
     }
@@ -621,6 +633,9 @@ fn run(
         write_error(node.stats.worker(worker.id), &error, reply);
     }
     let took = count(node, worker, entry, failed);
+    if let Some(parcel) = parcel {
+        return Step::Migrate(parcel);
+    }
     // What waits has not finished yet.
     if took >= worker.notable_ticks && waiter.is_none() {
         record(node, &session.client, entry, args, took);

@@ -29,6 +29,7 @@ pub mod keys;
 pub mod latency;
 pub mod load;
 pub mod master;
+pub mod migration;
 pub mod monitors;
 pub mod node;
 pub mod parameter;

@@ -8,6 +8,7 @@ use crate::feed::Feed;
 use crate::host::Host;
 use crate::latency::{self, Latency};
 use crate::master::Master;
+use crate::migration::Flights;
 use crate::monitors::Monitors;
 use crate::pause::Pause;
 use crate::pubsub::PubSub;
@@ -49,6 +50,8 @@ bitflags::bitflags! {
         const FOLLOWS = 1 << 5;
         /// Writes need so many replicas.
         const REPLICAS = 1 << 6;
+        /// Keys are on their way to other servers.
+        const IN_FLIGHT = 1 << 7;
     }
 }
 
@@ -88,6 +91,8 @@ pub struct Node {
     pub clients: Clients,
     /// Clients that wait for keys.
     pub waiters: Waiters,
+    /// Keys on their way to other servers.
+    pub flights: Arc<Flights>,
     /// The stream of changes.
     pub feed: Feed,
     /// Its replicas, and what they get of the stream.
@@ -154,6 +159,7 @@ impl Node {
             settings: Settings::default(),
             clients: Clients::default(),
             waiters: Waiters::default(),
+            flights: Arc::default(),
             feed: Feed::default(),
             replicas: Arc::new(Replicas::new(Id::NONE)),
             master: Master::default(),

@@ -18,7 +18,6 @@ const ABSENT: &[&str] = &[
     "module",
     // Persistence.
     "bgrewriteaof",
-    "migrate",
     // Replication.
     "failover",
     // Scripts and functions.

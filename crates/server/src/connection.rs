@@ -5,12 +5,14 @@
 //! not take is kept. An idle connection therefore keeps no buffers.
 
 use crate::clock::Clock;
+use crate::migrate;
 use crate::offload::{self, Numbers};
 use crate::sync::Syncs;
 use command::Release;
 use engine::blocking::{self, Waiter};
 use engine::clients::Marks;
 use engine::execute::prefetch;
+use engine::migration::{self, Finish, Parcel};
 use engine::session::State;
 use engine::settings::OutputLimit;
 use engine::{Client, Node, Session, Step, Worker, execute};
@@ -145,6 +147,10 @@ enum Next {
     Replicate,
     /// Wait for keys.
     Blocked(Arc<Waiter>),
+    /// Send keys to another server.
+    Migrate(Box<Parcel>),
+    /// Wait until keys have landed that are on their way to another server.
+    InFlight,
     /// Wait until a pause is over, at this time in ms since the epoch at the latest.
     Paused(i64),
     /// Tell what is wrong with the request, and end.
@@ -240,6 +246,8 @@ impl Connection {
                 }
                 Next::Offload(args) => self.offload(args).await?,
                 Next::Blocked(waiter) => self.wait_for_keys(waiter).await?,
+                Next::Migrate(parcel) => self.migrate(parcel).await?,
+                Next::InFlight => self.wait_for_flights().await?,
                 Next::Paused(until_ms) => self.wait_for_pause(until_ms).await?,
                 Next::Replicate => return self.serve_replica().await,
                 Next::Broken(_) | Next::Close => return self.flush().await,
@@ -408,6 +416,8 @@ impl Connection {
                     Step::Replicate => Some((after, Next::Replicate)),
                     Step::Offload => Some((after, Next::Offload(args.to_owned()))),
                     Step::Blocked(waiter) => Some((after, Next::Blocked(waiter))),
+                    Step::Migrate(parcel) => Some((after, Next::Migrate(parcel))),
+                    Step::InFlight => Some((here, Next::InFlight)),
                     Step::Paused(until_ms) => Some((here, Next::Paused(until_ms))),
                 };
                 break;
@@ -567,10 +577,50 @@ impl Connection {
         self.send(&replies)?;
         Ok(match step {
             Step::Blocked(waiter) => Next::Blocked(waiter),
+            Step::Migrate(parcel) => Next::Migrate(parcel),
             Step::Close => Next::Close,
             Step::Replicate => Next::Replicate,
             _ => Next::Process,
         })
+    }
+
+    /// Sends keys to another server, and deletes those that have arrived. What the client does meanwhile is looked at
+    /// afterwards.
+    async fn migrate(&mut self, parcel: Box<Parcel>) -> Result<Next> {
+        let mut parcel = parcel;
+        let Place { node, clock, .. } = self.place.clone();
+        loop {
+            let outcome = migrate::send(&parcel, &clock).await;
+            let finish = loop {
+                let Some(session) = &mut self.session else { return Ok(Next::Close) };
+                let mut reply = Reply::new(session.protocol);
+                let finished = with_worker(|worker| {
+                    migration::finish(&node, worker, session, &mut parcel, &outcome, &mut reply)
+                });
+                match finished {
+                    Ok(finish) => break (finish, reply),
+                    Err(shard) => poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await,
+                }
+            };
+            if let (Finish::Done, reply) = finish {
+                drop(parcel);
+                self.send(reply.bytes())?;
+                return Ok(Next::Process);
+            }
+        }
+    }
+
+    /// Waits until keys have landed that are on their way to another server.
+    async fn wait_for_flights(&mut self) -> Result<Next> {
+        let node = Arc::clone(&self.place.node);
+        poll_fn(|cx| {
+            self.client.register(cx.waker());
+            if node.flights.poll_landed(cx).is_ready() {
+                return Poll::Ready(Ok(Next::Process));
+            }
+            self.poll_ended(cx).map(Err)
+        })
+        .await
     }
 
     /// Waits until a command is served or its time is up.

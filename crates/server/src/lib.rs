@@ -4,9 +4,11 @@
 //! that thread. What takes long is done on a thread of its own meanwhile, so that nobody else's connection waits.
 
 pub mod clock;
+pub mod cluster;
 mod connection;
 mod host;
 mod link;
+mod migrate;
 pub mod node;
 mod offload;
 mod process;
@@ -14,5 +16,6 @@ mod sync;
 pub mod workers;
 
 pub use clock::Clock;
+pub use cluster::{Cluster, ClusterOrder};
 pub use node::{Order, Running, StartError};
 pub use workers::Workers;

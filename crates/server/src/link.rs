@@ -367,6 +367,8 @@ impl Flow {
                 Step::Offload => next = Some(Next::Offload(args.to_owned())),
                 Step::Close => return Err(Broken::Killed),
                 Step::Done | Step::Replicate | Step::Blocked(_) | Step::Paused(_) => {}
+                // A master repeats neither, and nothing holds its commands back.
+                Step::Migrate(_) | Step::InFlight => {}
             }
             if next.is_none() {
                 if reply.bytes().starts_with(b"-") {

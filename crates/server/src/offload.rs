@@ -5,6 +5,7 @@ use engine::{Node, Session, Step, Worker, execute};
 use parking_lot::Mutex;
 use resp::{OwnedArgs, Reply};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The numbers by which offload threads count, while they are free.
 #[derive(Debug)]
@@ -52,6 +53,8 @@ pub(crate) async fn run(
             worker.begin(&node);
             match execute(&node, &mut worker, &mut session, args.as_args(), &mut reply) {
                 Step::Contended(_) => std::thread::yield_now(),
+                // Somebody else's keys are on their way: a matter of milliseconds, mostly.
+                Step::InFlight => std::thread::sleep(Duration::from_millis(1)),
                 step => break step,
             }
         };

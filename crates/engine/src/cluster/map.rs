@@ -4,6 +4,7 @@ use super::member::{Member, View};
 use crate::Node;
 use keyspace::slots::SLOTS;
 use parking_lot::RwLock;
+use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, Weak};
@@ -31,6 +32,11 @@ pub struct Seat {
     pub shard_id: String,
     /// The node whose keys it repeats, if it does.
     pub replica_of: Option<String>,
+}
+
+/// Forty hexadecimal digits that follow from a text.
+pub fn id_of(text: &str) -> String {
+    Sha1::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The part of a node among those that have the same keys.
@@ -203,9 +209,11 @@ impl ClusterMap {
                 .filter(|(_, node)| ids.contains(&node.id.as_str()))
                 .map(|(&number, _)| number)
                 .collect();
-            for slot in 0..SLOTS {
-                let at = usize::from(slot) * numbers.len() / usize::from(SLOTS);
-                groups.assign(slot, numbers[at]);
+            // Ends are rounded as `redis-cli --cluster create` rounds them.
+            let count = numbers.len();
+            let end = |at: usize| ((2 * at * usize::from(SLOTS) + count) / (2 * count)) as u16;
+            for (at, &number) in numbers.iter().enumerate() {
+                (end(at)..end(at + 1)).for_each(|slot| _ = groups.assign(slot, number));
             }
             for &number in &numbers {
                 groups.bump_epoch(number);

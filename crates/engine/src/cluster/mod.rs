@@ -18,5 +18,5 @@ mod map;
 mod member;
 
 pub(crate) use admit::{admit, admit_queued};
-pub use map::{ClusterMap, Groups, NodeNumber, NodeRecord, Refusal, Role, Seat};
+pub use map::{ClusterMap, Groups, NodeNumber, NodeRecord, Refusal, Role, Seat, id_of};
 pub use member::{Member, View};

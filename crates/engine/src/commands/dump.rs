@@ -4,13 +4,14 @@
 
 use crate::commands::family;
 use crate::save::version;
-use crate::{BASE, Command, CommandError, Cx, parse};
+use crate::{BASE, Command, CommandError, Cx, Node, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event, access};
 use rdb::{Limits, payload};
 use resp::{Args, Reply};
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
+use structures::entry::Entry;
 use structures::number::Decimal;
 
 family!(DUMP, RESTORE, RESTORE_ASKING);
@@ -70,16 +71,22 @@ const PAYLOAD_MEMBER_BYTES: usize = 8;
 fn dump(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let key = args.at(1);
     cx.weigh(cx.peek(key).map_or(0, |entry| entry.heap_bytes() / MEMBER_BYTES))?;
-    let (version, compresses) = (version(cx.release()), cx.node.settings.rdb_compresses.load(Relaxed));
+    let node = cx.node;
     let Some(entry) = cx.read(key) else {
         reply.null();
         return Ok(());
     };
-    let mut out = Vec::new();
-    rdb::value(&mut out, &entry, version, compresses);
-    payload::seal(&mut out, version);
-    reply.bulk(&out);
+    reply.bulk(sealed(node, &entry));
     Ok(())
+}
+
+/// A value in serialised form.
+pub(crate) fn sealed(node: &Node, entry: &Entry) -> Vec<u8> {
+    let (version, compresses) = (version(node.release), node.settings.rdb_compresses.load(Relaxed));
+    let mut out = Vec::new();
+    rdb::value(&mut out, entry, version, compresses);
+    payload::seal(&mut out, version);
+    out
 }
 
 /// What `RESTORE` is told beside the value.

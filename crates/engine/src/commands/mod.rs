@@ -24,6 +24,7 @@ pub mod lcs;
 pub mod list_blocking;
 pub mod lists;
 pub mod memory;
+pub mod migrate;
 pub mod monitor;
 pub mod object;
 pub mod persistence;
@@ -79,6 +80,7 @@ pub fn all() -> impl Iterator<Item = &'static Command> {
         list_blocking::COMMANDS,
         lists::COMMANDS,
         memory::COMMANDS,
+        migrate::COMMANDS,
         monitor::COMMANDS,
         object::COMMANDS,
         persistence::COMMANDS,

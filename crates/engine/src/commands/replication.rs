@@ -174,6 +174,9 @@ pub static WAITAOF: Command = Command {
 
 fn replicaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let node = cx.node;
+    if node.member.is_some() {
+        return Err(CommandError::ReplicaOfInCluster);
+    }
     if is_word(args.at(1), "no") && is_word(args.at(2), "one") {
         if node.follows() {
             node.follow(&mut cx.locked, None);
