@@ -6,6 +6,7 @@
 
 use crate::commands::family;
 use crate::parse::{integer, is_word};
+use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event, Params};
@@ -244,7 +245,10 @@ impl Options {
             None if self.limit > Some(0) => Err(CommandError::TrimLimitAlone),
             None if !adds && cx.release().has(v(6, 2, 0)) => Err(CommandError::TrimUnspecified),
             None if !adds => Err(CommandError::TrimUnspecified5),
-            _ if self.limit.is_some() && !self.approximate => Err(CommandError::TrimLimitExact),
+            // A master trims exactly what it has trimmed approximately.
+            _ if self.limit.is_some() && !self.approximate && !cx.session.state.contains(State::MASTER) => {
+                Err(CommandError::TrimLimitExact)
+            }
             _ => Ok(()),
         }
     }
@@ -287,7 +291,9 @@ impl Options {
     /// How to trim a stream.
     fn trim(&self, release: Release, params: &Params) -> Option<Trim> {
         let limit = match self.limit {
-            Some(limit) => limit as u64,
+            Some(limit) if self.approximate => limit as u64,
+            // Only a master says so, who wants it exact.
+            Some(_) => 0,
             // So that nobody waits long for one command.
             None if self.approximate && release.has(v(6, 2, 0)) => match params.stream_node_entries {
                 0 => 10_000,

@@ -116,6 +116,11 @@ impl Caller {
         self.world.reclaimed.swap(0, Ordering::Relaxed)
     }
 
+    /// Whether what is run comes from a master from now on.
+    pub(crate) fn obey(&mut self, obeys: bool) {
+        self.session.state.set(State::MASTER, obeys);
+    }
+
     /// Puts the clock, in ms since the epoch.
     pub(crate) fn set_ms(&self, ms: i64) {
         self.world.now_us.store(ms * 1000, Ordering::Relaxed);
