@@ -426,3 +426,94 @@ fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
     until("it is dropped", || info(&mut client, "connected_slaves") == "0");
     assert!(info(&mut client, "repl_backlog_histlen").parse::<u64>().expect("a number") <= 16384);
 }
+
+#[test]
+fn handing_over_loses_nothing() {
+    for chain in chains() {
+        let [mut old, mut new, _] = chain.each_ref().map(Server::client);
+        follow(&mut new, chain[0].address());
+        until("it is online", || info(&mut old, "slave0").contains("online"));
+        // Each client counts, until it is told that it talks to a replica.
+        let count = |number: usize| {
+            let mut client = chain[0].client();
+            std::thread::spawn(move || {
+                let mut last = 0;
+                loop {
+                    match client.run(&["INCR", &format!("n{number}")]) {
+                        Reply::Integer(value) => last = value,
+                        other => return (last, other.text()),
+                    }
+                }
+            })
+        };
+        let clients: Vec<_> = (0..4).map(count).collect();
+        until("they count", || old.say("GET n3") != Reply::Nil);
+        assert_eq!(old.say("FAILOVER TIMEOUT 20000"), Reply::Status(b"OK".to_vec()));
+        until("the roles have changed", || {
+            info(&mut new, "role") == "master" && info(&mut old, "role") == "slave"
+        });
+        let counted: Vec<_> = clients.into_iter().map(|client| client.join().expect("it counts")).collect();
+        for (number, (last, text)) in counted.iter().enumerate() {
+            assert_eq!(text, "READONLY You can't write against a read only replica.");
+            assert_eq!(new.say(&format!("GET n{number}")), bulk(&last.to_string()));
+        }
+        in_step(&mut new, &mut old);
+        assert_eq!(info(&mut old, "master_failover_state"), "no-failover");
+        assert_eq!(info(&mut new, "sync_full"), "0");
+    }
+}
+
+#[test]
+fn handing_over_is_refused_and_given_up_as_by_a_real_server() {
+    let Some(real) = real() else { return };
+    let (program, replica) = (master(), master());
+    let mut replies = Vec::new();
+    let lines = [
+        "FAILOVER ABORT",
+        "FAILOVER FORCE",
+        "FAILOVER TO 127.0.0.1 1",
+        "FAILOVER TIMEOUT 0",
+        "FAILOVER TO here there",
+        "FAILOVER ABORT FORCE",
+        "FAILOVER TO 127.0.0.1",
+        "FAILOVER TIMEOUT 1 TIMEOUT 2",
+    ];
+    for address in [program.address(), real.address()] {
+        let (mut server, mut follower) = (Client::connect(address), replica.client());
+        let mut own: Vec<Reply> = lines.iter().map(|line| server.say(line)).collect();
+        follow(&mut follower, address);
+        until("it is online", || info(&mut server, "slave0").contains("online"));
+        own.extend(lines.iter().map(|line| server.say(line)));
+        own.push(follower.say("FAILOVER"));
+        own.push(server.say("REPLICAOF NO ONE"));
+        follower.say("REPLICAOF NO ONE");
+        replies.push(own);
+    }
+    assert_eq!(replies[0], replies[1]);
+}
+
+#[test]
+fn writes_wait_while_a_server_hands_over() {
+    let Some(real) = real() else { return };
+    let program = master();
+    for address in [program.address(), real.address()] {
+        let (mut server, mut writer) = (Client::connect(address), Client::connect(address));
+        // One that never says how far it is.
+        let mut replica = Client::connect(address);
+        replica.send(&["SYNC"]);
+        until("it is online", || info(&mut server, "slave0").contains("online"));
+        for ends in ["FAILOVER ABORT", "PING"] {
+            let timeout = if ends == "PING" { "300" } else { "100000" };
+            server.say("SET k before");
+            assert_eq!(server.run(&["FAILOVER", "TIMEOUT", timeout]), Reply::Status(b"OK".to_vec()));
+            assert_eq!(info(&mut server, "master_failover_state"), "waiting-for-sync");
+            assert_eq!(server.say("FAILOVER"), error("ERR FAILOVER already in progress."));
+            writer.send(&["SET", "k", "after"]);
+            assert_eq!(server.say("GET k"), bulk("before"));
+            server.say(ends);
+            assert_eq!(writer.read(), Reply::Status(b"OK".to_vec()));
+            assert_eq!(info(&mut server, "master_failover_state"), "no-failover");
+            assert_eq!(info(&mut server, "role"), "master");
+        }
+    }
+}

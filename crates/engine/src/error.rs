@@ -757,6 +757,42 @@ pub enum CommandError {
     /// A blocked client is unblocked by `CLIENT UNBLOCK ... ERROR`.
     #[error("UNBLOCKED client unblocked via CLIENT UNBLOCK")]
     Unblocked,
+    /// `REPLICAOF` while the node hands over.
+    #[error("ERR REPLICAOF not allowed while failing over.")]
+    FailingOver,
+    /// `FAILOVER ABORT` without a failover.
+    #[error("ERR No failover in progress.")]
+    NoFailover,
+    /// `FAILOVER` with a time that is none.
+    #[error("ERR FAILOVER timeout must be greater than 0")]
+    FailoverTimeout,
+    /// `FAILOVER` during another.
+    #[error("ERR FAILOVER already in progress.")]
+    FailoverGoesOn,
+    /// `FAILOVER` of a replica.
+    #[error("ERR FAILOVER is not valid when server is a replica.")]
+    FailoverOfReplica,
+    /// `FAILOVER` without replicas.
+    #[error("ERR FAILOVER requires connected replicas.")]
+    FailoverWithoutReplicas,
+    /// `FAILOVER ... FORCE` without a time after which it is forced, and upon whom.
+    #[error("ERR FAILOVER with force option requires both a timeout and target HOST and IP.")]
+    FailoverForce,
+    /// `FAILOVER TO` somebody else.
+    #[error("ERR FAILOVER target HOST and PORT is not a replica.")]
+    FailoverTarget,
+    /// `FAILOVER TO` a replica that does not follow yet.
+    #[error("ERR FAILOVER target replica is not online.")]
+    FailoverTargetOffline,
+    /// `FAILOVER` in a cluster.
+    #[error("ERR FAILOVER not allowed in cluster mode.")]
+    FailoverInCluster,
+    /// A request to become the master, to one that is a master.
+    #[error("ERR PSYNC FAILOVER can't be sent to a master.")]
+    HandedToMaster,
+    /// A request to become the master, from somebody else than the master.
+    #[error("ERR PSYNC FAILOVER replid must match my replid.")]
+    HandedByStranger,
     /// `WAIT` on a replica, up to 4.0.
     #[error(
         "ERR WAIT cannot be used with slave instances. Please also note that since Redis 4.0 if a slave is configured to be writable (which is not the default) writes to slaves are just local and are not propagated."

@@ -42,6 +42,9 @@ pub trait Host: Send + Sync {
     /// Does something on a thread of its own, of which the system shows `name`. Not if the node is gone by then.
     fn background(&self, name: &'static str, work: Background);
 
+    /// Has [`Node::go_on_with_failover`] called as long as the node waits for a replica to hand over to.
+    fn failover_begun(&self);
+
     /// Talks to the master that the node is to follow from now on, if any, as [`crate::master`] says.
     fn master_changed(&self);
 

@@ -18,6 +18,7 @@ pub mod digest;
 pub mod error;
 pub mod execute;
 pub mod extended;
+pub mod failover;
 pub mod feed;
 pub mod float;
 pub mod geohash;

@@ -211,7 +211,7 @@ impl Node {
             port: if announced > 0 { announced as u16 } else { self.address.port() },
             address: if address.is_empty() { text("slave-announce-ip") } else { address },
             has: Some((history.id(), history.offset())),
-            hands_over: false,
+            hands_over: self.failover.hands_over(),
         }
     }
 

@@ -4,6 +4,7 @@ use crate::blocking::Waiters;
 use crate::clients::Clients;
 use crate::cluster::{ClusterMap, Member, Seat};
 use crate::configuration::{BadParameter, Configuration};
+use crate::failover::Failover;
 use crate::feed::Feed;
 use crate::host::Host;
 use crate::latency::{self, Latency};
@@ -97,6 +98,8 @@ pub struct Node {
     pub feed: Feed,
     /// Its replicas, and what they get of the stream.
     pub replicas: Arc<Replicas>,
+    /// How far it is with handing over to a replica.
+    pub failover: Failover,
     /// The master that it follows, if it does.
     pub master: Master,
     /// Channels and those who listen.
@@ -162,6 +165,7 @@ impl Node {
             flights: Arc::default(),
             feed: Feed::default(),
             replicas: Arc::new(Replicas::new(Id::NONE)),
+            failover: Failover::default(),
             master: Master::default(),
             pubsub: PubSub::default(),
             monitors: Monitors::default(),

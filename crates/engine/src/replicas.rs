@@ -435,7 +435,8 @@ impl Node {
 
     /// Tells replicas that their master is there.
     pub fn ping_replicas(&self) {
-        if !self.follows() && !self.replicas.is_empty() {
+        // What is handed over must not grow.
+        if !self.follows() && !self.replicas.is_empty() && !self.failover.is_going_on() {
             self.replicas.append(b"*1\r\n$4\r\nPING\r\n");
         }
     }

@@ -19,7 +19,6 @@ const ABSENT: &[&str] = &[
     // Persistence.
     "bgrewriteaof",
     // Replication.
-    "failover",
     // Scripts and functions.
     "fcall",
     "fcall_ro",

@@ -16,6 +16,9 @@ use tokio::sync::{Notify, watch};
 /// Records that are looked at while a shard is held.
 const EXPIRE_BATCH: usize = 200;
 
+/// While a node hands over it is looked this often how far its replicas are, in ms.
+const HAND_OVER_MS: i64 = 5;
+
 /// The world of one node.
 #[derive(Debug)]
 pub(crate) struct NodeHost {
@@ -107,6 +110,12 @@ impl Host for NodeHost {
             sender
         });
         sender.send_replace(at_ms);
+    }
+
+    fn failover_begun(&self) {
+        if let Some(node) = self.node.get() {
+            self.timers.spawn(hand_over(Weak::clone(node), Arc::clone(&self.clock)));
+        }
     }
 
     fn master_changed(&self) {
@@ -225,5 +234,25 @@ async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: w
         if next_ms.is_none() && at_ms.changed().await.is_err() {
             return;
         }
+    }
+}
+
+/// Has a node hand over as soon as a replica has everything.
+async fn hand_over(node: Weak<Node>, clock: Arc<Clock>) {
+    loop {
+        let Some(node) = node.upgrade().filter(|node| node.waits_for_failover()) else { return };
+        if node.is_failover_due(clock.wall_ms()) {
+            let held = node.keyspace.lock(node.keyspace.all());
+            match held {
+                Ok(mut held) => node.go_on_with_failover(&mut held, clock.wall_ms()),
+                Err(shard) => {
+                    drop(held);
+                    std::future::poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
+                }
+            }
+            continue;
+        }
+        drop(node);
+        clock.sleep_until(clock.wall_ms() + HAND_OVER_MS).await;
     }
 }

@@ -107,7 +107,11 @@ impl Following {
         while self.node.gates().contains(Gates::LOADING) {
             self.clock.sleep_until(self.clock.wall_ms() + LOADS_MS).await;
         }
+        let hands_over = self.node.failover.hands_over();
         let outcome = self.link(address).await;
+        if hands_over && matches!(outcome, Err(Broken::Refused(_))) {
+            self.stay_master().await;
+        }
         let Address { host, port } = address;
         if let Err(broken) = outcome {
             tracing::warn!("the link to the master at {host}:{port} is broken: {broken}");
@@ -117,6 +121,18 @@ impl Following {
         // One that was up is tried again at once.
         if client.is_none() {
             self.clock.sleep_until(again_ms).await;
+        }
+    }
+
+    /// The replica that was to become the master does not: this one is it again.
+    async fn stay_master(&self) {
+        let keyspace = &self.node.keyspace;
+        loop {
+            let shard = match keyspace.lock(keyspace.all()) {
+                Ok(mut held) => return self.node.abort_failover(&mut held),
+                Err(shard) => shard,
+            };
+            poll_fn(|cx| keyspace.poll_free(shard, cx)).await;
         }
     }
 
@@ -193,11 +209,13 @@ impl Following {
                 let Some(event) = event else { break };
                 match event {
                     Event::Continue(id) => {
+                        node.handed_over();
                         tracing::info!("the master goes on with its stream");
                         flow.session.as_mut().expect("it is here").select(node.resume(id));
                         is_up = self.comes_up(&client);
                     }
                     Event::Full(from) => {
+                        node.handed_over();
                         at = from;
                         load = Some(Load::new(&node));
                         self.set_link(master::Link::Loads);

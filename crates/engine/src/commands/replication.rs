@@ -6,15 +6,16 @@
 use crate::acks::Acks;
 use crate::blocking::{self, Wait};
 use crate::commands::family;
+use crate::failover::Target;
 use crate::master::Address;
 use crate::parse::is_word;
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Category, Flags, Former, Group, Release, v};
-use replication::{Capabilities, Id, Replica};
+use replication::{Capabilities, Id, Replica, Stage};
 use resp::{Args, Reply};
 
-family!(REPLICAOF, SLAVEOF, PSYNC, SYNC, REPLCONF, WAIT, WAITAOF);
+family!(REPLICAOF, SLAVEOF, FAILOVER, PSYNC, SYNC, REPLCONF, WAIT, WAITAOF);
 
 /// The longest address that a replica may give, in bytes.
 const ADDRESS: usize = 255;
@@ -45,6 +46,19 @@ pub static SLAVEOF: Command = Command {
     ..REPLICAOF
 };
 
+/// `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]`: OK, when it has begun.
+pub static FAILOVER: Command = Command {
+    name: "failover",
+    summary: "Hands over to a replica, in which nothing is lost.",
+    since: v(6, 2, 0),
+    group: Group::Server,
+    arity: -1,
+    syntax: "target=[TO host port:int [FORCE]] [ABORT] [TIMEOUT milliseconds:int]",
+    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::STALE).union(Flags::KEYSPACE),
+    handler: failover,
+    ..BASE
+};
+
 /// `PSYNC replicationid offset [FAILOVER]`: where the stream goes on, and then the stream.
 pub static PSYNC: Command = Command {
     name: "psync",
@@ -53,7 +67,11 @@ pub static PSYNC: Command = Command {
     group: Group::Server,
     arity: -3,
     syntax: "replicationid offset:int",
-    flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::NO_ASYNC_LOADING).union(Flags::NO_MULTI),
+    flags: Flags::ADMIN
+        .union(Flags::NOSCRIPT)
+        .union(Flags::NO_ASYNC_LOADING)
+        .union(Flags::NO_MULTI)
+        .union(Flags::KEYSPACE),
     former: &[
         Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING.union(Flags::NO_MULTI)),
         Former::before(Release::V6_2).with(Flags::READONLY).arity(3),
@@ -172,10 +190,71 @@ pub static WAITAOF: Command = Command {
     ..WAIT
 };
 
+fn failover(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let node = cx.node;
+    if node.member.is_some() {
+        return Err(CommandError::FailoverInCluster);
+    }
+    if args.len() == 2 && is_word(args.at(1), "abort") {
+        if !node.failover.is_going_on() {
+            return Err(CommandError::NoFailover);
+        }
+        node.abort_failover(&mut cx.locked);
+        reply.ok();
+        return Ok(());
+    }
+    let mut target = Target::default();
+    let mut at = 1;
+    while at < args.len() {
+        let left = args.len() - at - 1;
+        match args.at(at) {
+            word if is_word(word, "timeout") && left >= 1 && target.until_ms.is_none() => {
+                let timeout_ms = parse::integer(args.at(at + 1))?;
+                if timeout_ms <= 0 {
+                    return Err(CommandError::FailoverTimeout);
+                }
+                target.until_ms = Some(cx.moment.now_ms.saturating_add(timeout_ms));
+                at += 1;
+            }
+            word if is_word(word, "to") && left >= 2 && target.address.is_none() => {
+                target.address = Some(Address::parse(args.at(at + 1), args.at(at + 2))?);
+                at += 2;
+            }
+            word if is_word(word, "force") && !target.forces => target.forces = true,
+            _ => return Err(CommandError::Syntax),
+        }
+        at += 1;
+    }
+    if node.failover.is_going_on() {
+        return Err(CommandError::FailoverGoesOn);
+    }
+    if node.follows() {
+        return Err(CommandError::FailoverOfReplica);
+    }
+    if node.replicas.is_empty() {
+        return Err(CommandError::FailoverWithoutReplicas);
+    }
+    if target.forces && (target.until_ms.is_none() || target.address.is_none()) {
+        return Err(CommandError::FailoverForce);
+    }
+    if let Some(address) = &target.address {
+        let member = node.replica_at(address).ok_or(CommandError::FailoverTarget)?;
+        if member.replica.stage != Stage::Online {
+            return Err(CommandError::FailoverTargetOffline);
+        }
+    }
+    node.begin_failover(target);
+    reply.ok();
+    Ok(())
+}
+
 fn replicaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let node = cx.node;
     if node.member.is_some() {
         return Err(CommandError::ReplicaOfInCluster);
+    }
+    if node.failover.is_going_on() {
+        return Err(CommandError::FailingOver);
     }
     if is_word(args.at(1), "no") && is_word(args.at(2), "one") {
         if node.follows() {
@@ -206,6 +285,15 @@ fn replicaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandEr
 fn psync(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     if cx.session.state.contains(State::REPLICA) {
         return Ok(());
+    }
+    if args.get(3).is_some_and(|word| is_word(word, "failover")) {
+        if !cx.node.follows() {
+            return Err(CommandError::HandedToMaster);
+        }
+        if Id::parse(args.at(1)) != Some(cx.node.replicas.view().history.id()) {
+            return Err(CommandError::HandedByStranger);
+        }
+        cx.node.follow(&mut cx.locked, None);
     }
     if cx.node.follows() && !cx.node.master.is_up() {
         return Err(CommandError::NoMasterLink);

@@ -111,7 +111,12 @@ static FIELDS: &[Field] = &[
         },
         ..FIELD
     },
-    Field { name: "master_failover_state", since: v(6, 2, 0), value: |_| "no-failover".into(), ..FIELD },
+    Field {
+        name: "master_failover_state",
+        since: v(6, 2, 0),
+        value: |view| view.node.failover.name().into(),
+        ..FIELD
+    },
     Field {
         name: "master_replid",
         since: v(4, 0, 0),
