@@ -94,6 +94,17 @@ pub enum CommandError {
         "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error."
     )]
     Unsaved7,
+    /// Changes could not be appended to the file: nothing is to be written until they can.
+    #[error("MISCONF Errors writing to the AOF file: {0}")]
+    AppendFails(Box<str>),
+    /// A rewrite of the append-only file while there is one.
+    #[error("ERR Background append only file rewriting already in progress")]
+    Rewriting,
+    /// A rewrite of the append-only file that cannot begin.
+    #[error(
+        "ERR Can't execute an AOF background rewriting. Please check the server logs for more information."
+    )]
+    NotRewritten,
     /// A save while the keys are being saved.
     #[error("ERR Background save already in progress")]
     Saving,
@@ -1217,9 +1228,6 @@ pub enum BadValue {
     /// A directory that cannot be entered.
     #[error("{0}")]
     NoDirectory(Box<str>),
-    /// There is no append-only file.
-    #[error("Unable to turn on AOF. Check server logs.")]
-    NoAppendOnlyFile,
     /// The allocator needs no defragmentation from outside.
     #[error(
         "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution"
@@ -1249,7 +1257,6 @@ impl BadValue {
             self,
             BadValue::NotAFileName
                 | BadValue::NoDirectory(_)
-                | BadValue::NoAppendOnlyFile
                 | BadValue::NoDefragmentation
                 | BadValue::NoTls
                 | BadValue::CannotListen

@@ -112,7 +112,8 @@ impl Worker {
     pub(crate) fn moment(&self, node: &Node, session: &Session) -> Moment {
         let touch = !session.state.contains(State::NO_TOUCH);
         let revive = session.state.contains(State::MASTER);
-        Moment { touch, revive, expire: !node.follows(), ..Moment::at(self.now_ms) }
+        let expire = !node.follows() && !session.state.contains(State::REPLAYING);
+        Moment { touch, revive, expire, ..Moment::at(self.now_ms) }
     }
 }
 
@@ -166,6 +167,8 @@ fn has_room(node: &Node) -> bool {
     limit == 0 || node.used_bytes() as u64 <= limit
 }
 
+/// While keys are loaded, none expires; then it is looked again, in ms.
+const LOADING_MS: i64 = 100;
 /// From this many bytes of keys on they are not in the processor's caches anyway.
 const PREFETCH_FROM_BYTES: usize = 1 << 20;
 
@@ -248,6 +251,9 @@ fn check(
         session.forget_lost_channels();
     }
     let (state, gates) = (session.state, node.gates());
+    if state.contains(State::REPLAYING) {
+        return Ok(queue(session, entry, args, reply).then_some(Step::Done));
+    }
     if state.contains(State::UNAUTHENTICATED) && !entry.is(Flags::NO_AUTH) {
         return Err(CommandError::NoAuth);
     }
@@ -283,6 +289,9 @@ fn check(
     if gates.intersects(Gates::FOLLOWS | Gates::REPLICAS) && !state.contains(State::MASTER) {
         check_role(node, worker, session, entry)?;
     }
+    if gates.contains(Gates::APPEND_FAILS) && (entry.is(Flags::NEEDS_DISK) || writes(session, entry)) {
+        return Err(CommandError::AppendFails(node.append_file.failure().unwrap_or_default().into()));
+    }
     if gates.contains(Gates::LOADING)
         && !(entry.is(Flags::LOADING) && all_queued(session, entry, Flags::LOADING))
     {
@@ -310,15 +319,7 @@ fn check(
                 return Ok(Some(step));
             }
         }
-        if let Some(multi) = &mut session.multi {
-            let before = reply.len();
-            let args = args.to_owned();
-            let gauges = &session.client.gauges;
-            gauges.queued_bytes.fetch_add(args.heap_bytes(), Ordering::Relaxed);
-            gauges.queued.fetch_add(1, Ordering::Relaxed);
-            multi.queue.push(Queued { entry, args });
-            reply.status("QUEUED");
-            mute(session, reply, before);
+        if queue(session, entry, args, reply) {
             return Ok(Some(Step::Done));
         }
     }
@@ -326,15 +327,30 @@ fn check(
     Ok(None)
 }
 
-/// The cluster that says which keys are here, if the node is one of a cluster and it is not a master that speaks.
+/// The cluster that says which keys are here, if the node is one of a cluster and it is neither a master nor a file that
+/// speaks.
 #[inline]
 fn membership<'n>(node: &'n Node, session: &Session) -> Option<&'n cluster::Member> {
-    node.member.as_deref().filter(|_| !session.state.contains(State::MASTER))
+    node.member.as_deref().filter(|_| !session.state.intersects(State::MASTER | State::REPLAYING))
 }
 
 /// Whether it is left to a master to evict keys.
 fn leaves_memory(node: &Node) -> bool {
     node.follows() && node.settings.replica_ignores_maxmemory.load(Ordering::Relaxed)
+}
+
+/// Queues a command if there is a transaction that it belongs to; whether there is.
+fn queue(session: &mut Session, entry: &'static Entry, args: Args, reply: &mut Reply) -> bool {
+    let Some(multi) = session.multi.as_mut().filter(|_| !entry.is(Flags::NOT_QUEUED)) else { return false };
+    let before = reply.len();
+    let args = args.to_owned();
+    let gauges = &session.client.gauges;
+    gauges.queued_bytes.fetch_add(args.heap_bytes(), Ordering::Relaxed);
+    gauges.queued.fetch_add(1, Ordering::Relaxed);
+    multi.queue.push(Queued { entry, args });
+    reply.status("QUEUED");
+    mute(session, reply, before);
+    true
 }
 
 /// Whether a command writes: a transaction does if one of its commands does.
@@ -783,6 +799,10 @@ pub fn expire_due(
     now_ms: i64,
     most: usize,
 ) -> Result<Option<i64>, usize> {
+    if node.gates().contains(Gates::LOADING) {
+        // What is being loaded may say that a key does not expire after all.
+        return Ok(Some(now_ms + LOADING_MS));
+    }
     let mut set = ShardSet::NONE;
     set.insert(shard);
     let mut locked = node.keyspace.lock(set)?;
@@ -797,6 +817,7 @@ pub fn expire_due(
     drop(settle(node, locked, worker, Moment::at(now_ms), None));
     count_effects(node.stats.worker(worker.id), &mut worker.effects);
     record_since(node, latency::Event::ExpireCycle, began);
+    node.append_file.write_soon();
     Ok(next_ms)
 }
 

@@ -224,6 +224,13 @@ impl Feed {
         self.wanted.fetch_and(!audience.bits(), Ordering::Relaxed);
     }
 
+    /// Tells the taps of an audience of the selected database again: they begin anew. All shards must be held.
+    pub(crate) fn select_again(&self, held: &Locked, audience: Audience) {
+        debug_assert!(held.holds_all());
+        let mut lines = self.lines.lock();
+        lines.iter_mut().filter(|line| line.audience == audience).for_each(|line| line.db = None);
+    }
+
     /// Adds what a command or a transaction has brought about, or, if `is_command` does not hold, what went by itself
     /// without any.
     #[cold]

@@ -48,6 +48,9 @@ pub trait Host: Send + Sync {
     /// Talks to the master that the node is to follow from now on, if any, as [`crate::master`] says.
     fn master_changed(&self);
 
+    /// The same, for what needs no node and goes on until it is told to end; whether there is a thread for it.
+    fn detached(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) -> bool;
+
     /// What the system tells of the process. It does not take long, as no device is asked.
     fn process(&self) -> Process;
 

@@ -4,10 +4,16 @@
 //! [`execute::execute`] runs one request of a session against the node and says what the connection is to do next.
 //! Commands are declared and implemented family by family in [`commands`].
 //!
-//! Invariants: a command runs synchronously, while the shards of its keys are held; nothing here waits, sleeps, reads
-//! a clock or a socket: what a node needs of the world comes through [`Host`].
+//! Invariants: a command runs synchronously, while the shards of its keys are held; it does not wait, sleep, or read a
+//! clock or a socket: what a node needs of the world comes through [`Host`]. Files are written and read by threads that
+//! the host provides, and that hold no shards meanwhile.
 
 pub mod acks;
+mod append_base;
+pub mod append_file;
+mod append_load;
+pub mod append_manifest;
+pub mod append_rewrite;
 pub mod blocking;
 pub mod clients;
 pub mod cluster;

@@ -1,5 +1,7 @@
 //! A Redis node: one server's keys, clients and settings.
 
+use crate::append_file::AppendFile;
+use crate::append_rewrite::Rewriting;
 use crate::blocking::Waiters;
 use crate::clients::Clients;
 use crate::cluster::{ClusterMap, Member, Seat};
@@ -53,6 +55,8 @@ bitflags::bitflags! {
         const REPLICAS = 1 << 6;
         /// Keys are on their way to other servers.
         const IN_FLIGHT = 1 << 7;
+        /// Changes could not be appended to the file, and nothing is to be written until they can.
+        const APPEND_FAILS = 1 << 8;
     }
 }
 
@@ -124,6 +128,10 @@ pub struct Node {
     pub address: SocketAddr,
     /// How saving stands.
     pub saving: Saving,
+    /// The file to which changes are appended.
+    pub append_file: AppendFile,
+    /// How rewriting it stands.
+    pub rewriting: Rewriting,
     /// Libraries of functions that came with the keys, and go with them.
     pub libraries: Mutex<Vec<Library<'static>>>,
     pub(crate) directory: Option<PathBuf>,
@@ -175,6 +183,8 @@ impl Node {
             slowlog: SlowLog::default(),
             latency: Latency::default(),
             saving: Saving::new(host.wall_us().div_euclid(1_000_000)),
+            append_file: AppendFile::default(),
+            rewriting: Rewriting::default(),
             libraries: Mutex::default(),
             directory: spec.directory.clone(),
             started_us: host.wall_us(),

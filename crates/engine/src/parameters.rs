@@ -5,6 +5,7 @@
 //! and `apply` has no effect here: it is remembered and told.
 
 use crate::Node;
+use crate::append_file::Policy as AppendPolicy;
 use crate::cluster::{Member, NodeRecord};
 use crate::error::BadValue;
 use crate::parameter::{BASE, Former, Kind, Parameter, Settable, Value};
@@ -154,17 +155,36 @@ pub static RECORDS: &[Parameter] = &[
         name: "appendfsync",
         kind: Kind::Word(&["everysec", "always", "no"]),
         default: "everysec",
+        apply: |node, value| {
+            node.append_file.set_policy(match value.word() {
+                "always" => AppendPolicy::Always,
+                "no" => AppendPolicy::Never,
+                _ => AppendPolicy::EverySecond,
+            });
+        },
         ..BASE
     },
     Parameter {
         name: "appendonly",
         kind: SWITCH,
         default: "no",
-        adopt: |_, value| only_off(value, BadValue::NoAppendOnlyFile),
+        apply: |node, value| node.want_append_file(value.is_on()),
         ..BASE
     },
-    Parameter { name: "auto-aof-rewrite-min-size", kind: SIZE, default: "67108864", ..BASE },
-    Parameter { name: "auto-aof-rewrite-percentage", kind: INTEGER, default: "100", ..BASE },
+    Parameter {
+        name: "auto-aof-rewrite-min-size",
+        kind: SIZE,
+        default: "67108864",
+        apply: |node, value| node.rewriting.least_bytes.store(value.number(), Relaxed),
+        ..BASE
+    },
+    Parameter {
+        name: "auto-aof-rewrite-percentage",
+        kind: INTEGER,
+        default: "100",
+        apply: |node, value| node.rewriting.growth_percent.store(value.number(), Relaxed),
+        ..BASE
+    },
     Parameter {
         name: "bgsave-cpulist",
         renamed: Some(("bgsave_cpulist", v(7, 4, 0))),

@@ -57,6 +57,8 @@ pub struct State {
     pub took_s: i64,
     /// How often the keys have been saved.
     pub saves: u64,
+    /// Whether a background save follows when the append-only file has been rewritten.
+    pub is_scheduled: bool,
     /// What was loaded last: keys, and those that had expired.
     pub loaded: (u64, u64),
 }
@@ -79,6 +81,7 @@ impl Saving {
                 succeeded: true,
                 took_s: -1,
                 saves: 0,
+                is_scheduled: false,
                 loaded: (0, 0),
             }),
         }
@@ -87,6 +90,16 @@ impl Saving {
     /// How saving stands.
     pub fn state(&self) -> State {
         self.state.lock().clone()
+    }
+
+    /// Has the keys saved in the background when the append-only file has been rewritten.
+    pub(crate) fn schedule(&self) {
+        self.state.lock().is_scheduled = true;
+    }
+
+    /// Whether a background save was to follow; it is none any more.
+    pub(crate) fn takes_scheduled(&self) -> bool {
+        std::mem::take(&mut self.state.lock().is_scheduled)
     }
 
     /// Whether a change has to be noticed.
@@ -263,6 +276,7 @@ impl Node {
         }
         self.gate_writes();
         self.look_at_rules();
+        self.do_what_waited();
         outcome.is_ok()
     }
 
@@ -354,7 +368,8 @@ impl Node {
 
     /// Whether there is something to be loaded.
     pub fn has_files(&self) -> bool {
-        self.file().is_some_and(|path| path.exists())
+        let has_keys = || self.file().is_some_and(|path| path.exists());
+        self.directory.is_some() && (self.rewriting.is_wanted() || has_keys())
     }
 
     /// Loads the keys that the node had when it ended. The thread must hold no shards.
@@ -362,8 +377,17 @@ impl Node {
     /// # Errors
     /// Why they have not been loaded, in a sentence that names the file.
     pub fn load_files(&self, worker: &mut Worker) -> Result<(), String> {
+        if self.rewriting.is_wanted() && self.directory.is_some() {
+            return self.open_append_file(worker);
+        }
         let name = self.file().map_or_else(String::new, |path| path.display().to_string());
         self.load_file(worker).map_err(|error| format!("{name} cannot be loaded: {error}"))
+    }
+
+    /// The node begins to serve: what there was has been loaded.
+    pub fn open(&self) {
+        self.set_gates(Gates::LOADING, false);
+        self.open_for_changes();
     }
 
     /// Loads the keys that were saved, if there is a file. The thread must hold no shards.

@@ -45,6 +45,8 @@ bitflags::bitflags! {
         const ASKING = 1 << 12;
         /// The client reads what another node serves, where this one repeats its changes.
         const READONLY = 1 << 13;
+        /// Commands are those of a file: nothing keeps them from being run, and nothing expires meanwhile.
+        const REPLAYING = 1 << 14;
     }
 }
 

@@ -282,7 +282,7 @@ mod tests {
             ("hz", "0", Ok("1")),
             ("hz", "501", Ok("500")),
             ("repl-backlog-size", "1", Ok("16384")),
-            ("appendonly", "yes", Err(BadValue::NoAppendOnlyFile)),
+            ("activedefrag", "yes", Err(BadValue::NoDefragmentation)),
             ("tls-port", "1", Err(BadValue::NoTls)),
             ("port", "1", Err(BadValue::CannotListen)),
             ("cluster-announce-hostname", "a.b-c", Ok("a.b-c")),

@@ -16,9 +16,6 @@ const ABSENT: &[&str] = &[
     "acl",
     // Modules.
     "module",
-    // Persistence.
-    "bgrewriteaof",
-    // Replication.
     // Scripts and functions.
     "fcall",
     "fcall_ro",

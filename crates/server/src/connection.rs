@@ -120,6 +120,8 @@ struct Connection {
     is_replica: bool,
     /// Whether what is to be sent waits for others to be served first.
     is_held_back: bool,
+    /// What the disk must have before anything is sent, as [`Node::must_be_synced`] gives it.
+    unsynced: Option<u64>,
     /// Since when more replies wait than the soft limit allows, in ms since the epoch.
     soft_since_ms: Option<i64>,
 }
@@ -195,6 +197,7 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         sent: 0,
         is_replica: false,
         is_held_back: false,
+        unsynced: None,
         soft_since_ms: None,
     };
     // However the connection ends, there is nobody left to tell.
@@ -305,7 +308,10 @@ impl Connection {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
+            if self.poll_synced(cx).is_ready()
+                && self.sent < self.output.len()
+                && self.stream.poll_write_ready(cx)?.is_ready()
+            {
                 self.send_kept()?;
                 continue;
             }
@@ -457,6 +463,7 @@ impl Connection {
         if matches!(next, Next::Read) && self.output.is_empty() && !replies.is_empty() {
             self.output = replies;
             self.is_held_back = true;
+            self.note_changes();
             *output = spare.pop().unwrap_or_default();
             return (taken, kept.map(|()| next));
         }
@@ -468,10 +475,37 @@ impl Connection {
         (taken, kept.and(sent).map(|()| next))
     }
 
+    /// Ready when the disk has what it must have before anything is sent.
+    fn poll_synced(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let Some(position) = self.unsynced else { return Poll::Ready(()) };
+        std::task::ready!(self.place.node.append_file.poll_synced(position, cx));
+        self.unsynced = None;
+        Poll::Ready(())
+    }
+
+    /// Replies are there: what the commands have changed has to be on the disk before they go out, if so configured.
+    #[inline]
+    fn note_changes(&mut self) {
+        if let Some(position) = self.place.node.must_be_synced() {
+            self.unsynced = Some(position);
+        }
+    }
+
+    /// Whether replies may go out, as far as files are concerned.
+    #[inline]
+    fn may_send(&self) -> bool {
+        self.place.node.write_appended();
+        self.unsynced.is_none()
+    }
+
     /// Sends replies; what the socket does not take is kept.
     fn send(&mut self, replies: &[u8]) -> Result<()> {
         let mut rest = replies;
-        if self.sent == self.output.len() {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        self.note_changes();
+        if self.may_send() && self.sent == self.output.len() {
             while !rest.is_empty() {
                 match self.stream.try_write(rest) {
                     Ok(len) => rest = &rest[len..],
@@ -489,6 +523,7 @@ impl Connection {
 
     /// Adds messages that have come for the client to what is to be sent.
     fn take_mail(&mut self) -> Result<()> {
+        self.note_changes();
         for message in self.client.take_mail() {
             self.output.extend_from_slice(&message);
             if self.output.len() - self.sent >= REPLY_KEPT {
@@ -500,6 +535,9 @@ impl Connection {
 
     /// Sends what was kept, as far as the socket takes it.
     fn send_kept(&mut self) -> Result<()> {
+        if self.sent < self.output.len() && !self.may_send() {
+            return self.check_output();
+        }
         while self.sent < self.output.len() {
             match self.stream.try_write(&self.output[self.sent..]) {
                 Ok(len) => self.sent += len,
@@ -556,6 +594,7 @@ impl Connection {
         let until_ms = clock.wall_ms() + LAST_REPLIES_MS;
         let flush = async {
             while self.sent < self.output.len() {
+                poll_fn(|cx| self.poll_synced(cx)).await;
                 self.stream.writable().await?;
                 self.send_kept()?;
             }
@@ -679,7 +718,10 @@ impl Connection {
         if self.client.has_mail() {
             self.take_mail()?;
         }
-        if self.sent < self.output.len() && self.stream.poll_write_ready(cx)?.is_ready() {
+        if self.poll_synced(cx).is_ready()
+            && self.sent < self.output.len()
+            && self.stream.poll_write_ready(cx)?.is_ready()
+        {
             self.send_kept()?;
             return Ok(Poll::Ready(()));
         }

@@ -146,6 +146,10 @@ impl Host for NodeHost {
         }
     }
 
+    fn detached(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) -> bool {
+        std::thread::Builder::new().name(name.into()).spawn(work).is_ok()
+    }
+
     fn process(&self) -> Process {
         process::read(NODES.load(Ordering::Relaxed) == 1)
     }

@@ -170,7 +170,11 @@ impl Running {
             // What has not been loaded is still where it was.
             return true;
         }
-        tokio::task::spawn_blocking(move || node.save_at_end(always)).await.unwrap_or(false)
+        let end = move || {
+            let closed = node.close_append_file();
+            node.save_at_end(always) && closed.is_ok()
+        };
+        tokio::task::spawn_blocking(end).await.unwrap_or(false)
     }
 
     /// Where it listens.
@@ -183,6 +187,7 @@ impl Running {
 fn load(node: &Arc<Node>, workers: &Workers) -> watch::Receiver<Option<Result<(), String>>> {
     let (done, loaded) = watch::channel(None);
     if !node.has_files() {
+        node.open();
         done.send_replace(Some(Ok(())));
         return loaded;
     }
@@ -191,7 +196,7 @@ fn load(node: &Arc<Node>, workers: &Workers) -> watch::Receiver<Option<Result<()
     let run = move || {
         let outcome = numbers.with(|number| node.load_files(&mut Worker::new(number)));
         if outcome.is_ok() {
-            node.set_gates(Gates::LOADING, false);
+            node.open();
         }
         done.send_replace(Some(outcome));
     };

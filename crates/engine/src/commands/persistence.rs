@@ -6,7 +6,7 @@ use crate::{BASE, Command, CommandError, Cx};
 use command::{Category, Flags, Former, Group, Release, v};
 use resp::{Args, Reply};
 
-family!(SAVE, BGSAVE, LASTSAVE);
+family!(SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE);
 
 /// `SAVE`: OK when the keys have been saved. Other clients are served meanwhile.
 pub static SAVE: Command = Command {
@@ -44,6 +44,21 @@ pub static BGSAVE: Command = Command {
     ],
     handler: bgsave,
     ..BASE
+};
+
+/// `BGREWRITEAOF`: a status; the append-only file is written anew in the background, as short as can be.
+pub static BGREWRITEAOF: Command = Command {
+    name: "bgrewriteaof",
+    summary: "Rewrites the append-only file in the background.",
+    arity: 1,
+    syntax: "",
+    former: &[
+        Former::before(Release::V7_0).without(Flags::NO_ASYNC_LOADING),
+        Former::before(Release::V5_0).without(Flags::NOSCRIPT),
+        Former::before(Release::V4_0).with(Flags::READONLY),
+    ],
+    handler: bgrewriteaof,
+    ..BGSAVE
 };
 
 /// `LASTSAVE`: when the keys were last saved, in seconds since the epoch; when the server began if they were not.
@@ -86,14 +101,36 @@ fn save(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
 }
 
 fn bgsave(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    match args.get(1) {
-        None => {}
-        Some(option) if args.len() == 2 && cx.release().has(v(3, 2, 2)) && is_word(option, "schedule") => {}
+    let may_wait = match args.get(1) {
+        None => false,
+        Some(option) if args.len() == 2 && cx.release().has(v(3, 2, 2)) && is_word(option, "schedule") => {
+            true
+        }
         Some(_) => return Err(CommandError::Syntax),
-    }
-    let run = cx.node.begin_save(&mut cx.locked, true)?;
+    };
+    let run = match cx.node.begin_save(&mut cx.locked, true) {
+        Err(CommandError::ChildActive) if may_wait => {
+            cx.node.saving.schedule();
+            reply.status("Background saving scheduled");
+            return Ok(());
+        }
+        begun => begun?,
+    };
     cx.node.run_in_background(run);
     reply.status("Background saving started");
+    Ok(())
+}
+
+fn bgrewriteaof(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    match cx.node.begin_rewrite(&mut cx.locked) {
+        Err(CommandError::ChildActive) => {
+            cx.node.schedule_rewrite();
+            reply.status("Background append only file rewriting scheduled");
+            return Ok(());
+        }
+        begun => cx.node.rewrite_in_background(begun?),
+    }
+    reply.status("Background append only file rewriting started");
     Ok(())
 }
 

@@ -3,9 +3,12 @@
 use super::{FIELD, Field, SECTION, Section, View};
 use crate::node::Gates;
 use crate::saving::State;
-use command::v;
+use command::{Release, v};
+use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
-pub(super) static PERSISTENCE: Section = Section { title: "Persistence", fields: FIELDS, ..SECTION };
+pub(super) static PERSISTENCE: Section =
+    Section { title: "Persistence", fields: FIELDS, lines: append_file, ..SECTION };
 
 static FIELDS: &[Field] = &[
     Field {
@@ -56,15 +59,53 @@ static FIELDS: &[Field] = &[
         value: |view| state(view).loaded.0.to_string(),
         ..FIELD
     },
-    Field { name: "aof_enabled", ..FIELD },
-    Field { name: "aof_rewrite_in_progress", ..FIELD },
-    Field { name: "aof_rewrite_scheduled", ..FIELD },
-    Field { name: "aof_last_rewrite_time_sec", value: |_| "-1".into(), ..FIELD },
-    Field { name: "aof_current_rewrite_time_sec", value: |_| "-1".into(), ..FIELD },
-    Field { name: "aof_last_bgrewrite_status", value: |_| "ok".into(), ..FIELD },
-    Field { name: "aof_rewrites", since: v(7, 0, 0), ..FIELD },
-    Field { name: "aof_rewrites_consecutive_failures", since: v(7, 0, 0), ..FIELD },
-    Field { name: "aof_last_write_status", value: |_| "ok".into(), ..FIELD },
+    Field {
+        name: "aof_enabled",
+        value: |view| u8::from(view.node.rewriting.is_wanted()).to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_rewrite_in_progress",
+        value: |view| u8::from(rewriting(view).running_since_s.is_some()).to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_rewrite_scheduled",
+        value: |view| u8::from(rewriting(view).is_scheduled).to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_last_rewrite_time_sec",
+        value: |view| rewriting(view).took_s.unwrap_or(-1).to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_current_rewrite_time_sec",
+        value: |view| rewriting_for_s(view).unwrap_or(-1).to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_last_bgrewrite_status",
+        value: |view| if rewriting(view).failures > 0 { "err" } else { "ok" }.into(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_rewrites",
+        since: v(7, 0, 0),
+        value: |view| rewriting(view).rewrites.to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_rewrites_consecutive_failures",
+        since: v(7, 0, 0),
+        value: |view| rewriting(view).failures.to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "aof_last_write_status",
+        value: |view| if view.node.append_file.fails() { "err" } else { "ok" }.into(),
+        ..FIELD
+    },
     Field { name: "aof_last_cow_size", since: v(4, 0, 0), ..FIELD },
     Field { name: "module_fork_in_progress", since: v(6, 2, 0), ..FIELD },
     Field { name: "module_fork_last_cow_size", since: v(6, 2, 0), ..FIELD },
@@ -78,4 +119,34 @@ fn state(view: &View) -> State {
 fn background_s(view: &View) -> Option<i64> {
     let now_s = view.node.host.wall_us().div_euclid(1_000_000);
     state(view).running.filter(|(_, is_background)| *is_background).map(|(began_s, _)| now_s - began_s)
+}
+
+/// What is told of the append-only file while there is one.
+fn append_file(view: &View, text: &mut String) {
+    let node = view.node;
+    if !node.rewriting.is_wanted() {
+        return;
+    }
+    let is_scheduled = u8::from(rewriting(view).is_scheduled);
+    let (current, buffered) = (node.append_bytes(), node.append_file.buffered());
+    let base = node.rewriting.base_bytes.load(Ordering::Relaxed);
+    let _ = write!(
+        text,
+        "aof_current_size:{current}\r\naof_base_size:{base}\r\naof_pending_rewrite:{is_scheduled}\r\n\
+         aof_buffer_length:{buffered}\r\n"
+    );
+    if view.release() < Release::V7_0 {
+        text.push_str("aof_rewrite_buffer_length:0\r\n");
+    }
+    text.push_str("aof_pending_bio_fsync:0\r\naof_delayed_fsync:0\r\n");
+}
+
+fn rewriting(view: &View) -> crate::append_rewrite::State {
+    view.node.rewriting.state()
+}
+
+/// For how long the append-only file has been being rewritten, in s.
+fn rewriting_for_s(view: &View) -> Option<i64> {
+    let now_s = view.node.host.wall_us().div_euclid(1_000_000);
+    rewriting(view).running_since_s.map(|began_s| now_s - began_s)
 }

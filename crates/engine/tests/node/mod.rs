@@ -50,6 +50,10 @@ impl Host for World {
 
     fn background(&self, _: &'static str, _: Background) {}
 
+    fn detached(&self, _: &'static str, _: Box<dyn FnOnce() + Send>) -> bool {
+        false
+    }
+
     fn may_shut_down(&self) -> bool {
         false
     }

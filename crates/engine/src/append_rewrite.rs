@@ -1,0 +1,605 @@
+//! Beginning, loading and rewriting the append-only file of a node.
+//!
+//! From release 7.0 on it is a folder with a manifest, a base and increments ([`crate::append_manifest`]); a rewrite
+//! begins another increment at its cut, and when the new base is on the disk the manifest names these two. Earlier
+//! releases have one file; a rewrite writes another, appends to it what has changed since the cut, and gives it the
+//! name. In both forms the files on the disk hold everything that has been appended at every moment.
+
+use crate::append_file::Turn;
+use crate::append_load::Replay;
+use crate::append_manifest::{Manifest, Part, Role};
+use crate::feed::Audience;
+use crate::node::Gates;
+use crate::save::Save;
+use crate::{CommandError, Node, Worker};
+use command::Release;
+use keyspace::Locked;
+use parking_lot::Mutex;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// A second rewrite in a row that fails, and all that follow, wait for so long, in seconds.
+const RETRY_S: i64 = 60;
+
+/// How rewriting stands.
+#[derive(Default)]
+pub struct Rewriting {
+    /// Whether changes are to be appended (`appendonly`).
+    wanted: AtomicBool,
+    /// By how many percent the file has to grow to be rewritten by itself; never if zero
+    /// (`auto-aof-rewrite-percentage`).
+    pub growth_percent: AtomicU64,
+    /// Below this size it is not rewritten by itself, in bytes (`auto-aof-rewrite-min-size`).
+    pub least_bytes: AtomicU64,
+    /// What it all held after it was last loaded or rewritten, in bytes: its growth is compared with this.
+    pub base_bytes: AtomicU64,
+    /// What is held by other files than that to which changes are appended, in bytes.
+    other_bytes: AtomicU64,
+    /// Whether the node has loaded what there was, and files may be begun.
+    is_open: AtomicBool,
+    /// Whether nobody else may begin or end the file.
+    changing: Mutex<()>,
+    state: Mutex<State>,
+}
+
+/// How rewriting stands.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// When a rewrite that is under way began, in s since the epoch.
+    pub running_since_s: Option<i64>,
+    /// Whether one follows when the keys have been saved.
+    pub is_scheduled: bool,
+    /// How long the last one took, in s; nothing if there was none.
+    pub took_s: Option<i64>,
+    /// Whether the last one failed, and how many in a row did.
+    pub failures: u64,
+    /// When one last failed, in s since the epoch.
+    failed_s: i64,
+    /// How many have been begun.
+    pub rewrites: u64,
+    manifest: Manifest,
+}
+
+/// A rewrite that has been begun.
+pub(crate) struct Rewrite {
+    save: Save,
+    began_s: i64,
+    /// The number of the increment that began with it, from 7.0 on.
+    first: Option<u64>,
+}
+
+impl Rewriting {
+    /// How rewriting stands.
+    pub fn state(&self) -> State {
+        self.state.lock().clone()
+    }
+
+    /// Whether changes are to be appended.
+    pub fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Relaxed)
+    }
+}
+
+impl Node {
+    fn text_of(&self, name: &str) -> Option<String> {
+        self.configuration.named(name).map(|value| String::from_utf8_lossy(value.text()).into_owned())
+    }
+
+    /// What files are called.
+    fn append_name(&self) -> String {
+        self.text_of("appendfilename").unwrap_or_else(|| "appendonly.aof".to_owned())
+    }
+
+    /// Whether the file is a folder of several.
+    fn has_parts(&self) -> bool {
+        self.release >= Release::V7_0
+    }
+
+    /// The folder of the files.
+    fn append_folder(&self) -> Option<PathBuf> {
+        let directory = self.directory()?;
+        Some(match self.text_of("appenddirname") {
+            Some(name) if self.has_parts() => directory.join(name),
+            _ => directory,
+        })
+    }
+
+    fn manifest_path(&self) -> Option<PathBuf> {
+        Some(self.append_folder()?.join(format!("{}.manifest", self.append_name())))
+    }
+
+    /// Says whether changes are to be appended; files are begun or ended in the background.
+    pub(crate) fn want_append_file(&self, wanted: bool) {
+        let was = self.rewriting.wanted.swap(wanted, Ordering::Relaxed);
+        if was != wanted && self.rewriting.is_open.load(Ordering::Relaxed) {
+            self.host.background("append", Box::new(Node::change_append_file));
+        }
+    }
+
+    /// The node has loaded what there was: from now on files are begun and ended as the configuration wants it.
+    pub(crate) fn open_for_changes(&self) {
+        self.rewriting.is_open.store(true, Ordering::Relaxed);
+        if self.rewriting.is_wanted() != self.append_file.is_on() && self.directory.is_some() {
+            self.host.background("append", Box::new(Node::change_append_file));
+        }
+    }
+
+    /// Begins or ends the file, whichever is wanted.
+    fn change_append_file(&self) {
+        let _changing = self.rewriting.changing.lock();
+        if self.rewriting.is_wanted() == self.append_file.is_on() {
+            return;
+        }
+        let outcome = if self.rewriting.is_wanted() { self.begin_anew() } else { self.end_append_file() };
+        if let Err(error) = outcome {
+            self.host.log(&format!("the append-only file could not be begun or ended: {error}"));
+        }
+    }
+
+    /// Appends no more.
+    fn end_append_file(&self) -> io::Result<()> {
+        self.feed.detach(&self.keyspace.lock_blocking(self.keyspace.all()), Audience::FILE);
+        self.append_file.end()
+    }
+
+    /// Puts what has been appended on the disk: the node ends.
+    pub fn close_append_file(&self) -> io::Result<()> {
+        let _changing = self.rewriting.changing.lock();
+        self.end_append_file()
+    }
+
+    /// Begins to append while the node runs: a base is written of what there is.
+    fn begin_anew(&self) -> io::Result<()> {
+        let Some(folder) = self.append_folder() else { return Ok(()) };
+        fs::create_dir_all(&folder)?;
+        let mut manifest = self.read_manifest()?.unwrap_or_default();
+        if !self.has_parts() {
+            // Commands gather beside the file that is being written, and take its name with it.
+            let gathering = folder.join(format!("temp-{}", self.append_name()));
+            let file = File::options().create(true).write(true).truncate(true).open(&gathering)?;
+            let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+            self.attach_file(&held, file, 0)?;
+            let rewrite = self.begin_rewrite(&mut held);
+            drop(held);
+            return match rewrite {
+                Ok(rewrite) => {
+                    let done = self.finish_rewrite(rewrite);
+                    let _ = fs::remove_file(gathering);
+                    if done { Ok(()) } else { self.end_append_file() }
+                }
+                Err(error) => {
+                    self.end_append_file()?;
+                    Err(io::Error::other(error.to_string()))
+                }
+            };
+        }
+        // What was there before is not what there is now: it goes when the base has been written.
+        let next = manifest.next_increment(&self.append_name());
+        let file = open(&folder.join(&next.name))?;
+        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+        let save = Save::begin(self, &mut held, self.host.wall_us().div_euclid(1000));
+        let Ok(save) = save else {
+            return Err(io::Error::other("the keys are being saved or sent: try again when that is done"));
+        };
+        self.attach_file(&held, file, 0)?;
+        drop(held);
+        let first = next.number;
+        manifest.increments.push(next);
+        {
+            let mut state = self.rewriting.state.lock();
+            state.manifest = manifest;
+            state.running_since_s = Some(self.seconds());
+            state.rewrites += 1;
+        }
+        if !self.finish_rewrite(Rewrite { save, began_s: self.seconds(), first: Some(first) }) {
+            self.end_append_file()?;
+        }
+        Ok(())
+    }
+
+    fn seconds(&self) -> i64 {
+        self.host.wall_us().div_euclid(1_000_000)
+    }
+
+    /// Has changes appended to a file that holds `size` bytes; all shards are held.
+    fn attach_file(&self, held: &Locked<'_>, file: File, size: u64) -> io::Result<()> {
+        let (tap, thread) = self.append_file.begin(file, size);
+        self.feed.attach(held, Audience::FILE, tap);
+        if self.host.detached("append", Box::new(thread)) {
+            return Ok(());
+        }
+        self.feed.detach(held, Audience::FILE);
+        self.append_file.end()?;
+        Err(io::Error::other("there is no thread for it"))
+    }
+
+    fn read_manifest(&self) -> io::Result<Option<Manifest>> {
+        let Some(path) = self.manifest_path().filter(|_| self.has_parts()) else { return Ok(None) };
+        match fs::read_to_string(&path) {
+            Ok(text) => Manifest::parse(&text).map(Some).map_err(io::Error::other),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write_manifest(&self, manifest: &Manifest) -> io::Result<()> {
+        let Some(path) = self.manifest_path() else { return Ok(()) };
+        let temporary = path.with_file_name(format!("temp_{}.manifest", self.append_name()));
+        let mut file = File::create(&temporary)?;
+        file.write_all(manifest.text().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        sync_folder(&path)
+    }
+
+    /// Loads the append-only file, if there is one, and begins to append to it. Whoever appends has the keys from there
+    /// alone.
+    ///
+    /// # Errors
+    /// What is wrong, in a sentence that names the file.
+    pub(crate) fn open_append_file(&self, worker: &mut Worker) -> Result<(), String> {
+        let Some(folder) = self.append_folder() else { return Ok(()) };
+        let of = |path: &Path, error: &dyn std::fmt::Display| {
+            format!("{} cannot be used: {error}", path.display())
+        };
+        fs::create_dir_all(&folder).map_err(|error| of(&folder, &error))?;
+        let name = self.append_name();
+        let (file, size) = if self.has_parts() {
+            let path = folder.join(format!("{name}.manifest"));
+            let mut manifest = self.read_manifest().map_err(|error| of(&path, &error))?.unwrap_or_default();
+            self.adopt_old_file(&folder, &mut manifest).map_err(|error| of(&path, &error))?;
+            self.load_parts(worker, &folder, &manifest)?;
+            self.begin_parts(&folder, &mut manifest).map_err(|error| of(&folder, &error))?
+        } else {
+            let path = folder.join(&name);
+            if path.exists() {
+                let mut replay = Replay::new(self);
+                let loaded = replay.load(worker, &path, self.may_break_off());
+                loaded.map_err(|error| format!("{} cannot be loaded: {error}", path.display()))?;
+            }
+            let file = open(&path).map_err(|error| of(&path, &error))?;
+            let size = file.metadata().map_err(|error| of(&path, &error))?.len();
+            self.rewriting.base_bytes.store(size, Ordering::Relaxed);
+            self.rewriting.other_bytes.store(0, Ordering::Relaxed);
+            (file, size)
+        };
+        let held = self.keyspace.lock_blocking(self.keyspace.all());
+        self.attach_file(&held, file, size).map_err(|error| of(&folder, &error))
+    }
+
+    fn may_break_off(&self) -> bool {
+        self.configuration.named("aof-load-truncated").is_none_or(|value| value.is_on())
+    }
+
+    /// Takes over the one file that a server before 7.0 has left.
+    fn adopt_old_file(&self, folder: &Path, manifest: &mut Manifest) -> io::Result<()> {
+        let name = self.append_name();
+        let Some(old) = self.directory().map(|directory| directory.join(&name)) else { return Ok(()) };
+        let is_there = |part: &Part| part.name != name || folder.join(&part.name).exists();
+        if manifest.parts().next().is_some_and(is_there) || !old.is_file() {
+            return Ok(());
+        }
+        // A manifest that names the file where it will be; until it is there, it is looked for where it was.
+        manifest.base = Some(Part { name: name.clone(), number: 1, role: Role::Base });
+        self.write_manifest(manifest)?;
+        fs::rename(&old, folder.join(&name))
+    }
+
+    fn load_parts(&self, worker: &mut Worker, folder: &Path, manifest: &Manifest) -> Result<(), String> {
+        let mut replay = Replay::new(self);
+        let last = manifest.parts().last().map(|part| part.name.clone());
+        for part in manifest.parts() {
+            let path = folder.join(&part.name);
+            let is_last = last.as_ref() == Some(&part.name);
+            let loaded = replay.load(worker, &path, is_last && self.may_break_off());
+            loaded.map_err(|error| format!("{} cannot be loaded: {error}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the last increment; where there is no base, one is written of what there is.
+    fn begin_parts(&self, folder: &Path, manifest: &mut Manifest) -> io::Result<(File, u64)> {
+        for old in std::mem::take(&mut manifest.history) {
+            let _ = fs::remove_file(folder.join(old.name));
+        }
+        let name = self.append_name();
+        if manifest.parts().next().is_none() {
+            let base = manifest.next_base(&name, self.writes_keys());
+            let temporary = folder.join(format!("temp-{}", base.name));
+            let held = self.keyspace.lock_blocking(self.keyspace.all());
+            let written = crate::save::write_held(self, &held, Vec::new())?;
+            drop(held);
+            self.write_base(&temporary, written.as_slice())?;
+            fs::rename(&temporary, folder.join(&base.name))?;
+            manifest.base = Some(base);
+        }
+        if manifest.increments.is_empty() {
+            let next = manifest.next_increment(&name);
+            open(&folder.join(&next.name))?;
+            manifest.increments.push(next);
+        }
+        self.write_manifest(manifest)?;
+        let last = manifest.increments.last().map(|part| folder.join(&part.name)).unwrap_or_default();
+        self.rewriting.state.lock().manifest = manifest.clone();
+        let file = open(&last)?;
+        let size = file.metadata()?.len();
+        let bytes = |part: &Part| fs::metadata(folder.join(&part.name)).map_or(0, |data| data.len());
+        let all: u64 = manifest.parts().map(bytes).sum();
+        self.rewriting.base_bytes.store(all, Ordering::Relaxed);
+        self.rewriting.other_bytes.store(all - size, Ordering::Relaxed);
+        Ok((file, size))
+    }
+
+    /// Whether a base holds keys as a file of them does, rather than commands.
+    fn writes_keys(&self) -> bool {
+        self.configuration.named("aof-use-rdb-preamble").is_some_and(|value| value.is_on())
+    }
+
+    /// Writes a base of keys in the form of a file of them.
+    fn write_base(&self, path: &Path, keys: impl Read) -> io::Result<u64> {
+        let mut to = BufWriter::new(File::create(path)?);
+        let mut keys = keys;
+        if self.writes_keys() {
+            io::copy(&mut keys, &mut to)?;
+        } else {
+            crate::append_base::write_commands(self, keys, &mut to)?;
+        }
+        let file = to.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.sync_all()?;
+        Ok(file.metadata()?.len())
+    }
+
+    /// Begins a rewrite; all shards must be held. Files are opened, which is the price of a cut that is one.
+    ///
+    /// # Errors
+    /// [`CommandError::Rewriting`], [`CommandError::ChildActive`], [`CommandError::NotRewritten`]
+    pub(crate) fn begin_rewrite(&self, held: &mut Locked<'_>) -> Result<Rewrite, CommandError> {
+        let began_s = self.seconds();
+        let mut state = self.rewriting.state.lock();
+        if state.running_since_s.is_some() {
+            return Err(CommandError::Rewriting);
+        }
+        let unable = |node: &Node, error: io::Error| {
+            node.host.log(&format!("the append-only file is not rewritten: {error}"));
+            CommandError::NotRewritten
+        };
+        let mut next = None;
+        let mut turn = None;
+        if self.append_file.is_on()
+            && let Some(folder) = self.append_folder()
+        {
+            if self.has_parts() {
+                let part = state.manifest.next_increment(&self.append_name());
+                let mut manifest = state.manifest.clone();
+                let mut begin = || {
+                    let file = open(&folder.join(&part.name))?;
+                    manifest.increments.push(part.clone());
+                    self.write_manifest(&manifest)?;
+                    Ok(file)
+                };
+                turn = Some(Turn::Next(begin().map_err(|error| unable(self, error))?));
+                state.manifest = manifest;
+                next = Some(part.number);
+            } else {
+                let path = folder.join("temp-rewriteaof-tail.aof");
+                let file = File::options().create(true).read(true).write(true).truncate(true).open(path);
+                turn = Some(Turn::Tail(file.map_err(|error| unable(self, error))?));
+            }
+        }
+        let save = Save::begin(self, held, began_s * 1000).map_err(|_| CommandError::ChildActive)?;
+        if let Some(turn) = turn {
+            self.append_file.turn(turn);
+            self.feed.select_again(held, Audience::FILE);
+        }
+        (state.running_since_s, state.is_scheduled) = (Some(began_s), false);
+        state.rewrites += 1;
+        Ok(Rewrite { save, began_s, first: next })
+    }
+
+    /// Rewrites the file; whether it has been. The thread holds no shards, and no connection waits for it.
+    pub(crate) fn finish_rewrite(&self, rewrite: Rewrite) -> bool {
+        let Rewrite { mut save, began_s, first } = rewrite;
+        save.is_aof_base = true;
+        let outcome = self.write_rewrite(save, first);
+        self.append_file.drop_tail();
+        let now_s = self.seconds();
+        {
+            let mut state = self.rewriting.state.lock();
+            state.running_since_s = None;
+            state.took_s = Some(now_s - began_s);
+            match &outcome {
+                Ok(()) => state.failures = 0,
+                Err(_) => (state.failures, state.failed_s) = (state.failures + 1, now_s),
+            }
+        }
+        if let Err(error) = &outcome {
+            self.host.log(&format!("the append-only file was not rewritten: {error}"));
+        }
+        self.do_what_waited();
+        outcome.is_ok()
+    }
+
+    fn write_rewrite(&self, save: Save, first: Option<u64>) -> io::Result<()> {
+        let Some(folder) = self.append_folder() else {
+            save.abandon(self);
+            return Ok(());
+        };
+        let keys_path = folder.join(format!("temp-rewriteaof-{}.keys", self.host.process().id));
+        let path = folder.join(format!("temp-rewriteaof-{}.aof", self.host.process().id));
+        let written = self.write_keys(save, &folder, &keys_path).and_then(|()| {
+            if self.writes_keys() {
+                fs::rename(&keys_path, &path)?;
+                return Ok(fs::metadata(&path)?.len());
+            }
+            self.write_base(&path, BufReader::new(File::open(&keys_path)?))
+        });
+        let _ = fs::remove_file(&keys_path);
+        let outcome = written.and_then(|size| self.place_base(&folder, &path, size, first));
+        if outcome.is_err() {
+            let _ = fs::remove_file(&path);
+        }
+        outcome
+    }
+
+    fn write_keys(&self, save: Save, folder: &Path, path: &Path) -> io::Result<()> {
+        let mut save = Some(save);
+        let mut write = || {
+            fs::create_dir_all(folder)?;
+            let file = File::create(path)?;
+            let Some(save) = save.take() else { return Ok(()) };
+            let file = save.write(self, file, |_| true).map_err(|failure| match failure {
+                crate::save::Failure::Io(error) => error,
+                other => io::Error::other(other.to_string()),
+            })?;
+            file.sync_all()
+        };
+        let outcome = write();
+        if let Some(save) = save {
+            save.abandon(self);
+        }
+        outcome
+    }
+
+    /// Gives a new base its place.
+    fn place_base(&self, folder: &Path, path: &Path, size: u64, first: Option<u64>) -> io::Result<()> {
+        let name = self.append_name();
+        if self.has_parts() {
+            let mut state = self.rewriting.state.lock();
+            let base = state.manifest.next_base(&name, self.writes_keys());
+            let target = folder.join(&base.name);
+            fs::rename(path, &target)?;
+            let mut manifest = state.manifest.rewritten(base, first.unwrap_or(u64::MAX));
+            self.write_manifest(&manifest)?;
+            for old in std::mem::take(&mut manifest.history) {
+                let _ = fs::remove_file(folder.join(old.name));
+            }
+            self.write_manifest(&manifest)?;
+            state.manifest = manifest;
+            self.rewriting.other_bytes.store(size, Ordering::Relaxed);
+            self.rewriting.base_bytes.store(size, Ordering::Relaxed);
+            return Ok(());
+        }
+        let target = folder.join(&name);
+        if !self.append_file.is_on() {
+            fs::rename(path, &target)?;
+            return sync_folder(&target);
+        }
+        self.append_file.end_tail(|tail, len| {
+            io::Seek::rewind(tail)?;
+            let mut file = File::options().append(true).open(path)?;
+            if io::copy(&mut tail.take(len), &mut file)? != len {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            file.sync_all()?;
+            fs::rename(path, &target)?;
+            sync_folder(&target)?;
+            self.rewriting.base_bytes.store(size + len, Ordering::Relaxed);
+            Ok((file, size + len))
+        })?;
+        let _ = fs::remove_file(folder.join("temp-rewriteaof-tail.aof"));
+        Ok(())
+    }
+
+    /// Rewrites the file on a thread of its own.
+    pub(crate) fn rewrite_in_background(&self, rewrite: Rewrite) {
+        self.host.background("rewrite", Box::new(move |node| _ = node.finish_rewrite(rewrite)));
+    }
+
+    /// What has to be on the disk before commands that have run may be answered; nothing if it need not be.
+    #[inline]
+    pub fn must_be_synced(&self) -> Option<u64> {
+        if self.append_file.is_on() { self.append_file.must_be_synced() } else { None }
+    }
+
+    /// Before replies go out: writes what has been appended.
+    #[inline]
+    pub fn write_appended(&self) {
+        if self.append_file.is_on() {
+            self.write_appended_now();
+        }
+    }
+
+    #[cold]
+    fn write_appended_now(&self) {
+        self.append_file.write();
+        if self.gates().contains(Gates::APPEND_FAILS) != self.append_file.fails() {
+            self.set_gates(Gates::APPEND_FAILS, self.append_file.fails());
+        }
+        if self.has_grown() {
+            self.host.background("rewrite", Box::new(Node::rewrite_if_grown));
+        }
+    }
+
+    /// Whether the file has grown so much that it is to be rewritten by itself.
+    fn has_grown(&self) -> bool {
+        let percent = self.rewriting.growth_percent.load(Ordering::Relaxed);
+        let current = self.append_bytes();
+        if percent == 0 || current < self.rewriting.least_bytes.load(Ordering::Relaxed) {
+            return false;
+        }
+        let base = self.rewriting.base_bytes.load(Ordering::Relaxed).max(1);
+        if current < base.saturating_add(base.saturating_mul(percent) / 100) {
+            return false;
+        }
+        let state = self.rewriting.state.lock();
+        let waits = state.failures > 1 && self.seconds() < state.failed_s + RETRY_S;
+        state.running_since_s.is_none() && !waits
+    }
+
+    fn rewrite_if_grown(&self) {
+        if !self.has_grown() {
+            return;
+        }
+        self.rewrite_now();
+    }
+
+    /// What the file holds, in bytes.
+    pub fn append_bytes(&self) -> u64 {
+        self.append_file.size() + self.rewriting.other_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Has the file rewritten when the keys have been saved.
+    pub(crate) fn schedule_rewrite(&self) {
+        self.rewriting.state.lock().is_scheduled = true;
+    }
+
+    /// A snapshot has ended: begins what has waited for that.
+    pub(crate) fn do_what_waited(&self) {
+        if self.rewriting.state.lock().is_scheduled {
+            self.host.background("rewrite", Box::new(Node::rewrite_now));
+        } else if self.saving.takes_scheduled() {
+            self.host.background("save", Box::new(|node| _ = node.save_in_background()));
+        }
+    }
+
+    fn rewrite_now(&self) {
+        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+        let rewrite = self.begin_rewrite(&mut held);
+        drop(held);
+        if let Ok(rewrite) = rewrite {
+            self.finish_rewrite(rewrite);
+        }
+    }
+
+    /// The keys have been replaced by others that no command has brought about: the file begins anew with them. All
+    /// shards are held.
+    pub(crate) fn rewrite_replaced(&self, held: &mut Locked<'_>) {
+        if !self.append_file.is_on() {
+            return;
+        }
+        match self.begin_rewrite(held) {
+            Ok(rewrite) => self.rewrite_in_background(rewrite),
+            Err(_) => self.schedule_rewrite(),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}

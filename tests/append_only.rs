@@ -1,0 +1,290 @@
+//! The append-only file: nothing that was acknowledged is lost, and real servers read what is written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use testkit::program::carnelian;
+use testkit::{Client, Oracle, Program, Reply, Rng};
+
+/// How often it is looked whether something has happened: much longer than it should take.
+const LOOKS: usize = 6_000;
+
+/// Waits until something is so.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("{what}");
+}
+
+fn info(client: &mut Client, name: &str) -> String {
+    let text = client.say("INFO").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
+    line.unwrap_or_else(|| panic!("INFO has no {name}")).to_owned()
+}
+
+fn digest(client: &mut Client) -> String {
+    client.say("DEBUG DIGEST").text()
+}
+
+fn started(folder: &Path, release: &str, more: &[(&str, &str)]) -> Program {
+    let mut config = vec![("appendonly", "yes")];
+    if release.starts_with('7') {
+        config.push(("enable-debug-command", "yes"));
+    }
+    config.extend(more);
+    Program::redis_in(folder, release, &config)
+}
+
+fn rewrite(client: &mut Client) {
+    assert_eq!(client.say("BGREWRITEAOF").text(), "Background append only file rewriting started");
+    until("the file is rewritten", || info(client, "aof_rewrite_in_progress") == "0");
+    assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
+}
+
+/// Random changes of all kinds.
+fn change(client: &mut Client, rng: &mut Rng) {
+    let key = format!("k{}", rng.below(40));
+    let value = format!("v{}", rng.below(1000));
+    let line = match rng.below(16) {
+        0 => format!("SET s{key} {value}"),
+        1 => format!("INCR c{key}"),
+        2 => format!("RPUSH l{key} {value} {value}x"),
+        3 => format!("LPOP l{key}"),
+        4 => format!("SADD m{key} {value}"),
+        5 => format!("SPOP m{key}"),
+        6 => format!("HSET h{key} {value} 1"),
+        7 => format!("HINCRBYFLOAT h{key} f 0.5"),
+        8 => format!("ZADD z{key} {} {value}", rng.below(100)),
+        9 => format!("ZPOPMIN z{key}"),
+        10 => format!("EXPIRE s{key} 100000"),
+        11 => format!("DEL s{key}"),
+        12 => format!("SET s{key} {value} EX 100000"),
+        13 => format!("APPEND s{key} {value}"),
+        14 => format!("SELECT {}", rng.below(4)),
+        _ => format!("RENAME s{key} s{value}"),
+    };
+    client.say(&line);
+}
+
+/// Several clients write as fast as they are answered, until the process is killed; gives what each had acknowledged.
+fn write_until_killed(program: Program, writers: usize, milliseconds: u64, from: u64) -> Vec<u64> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let threads: Vec<_> = (0..writers)
+        .map(|number| {
+            let (mut client, stop) = (program.client(), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut last = from;
+                while !stop.load(Ordering::Relaxed) {
+                    let next = (last + 1).to_string();
+                    // The list says that none is missing, the string that none is stale.
+                    let set = client.run(&["SET", &format!("last:{number}"), &next]);
+                    let push = client.run(&["RPUSH", &format!("all:{number}"), &next]);
+                    if set == Reply::Closed || push == Reply::Closed {
+                        break;
+                    }
+                    assert!(!set.is_error() && !push.is_error(), "{set:?} {push:?}");
+                    last += 1;
+                }
+                last
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    drop(program);
+    stop.store(true, Ordering::Relaxed);
+    threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_any_number_of_kills() {
+    for policy in ["always", "everysec"] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = [("appendfsync", policy), ("auto-aof-rewrite-min-size", "4096")];
+        let (mut rng, mut from) = (Rng::new(7), 0);
+        for round in 0..12 {
+            let program = started(folder.path(), "7.4", &config);
+            let acknowledged = write_until_killed(program, 4, 20 + rng.below(120) as u64, from);
+            let program = started(folder.path(), "7.4", &config);
+            let mut client = program.client();
+            for (number, last) in acknowledged.iter().enumerate() {
+                let found = client.run(&["GET", &format!("last:{number}")]);
+                let found: u64 = if found == Reply::Nil { 0 } else { found.text().parse().unwrap() };
+                // Whoever has not been answered at all in this round has written nothing, or as much as one.
+                assert!(
+                    found >= *last || *last == from,
+                    "{policy} {round}: {found} where {last} was acknowledged"
+                );
+                let all = client.run(&["LRANGE", &format!("all:{number}"), "0", "-1"]);
+                let all: Vec<u64> =
+                    all.elements().iter().map(|value| value.text().parse().unwrap()).collect();
+                assert!(all.len() as u64 >= *last - from, "{policy} {round}: {} of {last}", all.len());
+                assert!(all.windows(2).all(|pair| pair[0] < pair[1]), "{policy} {round}: {all:?}");
+                client.run(&["DEL", &format!("all:{number}")]);
+            }
+            from = acknowledged.into_iter().max().unwrap() + 1;
+        }
+    }
+}
+
+#[test]
+fn keys_come_back_from_every_form_of_the_file() {
+    for (release, config) in [
+        ("3.0", &[][..]),
+        ("4.0", &[]),
+        ("4.0", &[("aof-use-rdb-preamble", "yes")]),
+        ("5.0", &[]),
+        ("6.2", &[("aof-use-rdb-preamble", "no")]),
+        ("7.0", &[]),
+        ("7.4", &[("aof-use-rdb-preamble", "no")]),
+        ("7.4", &[]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = Rng::new(11);
+        for round in 0..3 {
+            let program = started(folder.path(), release, config);
+            let mut client = program.client();
+            for _ in 0..300 {
+                change(&mut client, &mut rng);
+            }
+            if round == 1 {
+                let rewriting = std::thread::spawn({
+                    let mut client = program.client();
+                    move || rewrite(&mut client)
+                });
+                for _ in 0..300 {
+                    change(&mut client, &mut rng);
+                }
+                rewriting.join().unwrap();
+            }
+            let before = digest(&mut client);
+            drop(program);
+            let program = started(folder.path(), release, config);
+            assert_eq!(digest(&mut program.client()), before, "{release} {config:?} {round}");
+        }
+    }
+}
+
+#[test]
+fn real_servers_read_what_is_written_and_the_other_way_round() {
+    for release in ["3.0", "5.0", "7.0"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut rng = Rng::new(13);
+        let program = started(folder.path(), release, &[]);
+        let mut client = program.client();
+        (0..500).for_each(|_| change(&mut client, &mut rng));
+        rewrite(&mut client);
+        (0..500).for_each(|_| change(&mut client, &mut rng));
+        let before = digest(&mut client);
+        assert!(program.stop());
+        let directory = folder.path().to_str().unwrap();
+        let Some(oracle) = Oracle::start_with(&["--dir", directory, "--appendonly", "yes"]) else { return };
+        let mut real = oracle.client();
+        assert_eq!(digest(&mut real), before, "{release}");
+        (0..500).for_each(|_| change(&mut real, &mut rng));
+        rewrite(&mut real);
+        (0..500).for_each(|_| change(&mut real, &mut rng));
+        let before = digest(&mut real);
+        real.say("SHUTDOWN");
+        drop(oracle);
+        let program = started(folder.path(), "7.0", &[]);
+        assert_eq!(digest(&mut program.client()), before, "{release}");
+    }
+}
+
+/// The one increment that there is.
+fn increment(folder: &Path) -> PathBuf {
+    let files = fs::read_dir(folder.join("appendonlydir")).unwrap().map(|entry| entry.unwrap().path());
+    files.into_iter().find(|path| path.to_str().unwrap().ends_with("incr.aof")).unwrap()
+}
+
+#[test]
+fn a_torn_tail_is_cut_off_and_everything_before_it_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.0", &[]);
+    let mut client = program.client();
+    client.say("SET a 1");
+    let sound = fs::metadata(increment(folder.path())).unwrap().len() as usize;
+    for line in ["MULTI", "SET b 1", "SET c 1", "EXEC"] {
+        client.say(line);
+    }
+    drop(program);
+    let whole = fs::read(increment(folder.path())).unwrap();
+    for len in (sound..whole.len()).step_by(3) {
+        fs::write(increment(folder.path()), &whole[..len]).unwrap();
+        let program = started(folder.path(), "7.0", &[]);
+        assert_eq!(program.client().say("DBSIZE").integer(), 1, "{len} bytes");
+        drop(program);
+        assert_eq!(fs::read(increment(folder.path())).unwrap(), whole[..sound], "{len} bytes");
+    }
+    fs::write(increment(folder.path()), &whole[..whole.len() - 1]).unwrap();
+    let refused = |config: &[&str]| {
+        let mut command = Command::new(carnelian());
+        command.current_dir(folder.path()).args(["redis", "--port", "0", "--release", "7.0"]);
+        let output =
+            command.args(["--config", "appendonly", "yes"]).args(config).env_clear().output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = refused(&["--config", "aof-load-truncated", "no"]);
+    assert!(said.contains(&format!("cannot be loaded: at byte {sound}: the file breaks off")), "{said}");
+    // What is damaged in its midst is refused whatever the configuration.
+    let mut damaged = whole.clone();
+    damaged[sound] = b'x';
+    fs::write(increment(folder.path()), &damaged).unwrap();
+    let said = refused(&[]);
+    assert!(said.contains(&format!("at byte {sound}: this is no request")), "{said}");
+    assert_eq!(fs::read(increment(folder.path())).unwrap(), damaged);
+}
+
+#[test]
+fn a_file_is_begun_and_ended_while_the_node_runs() {
+    for release in ["6.2", "7.4"] {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program::redis_in(folder.path(), release, &[("save", "")]);
+        let mut client = program.client();
+        client.say("SET before 1");
+        assert_eq!(client.say("CONFIG SET appendonly yes").text(), "OK");
+        client.say("SET after 1");
+        let exists = |path: &str| folder.path().join(path).exists();
+        let path =
+            if release == "6.2" { "appendonly.aof" } else { "appendonlydir/appendonly.aof.1.base.rdb" };
+        until("there is a file", || exists(path));
+        until("it is whole", || info(&mut client, "aof_rewrite_in_progress") == "0");
+        client.say("SET later 1");
+        drop(program);
+        let program = started(folder.path(), release, &[("save", "")]);
+        let mut client = program.client();
+        assert_eq!(client.say("DBSIZE").integer(), 3, "{release}");
+        assert_eq!(client.say("CONFIG SET appendonly no").text(), "OK");
+        until("it is ended", || {
+            client.say("SET lost 1");
+            let before = fs::metadata(folder.path().join(path)).unwrap().len();
+            client.say("SET lost 2");
+            before == fs::metadata(folder.path().join(path)).unwrap().len()
+        });
+    }
+}
+
+#[test]
+fn an_expiry_survives_and_what_has_expired_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    client.say("SET short 1 PX 50");
+    client.say("SET kept 1 PX 100000");
+    client.say("PERSIST kept");
+    client.say("SET long 1 EX 1000");
+    until("it has expired", || client.say("DBSIZE").integer() == 2);
+    drop(program);
+    let program = started(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    assert_eq!(client.say("EXISTS short kept long").integer(), 2);
+    assert!((900..=1000).contains(&client.say("TTL long").integer()));
+}
