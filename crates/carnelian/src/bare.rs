@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use server::{Clock, Cluster, ClusterOrder, Order, Workers};
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 use crate::data_plane;
 use crate::options::Settings;
@@ -51,11 +52,29 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
         },
         name: format!("{}:{}", settings.bind, settings.port),
         masters: settings.cluster,
+        replicas: settings.replicas,
     };
-    let cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true)?;
-    let addresses: Vec<String> = cluster.nodes().iter().map(|node| node.address().to_string()).collect();
+    let mut cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true)?;
+    let addresses: Vec<String> = cluster.nodes().map(|(_, node)| node.address().to_string()).collect();
+    let mut asked = JoinSet::new();
+    for (number, node) in cluster.nodes() {
+        let ends = node.shut_down_asked();
+        asked.spawn(async move {
+            ends.await;
+            number
+        });
+    }
     println!("Redis {} is ready as a cluster on {}", settings.release, addresses.join(" "));
-    signals.next().await;
+    let stop = signals.next();
+    tokio::pin!(stop);
+    loop {
+        // The nodes are their clients' to end, one by one.
+        tokio::select! {
+            _ = &mut stop => break,
+            Some(Ok(number)) = asked.join_next() => cluster.stop_node(number).await,
+            else => break,
+        }
+    }
     for node in cluster.into_nodes() {
         node.stop().await;
     }

@@ -72,6 +72,8 @@ pub(crate) struct Settings {
     pub(crate) config: Vec<(String, String)>,
     /// Bare nodes that share the slots of a cluster; 0 for one that stands alone.
     pub(crate) cluster: usize,
+    /// Replicas of each of them.
+    pub(crate) replicas: usize,
     /// `None` is the address that the server listens on by its own options.
     pub(crate) url: Option<String>,
 }
@@ -326,9 +328,18 @@ const RECORDS: &[Record] = &[
         value: "N",
         default: "0",
         commands: &[Redis],
-        about: "Runs so many nodes that share the slots of a cluster, from the port up; 0 for one node.",
+        about: "Runs so many masters that share the slots of a cluster, from the port up; 0 for one node.",
         takes: "a number of nodes",
         set: |settings, value| put(&mut settings.cluster, value),
+    },
+    Record {
+        name: "replicas",
+        value: "N",
+        default: "0",
+        commands: &[Redis],
+        about: "How many replicas each master of a cluster has.",
+        takes: "a number of nodes",
+        set: |settings, value| put(&mut settings.replicas, value),
     },
     Record {
         name: "url",
@@ -505,6 +516,7 @@ impl Settings {
             release: Release::V7_4,
             config: Vec::new(),
             cluster: 0,
+            replicas: 0,
             url: None,
         };
         for record in RECORDS {

@@ -955,18 +955,21 @@ pub enum CommandError {
     /// A node cannot repeat its own changes.
     #[error("ERR Can't replicate myself")]
     ReplicateMyself,
-    /// Nodes of a cluster become replicas when they are started.
-    #[error("ERR nodes of a cluster cannot become replicas here yet")]
-    ReplicateUnsupported,
+    /// Replicas repeat the changes of masters.
+    #[error("ERR I can only replicate a master, not a replica.")]
+    ReplicateReplica,
+    /// A master that has something to serve does not become a replica.
+    #[error("ERR To set a master the node must be empty and without assigned slots.")]
+    ReplicateWithSlots,
     /// Replicas are a master's.
     #[error("ERR The specified node is not a master")]
     NodeNotMaster,
     /// Only replicas take over.
     #[error("ERR You should send CLUSTER FAILOVER to a replica")]
     FailoverOnMaster,
-    /// Replicas that take over are not there yet.
-    #[error("ERR replicas of a cluster cannot take over here yet")]
-    FailoverUnsupported,
+    /// A replica takes over from a master that it does not reach only if it is forced to.
+    #[error("ERR Master is down or failed, please use CLUSTER FAILOVER FORCE")]
+    FailoverWithoutMaster,
     /// `CLUSTER FLUSHSLOTS` with keys.
     #[error("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.")]
     FlushSlotsWithKeys,

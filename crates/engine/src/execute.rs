@@ -377,7 +377,9 @@ fn check_role(node: &Node, worker: &Worker, session: &Session, entry: &Entry) ->
             true => Err(CommandError::TooFewReplicas),
         };
     }
-    if writes && node.settings.replica_is_read_only.load(Ordering::Relaxed) {
+    // Whoever writes a key is sent to the node that serves it, where its shards are held.
+    let is_sent_on = node.member.is_some() && (!entry.record.keys.is_empty() || entry.is(Flags::RUNS_QUEUE));
+    if writes && !is_sent_on && node.settings.replica_is_read_only.load(Ordering::Relaxed) {
         return Err(if is_old { CommandError::ReadOnly4 } else { CommandError::ReadOnly });
     }
     let is_stale = !node.master.is_up() && !node.settings.serves_stale.load(Ordering::Relaxed);

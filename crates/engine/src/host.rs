@@ -51,6 +51,10 @@ pub trait Host: Send + Sync {
     /// The same, for what needs no node and goes on until it is told to end; whether there is a thread for it.
     fn detached(&self, name: &'static str, work: Box<dyn FnOnce() + Send>) -> bool;
 
+    /// Has the node, a replica of a cluster, take the place of its master: when it has all that the master has written, or
+    /// at once. It is not waited for.
+    fn take_over(&self, at_once: bool);
+
     /// What the system tells of the process. It does not take long, as no device is asked.
     fn process(&self) -> Process;
 

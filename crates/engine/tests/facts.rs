@@ -13,14 +13,9 @@ use std::path::Path;
 /// Commands that come with later work, and so do those of their subcommands that `container|sub` names.
 const ABSENT: &[&str] = &[
     // Access control.
-    "acl",
-    // Modules.
-    "module",
-    // Scripts and functions.
-    "fcall",
-    "fcall_ro",
-    "function",
-    "script",
+    "acl", // Modules.
+    "module", // Scripts and functions.
+    "fcall", "fcall_ro", "function", "script",
 ];
 
 fn facts(release: Release) -> Vec<Value> {

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
+use crate::takeover;
 use crate::{link, process};
 use engine::execute::expire_due;
 use engine::host::{Background, Process};
@@ -116,6 +117,11 @@ impl Host for NodeHost {
         if let Some(node) = self.node.get() {
             self.timers.spawn(hand_over(Weak::clone(node), Arc::clone(&self.clock)));
         }
+    }
+
+    fn take_over(&self, at_once: bool) {
+        let clock = Arc::clone(&self.clock);
+        self.background("takeover", Box::new(move |node| takeover::take_over(node, &clock, at_once)));
     }
 
     fn master_changed(&self) {

@@ -13,6 +13,7 @@ pub mod node;
 mod offload;
 mod process;
 mod sync;
+mod takeover;
 pub mod workers;
 
 pub use clock::Clock;

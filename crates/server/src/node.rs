@@ -114,8 +114,10 @@ impl Running {
         let loaded = load(&node, workers);
         if let Some(member) = &node.member {
             member.adopt(&node);
+            member.follow_blocking(&node);
+        } else {
+            node.follow_configured();
         }
-        node.follow_configured();
         let place = Place {
             node: Arc::clone(&node),
             clock: Arc::clone(clock),

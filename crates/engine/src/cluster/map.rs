@@ -315,6 +315,26 @@ impl Groups {
         }
     }
 
+    /// Computes anew all that depends on the parts of the nodes that a node knows.
+    pub(crate) fn rejoin(&mut self, number: NodeNumber) {
+        let group = self.node(number).group;
+        self.refresh(group);
+    }
+
+    /// A node, if it runs.
+    pub(crate) fn running(&self, number: NodeNumber) -> Option<Arc<Node>> {
+        self.nodes.get(&number)?.member.upgrade()?.node()
+    }
+
+    /// Has a node repeat the changes of another one, which is a master.
+    pub(crate) fn follow(&mut self, number: NodeNumber, master: NodeNumber) {
+        let shard_id = self.node(master).shard_id.clone();
+        let node = self.node_mut(number);
+        node.role = Role::Replica(master);
+        node.shard_id = shard_id;
+        self.rejoin(number);
+    }
+
     /// Computes how the nodes of a group see a slot.
     fn refresh_slot(&mut self, group: u32, slot: u16) {
         let views: Vec<_> =

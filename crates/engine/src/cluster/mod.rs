@@ -11,11 +11,12 @@
 //!   others are told of it is what they know already.
 //! - Clients that wait for a slot, or listen to its channels, where it is no longer served are told at once.
 //!
-//! Not here: gossip, votes, and nodes of other processes.
+//! Not here: gossip, votes, and nodes of other processes. How changes get to a replica: [`crate::replicas`].
 
 mod admit;
 mod map;
 mod member;
+mod takeover;
 
 pub(crate) use admit::{admit, admit_queued};
 pub use map::{ClusterMap, Groups, NodeNumber, NodeRecord, Refusal, Role, Seat, id_of};

@@ -646,33 +646,48 @@ fn reset(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     Ok(())
 }
 
-fn replicate(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
-    let (member, id) = (member(cx)?, args.at(2));
-    member.map.look(|groups| {
-        let other =
-            groups.find_known(member.number, id).ok_or_else(|| CommandError::UnknownNode(printed(id)))?;
-        Err(if other == member.number {
-            CommandError::ReplicateMyself
-        } else {
-            CommandError::ReplicateUnsupported
-        })
-    })
+fn replicate(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let (member, id, keys) = (member(cx)?, args.at(2), keys(cx));
+    member.map.change(|groups| {
+        let number = member.number;
+        let unknown = || CommandError::UnknownNode(printed(id));
+        let other = groups.find_known(number, id).ok_or_else(unknown)?;
+        if other == number {
+            return Err(CommandError::ReplicateMyself);
+        }
+        if groups.node(other).role != Role::Master {
+            return Err(CommandError::ReplicateReplica);
+        }
+        let is_master = groups.node(number).role == Role::Master;
+        if is_master && (keys > 0 || !groups.slots_of(number).is_empty()) {
+            return Err(CommandError::ReplicateWithSlots);
+        }
+        groups.follow(number, other);
+        Ok(())
+    })?;
+    let node = cx.node;
+    member.follow(node, &mut cx.locked);
+    reply.ok();
+    Ok(())
 }
 
-fn failover(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
+fn failover(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let member = member(cx)?;
-    if args.len() > 3 {
-        return Err(cx.bad_subcommand(args));
+    let at_once = match args.get(2) {
+        _ if args.len() > 3 => return Err(cx.bad_subcommand(args)),
+        None => false,
+        Some(word) if parse::is_word(word, "force") || parse::is_word(word, "takeover") => true,
+        Some(_) => return Err(CommandError::Syntax),
+    };
+    if !member.is_replica() {
+        return Err(CommandError::FailoverOnMaster);
     }
-    if args.get(2).is_some_and(|word| !parse::is_word(word, "force") && !parse::is_word(word, "takeover")) {
-        return Err(CommandError::Syntax);
+    if !at_once && (member.master().is_none() || !cx.node.master.is_up()) {
+        return Err(CommandError::FailoverWithoutMaster);
     }
-    member.map.look(|groups| {
-        Err(match groups.node(member.number).role {
-            Role::Master => CommandError::FailoverOnMaster,
-            Role::Replica(_) => CommandError::FailoverUnsupported,
-        })
-    })
+    cx.node.host.take_over(at_once);
+    reply.ok();
+    Ok(())
 }
 
 fn saveconfig(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
@@ -966,7 +981,7 @@ fn shard_node(
     reply.bulk("role");
     reply.bulk(if node.role == Role::Master { "master" } else { "replica" });
     reply.bulk("replication-offset");
-    reply.integer(0);
+    reply.integer(groups.running(number).map_or(0, |node| node.replicas.offset() as i64));
     reply.bulk("health");
     reply.bulk(if node.is_down { "fail" } else { "online" });
 }

@@ -48,6 +48,8 @@ impl Host for World {
 
     fn master_changed(&self) {}
 
+    fn take_over(&self, _: bool) {}
+
     fn background(&self, _: &'static str, _: Background) {}
 
     fn detached(&self, _: &'static str, _: Box<dyn FnOnce() + Send>) -> bool {
