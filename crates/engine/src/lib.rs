@@ -10,6 +10,7 @@
 
 pub mod acks;
 mod append_base;
+pub mod append_commands;
 pub mod append_file;
 mod append_load;
 pub mod append_manifest;

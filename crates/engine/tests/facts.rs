@@ -13,7 +13,7 @@ use std::path::Path;
 /// Commands that come with later work, and so do those of their subcommands that `container|sub` names.
 const ABSENT: &[&str] = &[
     // Access control.
-    "acl", // Modules.
+    "acl",    // Modules.
     "module", // Scripts and functions.
     "fcall", "fcall_ro", "function", "script",
 ];

@@ -245,8 +245,11 @@ impl Options {
             None if self.limit > Some(0) => Err(CommandError::TrimLimitAlone),
             None if !adds && cx.release().has(v(6, 2, 0)) => Err(CommandError::TrimUnspecified),
             None if !adds => Err(CommandError::TrimUnspecified5),
-            // A master trims exactly what it has trimmed approximately.
-            _ if self.limit.is_some() && !self.approximate && !cx.session.state.contains(State::MASTER) => {
+            // What was trimmed approximately is repeated as trimmed exactly.
+            _ if self.limit.is_some()
+                && !self.approximate
+                && !cx.session.state.intersects(State::MASTER | State::REPLAYING) =>
+            {
                 Err(CommandError::TrimLimitExact)
             }
             _ => Ok(()),
@@ -292,7 +295,7 @@ impl Options {
     fn trim(&self, release: Release, params: &Params) -> Option<Trim> {
         let limit = match self.limit {
             Some(limit) if self.approximate => limit as u64,
-            // Only a master says so, who wants it exact.
+            // Only masters and files say so, and want it exact.
             Some(_) => 0,
             // So that nobody waits long for one command.
             None if self.approximate && release.has(v(6, 2, 0)) => match params.stream_node_entries {
