@@ -53,6 +53,7 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
         name: format!("{}:{}", settings.bind, settings.port),
         masters: settings.cluster,
         replicas: settings.replicas,
+        ports: Vec::new(),
     };
     let mut cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true)?;
     let addresses: Vec<String> = cluster.nodes().map(|(_, node)| node.address().to_string()).collect();

@@ -15,17 +15,21 @@ use cloud::Pending;
 use cloud::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
+use cloud::topology::Topology;
 use engine::table::{self, Table};
 use parking_lot::Mutex;
-use server::{Clock, Order, Running, Workers};
+use server::{Clock, Cluster, ClusterOrder, Order, Running, Workers};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::deployed::Deployed;
 use crate::reachable::reachable;
 
 /// The nodes of this process.
 pub(crate) struct Nodes {
     bind: IpAddr,
+    /// What clients of a cluster are told of its servers, if not where they came to.
+    advertise: Option<String>,
     /// Below it each node has a directory of its own; without one nothing is written.
     files: Files,
     workers: Arc<Workers>,
@@ -73,7 +77,7 @@ pub(crate) struct BareNode {
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 struct Node {
-    running: Running,
+    running: Deployed,
     access: Access,
 }
 
@@ -86,11 +90,17 @@ impl Nodes {
         };
         Ok(Nodes {
             bind,
+            advertise: None,
             files,
             workers: Workers::start(threads)?,
             clock: Arc::new(Clock::new()),
             running: Mutex::default(),
         })
+    }
+
+    /// Tells clients of a cluster that its servers are at this host.
+    pub(crate) fn advertise(self, host: Option<String>) -> Self {
+        Nodes { advertise: host, ..self }
     }
 
     /// Stops every node; its keys are saved. Whether nothing has been lost.
@@ -132,9 +142,15 @@ impl Nodes {
             std::fs::create_dir_all(directory)
                 .map_err(|source| StartError::NoDirectory { path: directory.clone(), source })?;
         }
+        let own: Vec<u16> = running.values().flat_map(|node| node.running.ports()).collect();
+        let is_free = |port: u16| !own.contains(&port) && !node.reserved_ports.contains(&port);
         let start = |port| {
             let order = Order { address: (self.bind, port).into(), ..order.clone() };
-            Running::start(&self.workers, &self.clock, &order)
+            if node.topology == Topology::Cluster {
+                let order = self.cluster(order, &node);
+                return Cluster::start(&self.workers, &self.clock, &order, is_free).map(Deployed::Cluster);
+            }
+            Running::start(&self.workers, &self.clock, &order).map(Deployed::One)
         };
         let started = match node.port {
             Port::Exactly(port) if node.reserved_ports.contains(&port) => {
@@ -142,9 +158,7 @@ impl Nodes {
             }
             Port::Exactly(port) => start(port).map_err(|error| refused(port, error))?,
             Port::FirstFreeFrom(base) => {
-                let own: Vec<u16> = running.values().map(|node| node.running.address().port()).collect();
-                let mut free = (base..=u16::MAX)
-                    .filter(|port| !own.contains(port) && !node.reserved_ports.contains(port));
+                let mut free = (base..=u16::MAX).filter(|&port| is_free(port));
                 loop {
                     let port = free.next().ok_or(StartError::NoFreePort(base))?;
                     match start(port) {
@@ -161,10 +175,30 @@ impl Nodes {
     }
 }
 
+impl Nodes {
+    /// What the servers of a cluster are to be.
+    fn cluster(&self, nodes: Order, node: &NodeSpec) -> ClusterOrder {
+        let mut nodes = nodes;
+        if let Some(host) = &self.advertise
+            && engine::parameters::exists("cluster-announce-ip", nodes.release)
+        {
+            nodes.config.push(("cluster-announce-ip".to_owned(), host.clone()));
+        }
+        ClusterOrder {
+            nodes,
+            name: node.id.0.clone(),
+            masters: node.shards.max(1) as usize,
+            replicas: node.copies.saturating_sub(1) as usize,
+            ports: node.further_ports.clone(),
+        }
+    }
+}
+
 fn refused(port: u16, error: server::StartError) -> StartError {
     match error {
         server::StartError::PortInUse(_) => StartError::PortInUse(port),
         server::StartError::Listen(_, source) => StartError::Listen { port, source },
+        server::StartError::NoDirectory(path, source) => StartError::NoDirectory { path, source },
         server::StartError::BadParameter(error) => {
             StartError::BadParameter { name: error.name, reason: error.reason }
         }
@@ -173,12 +207,17 @@ fn refused(port: u16, error: server::StartError) -> StartError {
 
 /// A node's settings as the parameters of its engine. What it is told last counts.
 fn config(node: &NodeSpec) -> Vec<(String, String)> {
+    let is_cluster = node.topology == Topology::Cluster;
+    let servers = if is_cluster { u64::from(node.shards.max(1)) } else { 1 };
     let mut config = vec![
         ("databases".to_owned(), node.databases.to_string()),
-        ("maxmemory".to_owned(), node.memory_limit_bytes.to_string()),
+        ("maxmemory".to_owned(), (node.memory_limit_bytes / servers).to_string()),
     ];
     if let Access::Password(password) = &node.access {
         config.push(("requirepass".to_owned(), password.reveal().to_owned()));
+        if is_cluster {
+            config.push(("masterauth".to_owned(), password.reveal().to_owned()));
+        }
     }
     let renamed = node.renamed_commands.iter();
     config.extend(renamed.map(|(command, name)| ("rename-command".to_owned(), format!("{command} {name}"))));
@@ -237,17 +276,21 @@ impl DataPlane for Nodes {
         self.running.lock().get(node).map(|node| Endpoint { address: node.running.address() })
     }
 
-    fn statistics(&self, node: &NodeId) -> Option<Statistics> {
+    fn further_ports(&self, node: &NodeId) -> Vec<u16> {
         let running = self.running.lock();
-        let node = running.get(node)?.running.node();
-        Some(Statistics {
-            used_memory_bytes: node.keyspace.used_bytes() as u64,
-            clients: node.clients.len() as u64,
-            commands: node.stats.sum(|worker| &worker.commands),
-            input_bytes: node.stats.sum(|worker| &worker.input_bytes),
-            output_bytes: node.stats.sum(|worker| &worker.output_bytes),
-            ..Statistics::default()
-        })
+        running.get(node).map_or_else(Vec::new, |node| node.running.ports().split_off(1))
+    }
+
+    fn statistics(&self, node: &NodeId) -> Option<Statistics> {
+        let nodes = self.running.lock().get(node)?.running.nodes();
+        Some(nodes.iter().fold(Statistics::default(), |sum, node| Statistics {
+            used_memory_bytes: sum.used_memory_bytes + node.keyspace.used_bytes() as u64,
+            clients: sum.clients + node.clients.len() as u64,
+            commands: sum.commands + node.stats.sum(|worker| &worker.commands),
+            input_bytes: sum.input_bytes + node.stats.sum(|worker| &worker.input_bytes),
+            output_bytes: sum.output_bytes + node.stats.sum(|worker| &worker.output_bytes),
+            ..sum
+        }))
     }
 
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {
@@ -277,7 +320,10 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         id: id.clone(),
         engine: Engine::Redis,
         release: Some(node.release),
-        topology: cloud::topology::Topology::Single,
+        topology: Topology::Single,
+        shards: 1,
+        copies: 1,
+        further_ports: Vec::new(),
         memory_limit_bytes: 0,
         port: Port::Exactly(node.port),
         reserved_ports: BTreeSet::new(),
@@ -295,7 +341,7 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         }
         error => error.into(),
     })?;
-    let asked = nodes.running.lock().get(&id).map(|node| node.running.shut_down_asked());
+    let asked = nodes.running.lock().get(&id).and_then(|node| node.running.shut_down_asked());
     // A bare node is its clients' to end.
     let asked = async {
         match asked {
@@ -335,7 +381,6 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use cloud::identity::Secret;
-    use cloud::topology::Topology;
 
     use super::*;
 
@@ -345,6 +390,9 @@ mod tests {
             engine: Engine::Redis,
             release: Some(Release::V5_0),
             topology: Topology::Single,
+            shards: 1,
+            copies: 1,
+            further_ports: Vec::new(),
             memory_limit_bytes: 1 << 30,
             port,
             reserved_ports: BTreeSet::new(),

@@ -6,6 +6,7 @@
 mod banner;
 mod bare;
 mod data_plane;
+mod deployed;
 #[cfg(test)]
 mod docs;
 mod healthcheck;

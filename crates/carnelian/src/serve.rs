@@ -42,7 +42,8 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     } else {
         Files::Below(std::path::absolute(&settings.data_dir)?)
     };
-    let nodes = Arc::new(Nodes::new(settings.threads, settings.bind, files)?);
+    let nodes =
+        Arc::new(Nodes::new(settings.threads, settings.bind, files)?.advertise(settings.advertise.clone()));
     let cloud = Cloud::open(cloud_settings(settings), Arc::new(SystemClock), nodes.clone(), store).await;
     let directory = directory(settings);
     banner::print(settings, address, &directory, &cloud);

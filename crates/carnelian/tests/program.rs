@@ -202,6 +202,65 @@ fn the_keys_of_instances_come_back_with_them() {
 }
 
 #[test]
+fn a_cluster_instance_shares_its_slots_and_keeps_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let mut server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let mut order = order("dcs-c");
+    order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
+    order["capacity"] = json!(4);
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    assert_eq!(created.status, 200, "{}", created.body);
+    let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+    let port = server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap();
+    let ask = |port: u64, line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+    let nodes = |port: u64| -> Vec<String> {
+        let described = ask(port, "CLUSTER NODES");
+        let lines = described.lines().filter(|line| line.contains("connected")).map(|line| {
+            // When they last answered is of no interest.
+            let words: Vec<&str> = line.split(' ').collect();
+            [&words[..2], &[words[2].trim_start_matches("myself,")], &words[3..4], &words[6..]]
+                .concat()
+                .join(" ")
+        });
+        lines.collect()
+    };
+    let fresh = nodes(port);
+    assert_eq!(fresh.len(), 6, "{fresh:?}");
+    assert!(fresh[0].ends_with("connected 0-5460") && fresh[3].contains("slave"), "{fresh:?}");
+    // Slot 5061 goes to the second master, which then hands over to its replica.
+    let port_of = |line: &String| -> u64 {
+        line.split(['@', ' ']).nth(1).unwrap().rsplit(':').next().unwrap().parse().unwrap()
+    };
+    let id = fresh[1].split(' ').next().unwrap();
+    assert!(ask(port, &format!("CLUSTER SETSLOT 5061 NODE {id}")).starts_with("+OK\r\n+OK"));
+    assert!(ask(port_of(&fresh[1]), "SET bar kept").starts_with("+OK\r\n+OK"));
+    let replica = port_of(&fresh[4]);
+    let mut answer = String::new();
+    for _ in 0..500 {
+        answer = ask(replica, "CLUSTER FAILOVER");
+        if answer.starts_with("+OK\r\n+OK") && ask(replica, "GET bar").contains("kept") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let before = nodes(port);
+    assert!(before[1].contains("slave") && before[4].contains(" 5061 5461-10922"), "{answer} {before:?}");
+    server.signal("TERM");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+
+    let server = Server::start(&["--data-dir", data_dir]);
+    assert_eq!(nodes(port), before);
+    assert!(ask(replica, "GET bar").contains("kept"));
+    assert!(ask(port, "GET bar").contains(&format!("-MOVED 5061 127.0.0.1:{replica}")));
+    assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
+    for line in &before {
+        assert!(TcpStream::connect(("127.0.0.1", u16::try_from(port_of(line)).unwrap())).is_err(), "{line}");
+    }
+}
+
+#[test]
 fn a_server_is_healthy_until_it_is_asked_to_stop() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start(&["--data-dir", directory.path().to_str().unwrap()]);

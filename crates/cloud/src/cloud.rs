@@ -310,6 +310,7 @@ impl Cloud {
         let fault = match self.data_plane.start(self.node_spec(&instance)).await {
             Ok(endpoint) => {
                 instance.port = Some(endpoint.address.port());
+                instance.node_ports = self.data_plane.further_ports(&node);
                 match self.data_plane.ping(&node).await {
                     Ok(()) => None,
                     Err(error) => {
@@ -373,6 +374,9 @@ impl Cloud {
             engine: instance.engine,
             release: instance.release,
             topology: instance.topology,
+            shards: instance.shards,
+            copies: instance.copies,
+            further_ports: instance.node_ports.clone(),
             memory_limit_bytes: instance.memory_limit_bytes(),
             port,
             reserved_ports: self.state.read().ports_kept_from(instance),
@@ -450,7 +454,7 @@ impl State {
             let first = instance.requested_port.is_none() || other.sequence < instance.sequence;
             other.port.or(other.requested_port.filter(|_| first))
         };
-        others.filter_map(kept).collect()
+        others.flat_map(|other| kept(other).into_iter().chain(other.node_ports.iter().copied())).collect()
     }
 
     fn usage(&self, project_id: &str) -> Usage {
@@ -480,6 +484,7 @@ impl State {
             status: Status::Creating,
             fault: None,
             port: None,
+            node_ports: Vec::new(),
             created_at_ms: now_ms,
             launched_at_ms: None,
             task: None,

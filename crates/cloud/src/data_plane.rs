@@ -33,6 +33,11 @@ pub trait DataPlane: Send + Sync + 'static {
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;
 
+    /// The ports of a node's servers beside the first, if it has several that clients know of.
+    fn further_ports(&self, _: &NodeId) -> Vec<u16> {
+        Vec::new()
+    }
+
     /// What a node has and has done; `None` if it does not run. Cheap: lists of a thousand instances ask for each.
     fn statistics(&self, node: &NodeId) -> Option<Statistics>;
 
@@ -58,6 +63,12 @@ pub struct NodeSpec {
     pub release: Option<Release>,
     /// The part that it has in its instance.
     pub topology: Topology,
+    /// How many shards share its keys, if it is a Redis Cluster: each is a server with a port of its own.
+    pub shards: u32,
+    /// How often each shard exists, its master included.
+    pub copies: u32,
+    /// The ports of its servers beside the first, if it has had several before.
+    pub further_ports: Vec<u16>,
     /// What its data may take (`maxmemory`); zero for any.
     pub memory_limit_bytes: u64,
     /// Where it listens.

@@ -32,6 +32,9 @@ pub struct Instance {
     pub fault: Option<Fault>,
     /// The port of its address, once it has one.
     pub port: Option<u16>,
+    /// The ports of its nodes beside the first, if it has several that clients know of.
+    #[serde(default)]
+    pub node_ports: Vec<u16>,
     /// When it was ordered.
     pub created_at_ms: u64,
     /// When it began to run.
@@ -57,6 +60,12 @@ pub struct Order {
     pub topology: Topology,
     /// What it holds, as sold.
     pub capacity: Capacity,
+    /// How many shards share its keys.
+    #[serde(default = "one")]
+    pub shards: u32,
+    /// How often each shard exists.
+    #[serde(default = "one")]
+    pub copies: u32,
     /// The number of databases of each of its nodes.
     pub databases: u32,
     /// The specification that it was sold as.
@@ -81,6 +90,11 @@ pub struct Order {
     pub tags: Vec<Tag>,
     /// Who ordered it.
     pub owner: Owner,
+}
+
+/// What instances have that were stored before it was told.
+fn one() -> u32 {
+    1
 }
 
 /// How the clients of an instance prove who they are.
@@ -221,6 +235,8 @@ pub(crate) mod tests {
             release: Some(Release::V5_0),
             topology: Topology::Single,
             capacity: Capacity::of_gb(2),
+            shards: 1,
+            copies: 1,
             databases: 256,
             spec_code: "redis.single.xu1.large.2".to_owned(),
             product_id: "redis.single.xu1.large.2-h".to_owned(),
@@ -245,6 +261,7 @@ pub(crate) mod tests {
             status: Status::CreateFailed,
             fault: Some(Fault::NotDeployed),
             port: Some(6379),
+            node_ports: vec![6380],
             created_at_ms: 1,
             launched_at_ms: None,
             task: None,

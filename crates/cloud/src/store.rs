@@ -350,6 +350,7 @@ mod tests {
             status: Status::Running,
             fault: None,
             port: Some(6379),
+            node_ports: Vec::new(),
             created_at_ms: 1,
             launched_at_ms: Some(2),
             task: None,

@@ -85,6 +85,8 @@ fn order(name: &str) -> Order {
         release: Some(Release::V3_0),
         topology: Topology::MasterStandby,
         capacity: Capacity::of_gb(2),
+        shards: 1,
+        copies: 1,
         databases: 256,
         spec_code: "dcs.master_standby".to_owned(),
         product_id: "OTC_DCS_MS".to_owned(),

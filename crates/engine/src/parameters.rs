@@ -1141,6 +1141,11 @@ pub static RECORDS: &[Parameter] = &[
     },
 ];
 
+/// Whether a release has a parameter of this name.
+pub fn exists(name: &str, release: Release) -> bool {
+    RECORDS.iter().any(|record| record.name == name && record.exists_in(release))
+}
+
 /// Changes what the node does as one of a cluster, if it is one.
 fn as_member(node: &Node, change: impl FnOnce(&Member)) {
     if let Some(member) = &node.member {

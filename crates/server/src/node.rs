@@ -33,6 +33,8 @@ pub enum StartError {
     PortInUse(SocketAddr),
     /// The system refuses.
     Listen(SocketAddr, std::io::Error),
+    /// There is no directory for its files.
+    NoDirectory(PathBuf, std::io::Error),
     /// It does not take its configuration.
     BadParameter(BadParameter),
 }
@@ -59,6 +61,7 @@ impl std::fmt::Display for StartError {
         match self {
             StartError::PortInUse(address) => write!(f, "{address} is in use: choose another port"),
             StartError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            StartError::NoDirectory(path, error) => write!(f, "cannot write to {}: {error}", path.display()),
             StartError::BadParameter(error) => error.fmt(f),
         }
     }

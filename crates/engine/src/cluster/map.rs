@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 /// The number of a node in its map; it is not given again.
 pub type NodeNumber = u16;
@@ -19,6 +19,18 @@ pub type NodeNumber = u16;
 #[derive(Debug, Default)]
 pub struct ClusterMap {
     groups: RwLock<Groups>,
+    /// Told of every change.
+    watcher: Watcher,
+}
+
+/// Somebody who is told of changes.
+#[derive(Default)]
+struct Watcher(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Watcher").field(&self.0.get().is_some()).finish()
+    }
 }
 
 /// What a node of a cluster is to be.
@@ -185,7 +197,15 @@ impl ClusterMap {
             groups.nodes.values().filter_map(|node| node.member.upgrade()).collect();
         drop(groups);
         members.iter().for_each(|member| member.give_up_lost());
+        if let Some(watcher) = self.watcher.0.get() {
+            watcher();
+        }
         result
+    }
+
+    /// Has somebody told of every change from now on, while shards may be held; the first who asks for it.
+    pub fn watch(&self, watcher: impl Fn() + Send + Sync + 'static) {
+        let _ = self.watcher.0.set(Box::new(watcher));
     }
 
     /// Says that a node has ended, hangs, or is there again.
@@ -246,6 +266,18 @@ impl Groups {
         self.next_group += 1;
         self.groups.insert(self.next_group, Group::default());
         self.next_group
+    }
+
+    /// All nodes, whoever knows them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (NodeNumber, &NodeRecord)> {
+        self.nodes.iter().map(|(&number, node)| (number, node))
+    }
+
+    /// Gives a node the epoch that it had.
+    pub(crate) fn restore_epoch(&mut self, number: NodeNumber, epoch: u64) {
+        self.node_mut(number).epoch = epoch;
+        let group = self.group_mut(number);
+        group.epoch = group.epoch.max(epoch);
     }
 
     /// The nodes that a node knows, itself included, in the order in which they came.

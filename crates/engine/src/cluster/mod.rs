@@ -16,6 +16,7 @@
 mod admit;
 mod map;
 mod member;
+mod memory;
 mod takeover;
 
 pub(crate) use admit::{admit, admit_queued};

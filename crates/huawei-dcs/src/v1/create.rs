@@ -306,6 +306,8 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         release: Some(release),
         topology,
         capacity: sold.specification.capacity,
+        shards: sold.specification.shards,
+        copies: sold.specification.copies,
         access: access(body)?,
         network: network(body, release)?,
         zones: zones(body, topology, &dcs.zones)?,
