@@ -82,7 +82,12 @@ impl Requests {
     }
 
     fn clear(&mut self) {
+        /// Larger buffers are given back.
+        const KEPT_BYTES: usize = 64 << 10;
         self.ops.clear();
+        if self.bytes.len() > KEPT_BYTES {
+            self.bytes = Reply::default();
+        }
         self.bytes.clear();
     }
 }
@@ -255,6 +260,13 @@ impl Feed {
 impl Line {
     /// Tells the tap of these.
     fn put(&mut self, requests: &Requests, together: bool) {
+        if let [op] = &requests.ops[..]
+            && self.db == Some(op.db)
+            && op.audience.contains(self.audience)
+        {
+            // Most commands are repeated as one request, in the database of the one before.
+            return self.tap.put(requests.bytes.bytes());
+        }
         let mut out = Reply::default();
         let ends = requests.ops.first().zip(requests.ops.last()).filter(|_| together);
         if let Some((first, _)) = ends {

@@ -353,10 +353,8 @@ fn repeat_removal(cx: &mut Cx, key: &[u8], reply: &[u8]) {
     const TOGETHER: usize = 1024;
     let release = cx.release();
     let together = if release.has(v(7, 2, 0)) { TOGETHER } else { 1 };
-    // From 5.0 on several requests are a transaction, which the stream sees to from 7.0 on.
-    let wraps = matches!(release, Release::V5_0 | Release::V6_2)
-        && bulks(reply).nth(1).is_some()
-        && !cx.is_repeated_in_transaction();
+    // From 6.0 on several requests are a transaction, which the stream sees to from 7.0 on.
+    let wraps = release == Release::V6_2 && bulks(reply).nth(1).is_some() && !cx.is_repeated_in_transaction();
     if wraps {
         cx.repeat(&[b"MULTI"]);
     }

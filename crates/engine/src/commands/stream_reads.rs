@@ -436,7 +436,9 @@ fn read_group(
             let claim = Claimed { consumer: consumer_name, delivered_ms: now_ms, deliveries: 1, last_id: id };
             claim.repeat(cx, key, group_name, id.text().as_ref());
         }
-        if !delivered.is_empty() && (reading.no_ack || release.has(v(7, 2, 0))) {
+        if reading.no_ack && release < Release::V6_2 {
+            delivered.iter().for_each(|&id| repeat_group_id(cx, key, group_name, id, entries_read));
+        } else if !delivered.is_empty() && (reading.no_ack || release.has(v(7, 2, 0))) {
             repeat_group_id(cx, key, group_name, last_id, entries_read);
         }
     }
