@@ -217,7 +217,7 @@ impl Following {
                     Event::Full(from) => {
                         node.handed_over();
                         at = from;
-                        load = Some(Load::new(&node));
+                        load = Some(self.begin_load().await);
                         self.set_link(master::Link::Loads);
                     }
                     Event::Begin(total) => {
@@ -261,6 +261,22 @@ impl Following {
         })
     }
 
+    /// Begins to load a snapshot.
+    async fn begin_load(&self) -> Load {
+        let keyspace = &self.node.keyspace;
+        let mut one = keyspace::ShardSet::NONE;
+        one.insert(0);
+        loop {
+            match keyspace.lock(one) {
+                Ok(held) => {
+                    let loading = Loading::begin(&self.node, &held, true);
+                    return Load { reader: loading.reader(&self.node), loading };
+                }
+                Err(shard) => poll_fn(|cx| keyspace.poll_free(shard, cx)).await,
+            }
+        }
+    }
+
     /// Puts what has been loaded in its place. Gives the database that is selected then, unless another order has been
     /// given.
     async fn adopt(&mut self, loading: Loading, at: Option<(Id, u64)>) -> Option<u32> {
@@ -281,13 +297,6 @@ struct Load {
 }
 
 impl Load {
-    fn new(node: &Node) -> Self {
-        let mut one = keyspace::ShardSet::NONE;
-        one.insert(0);
-        let loading = Loading::begin(node, &node.keyspace.lock_blocking(one), true);
-        Load { reader: loading.reader(node), loading }
-    }
-
     fn take(&mut self, bytes: &[u8]) -> Result<(), LoadError> {
         self.reader.feed(bytes);
         loop {
