@@ -320,7 +320,7 @@ fn what_expires_goes_when_the_master_says_so() {
     until("it has expired", || ours.say("GET k") == Reply::Nil);
     assert_eq!(ours.say("DBSIZE"), Reply::Integer(2), "the replica only hides it");
     assert_eq!(ours.say("EXISTS k"), Reply::Integer(0));
-    assert_eq!(theirs.say("GET k"), Reply::Nil);
+    until("the master finds it expired", || theirs.say("GET k") == Reply::Nil);
     in_step(&mut theirs, &mut ours);
     assert_eq!(ours.say("DBSIZE"), Reply::Integer(1));
     ours.say("REPLICAOF NO ONE");
@@ -447,7 +447,7 @@ fn handing_over_loses_nothing() {
             })
         };
         let clients: Vec<_> = (0..4).map(count).collect();
-        until("they count", || old.say("GET n3") != Reply::Nil);
+        until("they count", || old.say("EXISTS n0 n1 n2 n3") == Reply::Integer(4));
         assert_eq!(old.say("FAILOVER TIMEOUT 20000"), Reply::Status(b"OK".to_vec()));
         until("the roles have changed", || {
             info(&mut new, "role") == "master" && info(&mut old, "role") == "slave"
@@ -516,4 +516,129 @@ fn writes_wait_while_a_server_hands_over() {
             assert_eq!(info(&mut server, "role"), "master");
         }
     }
+}
+
+#[test]
+fn a_replica_that_was_stopped_goes_on_where_it_was() {
+    let Some(real) = real() else { return };
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let mut theirs = real.client();
+    let config: Vec<_> = QUICK.iter().copied().chain([("save", "3600 1")]).collect();
+    let program = Program::redis_in(directory.path(), "7.0", &config);
+    follow(&mut program.client(), real.address());
+    theirs.say("DEBUG POPULATE 1000");
+    theirs.say("SELECT 3");
+    theirs.say("SET k v");
+    in_step(&mut theirs, &mut program.client());
+    assert!(program.stop());
+    theirs.say("APPEND k w");
+    let master = format!("127.0.0.1 {}", real.address().port());
+    let config: Vec<_> = config.into_iter().chain([("replicaof", &*master)]).collect();
+    let program = Program::redis_in(directory.path(), "7.0", &config);
+    in_step(&mut theirs, &mut program.client());
+    assert_eq!(info(&mut theirs, "sync_full"), "1");
+    assert_eq!(info(&mut theirs, "sync_partial_ok"), "1");
+    assert_eq!(program.client().run(&["CONFIG", "GET", "replicaof"]).elements()[1], bulk(&master));
+}
+
+#[test]
+fn replicas_go_on_with_a_master_that_was_stopped() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let config: Vec<_> = QUICK.iter().copied().chain([("save", "3600 1")]).collect();
+    let program = Program::redis_in(directory.path(), "7.0", &config);
+    let replica = master();
+    let mut client = replica.client();
+    follow(&mut client, program.address());
+    program.client().say("DEBUG POPULATE 1000");
+    in_step(&mut program.client(), &mut client);
+    assert!(program.stop());
+    let program = Program::redis_in(directory.path(), "7.0", &config);
+    follow(&mut client, program.address());
+    program.client().say("SET k v");
+    in_step(&mut program.client(), &mut client);
+    assert_eq!(info(&mut program.client(), "sync_partial_ok"), "1");
+    assert_eq!(info(&mut program.client(), "sync_full"), "0");
+}
+
+#[test]
+fn a_real_server_follows_every_release_that_it_understands() {
+    for release in ["3.0", "4.0", "5.0", "6.2", "7.0"] {
+        let Some(real) = real() else { return };
+        let config: Vec<_> = QUICK
+            .iter()
+            .copied()
+            .filter(|(name, _)| *name != "enable-debug-command" || release >= "7.0")
+            .map(|(name, value)| match name {
+                "repl-ping-replica-period" if release < "5.0" => ("repl-ping-slave-period", value),
+                name => (name, value),
+            })
+            .collect();
+        let program = Program::redis(release, &config);
+        let (mut ours, mut theirs) = (program.client(), real.client());
+        let mut rng = Rng::new(1);
+        let mut changes = |client: &mut Client, count: usize| {
+            for _ in 0..count {
+                client.run(&change(&mut rng));
+            }
+        };
+        changes(&mut ours, 3000);
+        follow(&mut theirs, program.address());
+        until("the link is up", || info(&mut theirs, "master_link_status") == "up");
+        changes(&mut ours, 3000);
+        for line in ["MULTI", "SPOP set1", "INCR n1", "EXEC", "SELECT 5", "SET other db", "SET short v PX 1"]
+        {
+            ours.say(line);
+        }
+        assert_eq!(ours.say("WAIT 1 10000"), Reply::Integer(1), "{release}");
+        until("what expires has gone", || theirs.say("DEBUG DIGEST") == ours.say("DEBUG DIGEST"));
+        eprintln!("release {release}");
+    }
+}
+
+#[test]
+fn clients_wait_for_files() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let folders = ["a", "b"].map(|name| directory.path().join(name));
+    let programs = folders.each_ref().map(|folder| {
+        std::fs::create_dir(folder).expect("there is room for a directory");
+        let config: Vec<_> = QUICK.iter().copied().chain([("appendonly", "yes")]).collect();
+        Program::redis_in(folder, "7.4", &config)
+    });
+    let [mut ours, mut replica] = programs.each_ref().map(Program::client);
+    let both = |local, replicas| Reply::Array(vec![Reply::Integer(local), Reply::Integer(replicas)]);
+    ours.say("SET k v");
+    assert_eq!(ours.say("WAITAOF 1 0 10000"), both(1, 0));
+    follow(&mut replica, programs[0].address());
+    in_step(&mut ours, &mut replica);
+    ours.say("SET k w");
+    assert_eq!(ours.say("WAITAOF 1 1 20000"), both(1, 1));
+    ours.say("CONFIG SET appendonly no");
+    let off = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+    assert_eq!(ours.say("WAITAOF 1 0 0"), error(off));
+    let bad = "ERR value is out of range, value must between 0 and 1";
+    assert_eq!(ours.say("WAITAOF 2 0 0"), error(bad));
+    let of_replica = "ERR WAITAOF cannot be used with replica instances. Please also note that writes to replicas \
+                      are just local and are not propagated.";
+    assert_eq!(replica.say("WAITAOF 0 0 0"), error(of_replica));
+}
+
+#[test]
+fn the_file_of_a_replica_holds_what_its_master_has() {
+    let Some(real) = real() else { return };
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let mut theirs = real.client();
+    let config: Vec<_> =
+        QUICK.iter().copied().chain([("appendonly", "yes"), ("appendfsync", "always")]).collect();
+    let program = Program::redis_in(directory.path(), "7.0", &config);
+    program.client().say("SET of my own");
+    theirs.say("DEBUG POPULATE 1000");
+    follow(&mut program.client(), real.address());
+    in_step(&mut theirs, &mut program.client());
+    theirs.say("LPUSH l a b c");
+    in_step(&mut theirs, &mut program.client());
+    until("the file is rewritten", || info(&mut program.client(), "aof_rewrite_in_progress") == "0");
+    assert!(program.stop());
+    let program = Program::redis_in(directory.path(), "7.0", &config);
+    until("it has loaded", || program.client().say("PING") == Reply::Status(b"PONG".to_vec()));
+    assert_eq!(digest(&mut program.client()), digest(&mut theirs));
 }

@@ -8,6 +8,8 @@ use resp::Reply;
 pub struct Acks {
     /// The place in the stream that they are to have reached, in bytes.
     pub offset: u64,
+    /// The place in the node's own file that the disk is to have, in bytes, as that counts them.
+    pub appended: u64,
     /// How many replicas.
     pub replicas: usize,
     /// Whether the node's own file is to have it, too.
@@ -20,7 +22,8 @@ impl Acks {
     /// Whether the node's own file has it, and how many replicas have.
     fn count(&self, node: &Node) -> (bool, usize) {
         if self.in_files {
-            (node.replicas.is_in_file(self.offset), node.replicas.having_in_files(self.offset))
+            let is_there = node.append_file.is_on() && node.append_file.positions().1 >= self.appended;
+            (is_there, node.replicas.having_in_files(self.offset))
         } else {
             (true, node.replicas.having(self.offset))
         }

@@ -566,7 +566,7 @@ impl Node {
     }
 
     /// A snapshot has ended: begins what has waited for that.
-    pub(crate) fn do_what_waited(&self) {
+    pub fn do_what_waited(&self) {
         if self.rewriting.state.lock().is_scheduled {
             self.host.background("rewrite", Box::new(Node::rewrite_now));
         } else if self.saving.takes_scheduled() {

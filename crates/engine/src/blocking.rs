@@ -169,6 +169,11 @@ impl Waiter {
         self.give_up(|reply| self.wait.time_out(node, reply))
     }
 
+    /// The place in the node's file that is waited for, if that is.
+    pub fn awaits_file(&self) -> Option<u64> {
+        self.acks().filter(|acks| acks.locally).map(|acks| acks.appended)
+    }
+
     /// Whether the command may have written something when it was served.
     pub fn writes(&self) -> bool {
         self.entry.is(Flags::WRITE)

@@ -146,6 +146,17 @@ impl Configuration {
         self.parameters.find(name.as_bytes()).map(|(_, number)| self.value(number))
     }
 
+    /// The number of the row of a parameter, by the name of its record, whatever the release calls it; nothing if it does
+    /// not have it.
+    pub(crate) fn row_of(&self, name: &str) -> Option<usize> {
+        self.parameters.rows.iter().position(|row| row.parameter.name == name)
+    }
+
+    /// The value of a parameter, by the name of its record, whatever the release calls it.
+    pub fn recorded(&self, name: &str) -> Option<Value> {
+        self.row_of(name).map(|number| self.value(number))
+    }
+
     /// Changes that are not in force yet.
     pub fn draft(&self) -> Draft {
         Draft { parameters: self.parameters, changed: self.changed.read().clone() }

@@ -639,7 +639,7 @@ fn run(
     drop(settle(node, locked, worker, moment, Some((session.client.id, before, reply))));
     // What a command that waits has written is known when it is served.
     if is_fed && waiter.is_none() {
-        session.written = node.replicas.offset();
+        session.wrote(node);
     }
     let mut failed = failed;
     if let Some(after) = after

@@ -42,6 +42,10 @@ pub trait Host: Send + Sync {
     /// Does something on a thread of its own, of which the system shows `name`. Not if the node is gone by then.
     fn background(&self, name: &'static str, work: Background);
 
+    /// Has the stream looked after: replicas are told that their master is there ([`Node::ping_replicas`]), and when there
+    /// has been none for long it is forgotten ([`Node::end_stream`]). Called when it begins and when a replica comes.
+    fn stream_begun(&self);
+
     /// Has [`Node::go_on_with_failover`] called as long as the node waits for a replica to hand over to.
     fn failover_begun(&self);
 

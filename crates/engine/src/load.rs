@@ -6,9 +6,11 @@
 //! Not here: where the file lies ([`crate::saving`]).
 
 use crate::execute::{Worker, settle};
+use crate::replicas::Place;
 use crate::{Node, save};
 use keyspace::{Effects, Locked, Moment, Staging};
 use rdb::{Event, FileReader, Key, Library, Limits, ModuleId, ReadError, Reader};
+use replication::Id;
 use std::io::Read;
 
 /// Why a file is not loaded.
@@ -149,6 +151,14 @@ impl Loading {
         } else {
             Err(LoadError::Twice { offset, key: key.name.as_ref().into(), database })
         }
+    }
+
+    /// The place in a stream that the file tells of.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let (id, offset, db) = &self.position;
+        let id = Id::parse(id.as_deref()?)?;
+        let db = db.and_then(|db| u32::try_from(db).ok()).unwrap_or(0);
+        Some(Place { id, offset: u64::try_from((*offset)?).ok()?, db })
     }
 
     /// Puts what has been loaded in the place of all that the node has; all shards must be held. What waits for keys

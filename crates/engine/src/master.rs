@@ -157,6 +157,7 @@ impl Node {
             // They learn that the stream goes by another name, and go on.
             self.replicas.dismiss();
             self.write_stream(held, goes_on);
+            self.host.stream_begun();
             // What has expired meanwhile goes now.
             self.schedule_expiry(now_ms);
         }
@@ -166,8 +167,7 @@ impl Node {
 
     /// Follows the master that the configuration names, if it does; to be called when the node begins.
     pub fn follow_configured(&self) {
-        let named = |name| self.configuration.named(name);
-        let Some(value) = named("replicaof").or_else(|| named("slaveof")) else { return };
+        let Some(value) = self.configuration.recorded("replicaof") else { return };
         let text = String::from_utf8_lossy(value.text()).into_owned();
         if let Some((host, port)) = text.split_once(' ')
             && let Ok(address) = Address::parse(host.as_bytes(), port.trim().as_bytes())
@@ -178,9 +178,7 @@ impl Node {
 
     /// Has the configuration tell of the master.
     fn remember_master(&self, held: &mut Locked<'_>, text: &str) {
-        let parameters = self.configuration.parameters();
-        let found = parameters.find(b"replicaof").or_else(|| parameters.find(b"slaveof"));
-        let Some((_, row)) = found else { return };
+        let Some(row) = self.configuration.row_of("replicaof") else { return };
         let mut draft = self.configuration.draft();
         if draft.set(row, text.as_bytes()).is_ok() {
             self.configure(held, draft, &[]);
@@ -199,17 +197,15 @@ impl Node {
 
     /// What the node tells its master.
     pub fn terms(&self) -> Terms {
-        let text =
-            |name| self.configuration.named(name).map_or_else(Box::default, |value| value.text().into());
-        let port = |name| self.configuration.named(name).map_or(0, |value| value.number());
-        let announced = port("replica-announce-port").max(port("slave-announce-port"));
-        let address: Box<[u8]> = text("replica-announce-ip");
+        let value = |name| self.configuration.recorded(name);
+        let text = |name| value(name).map_or_else(Box::default, |value| value.text().into());
+        let announced = value("replica-announce-port").map_or(0, |value| value.number());
         let history = self.replicas.view().history;
         Terms {
             user: text("masteruser"),
             password: text("masterauth"),
             port: if announced > 0 { announced as u16 } else { self.address.port() },
-            address: if address.is_empty() { text("slave-announce-ip") } else { address },
+            address: text("replica-announce-ip"),
             has: Some((history.id(), history.offset())),
             hands_over: self.failover.hands_over(),
         }
@@ -240,6 +236,7 @@ impl Node {
             None => History::new(self.new_stream_id()),
         };
         loading.put_in_place(self, &mut held, &mut worker.effects);
+        self.rewrite_replaced(&mut held);
         self.replicas.adopt(history, db);
         // What they have is of another stream.
         self.replicas.dismiss();

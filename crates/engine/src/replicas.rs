@@ -28,8 +28,6 @@ pub struct Replicas {
     len: AtomicUsize,
     /// How many bytes a replica may be behind (`client-output-buffer-limit`); zero for any.
     limit: AtomicU64,
-    /// How much of the stream the node's own file has, and one; zero without a file.
-    saved_offset: AtomicU64,
     /// What has happened, for `INFO`.
     pub counts: Counts,
 }
@@ -129,7 +127,6 @@ impl Replicas {
             offset: AtomicU64::new(0),
             len: AtomicUsize::new(0),
             limit: AtomicU64::new(0),
-            saved_offset: AtomicU64::new(0),
             counts: Counts::default(),
         }
     }
@@ -342,17 +339,6 @@ impl Replicas {
         inner.all.iter().filter(|member| has(&member.replica)).count()
     }
 
-    /// Whether the node's own file has the stream up to here.
-    pub(crate) fn is_in_file(&self, offset: u64) -> bool {
-        self.saved_offset.load(Ordering::Acquire) > offset
-    }
-
-    /// The node's own file has the stream up to here, and that is on the disk; nothing if there is no such file. Whoever
-    /// says so has clients answered that wait for it ([`Node::serve_acks`]).
-    pub fn saved(&self, offset: Option<u64>) {
-        self.saved_offset.store(offset.map_or(0, |offset| offset + 1), Ordering::Release);
-    }
-
     /// Asks all replicas how far they have come.
     pub(crate) fn ask(&self) {
         if !self.is_empty() {
@@ -431,6 +417,25 @@ impl Node {
         drop(inner);
         self.write_stream(held, false);
         None
+    }
+
+    /// Where the stream is that replicas get, if there is one: what a snapshot that is taken now goes with. All shards must
+    /// be held.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let inner = self.replicas.inner.lock();
+        let (id, offset, db) = (inner.history.id(), inner.history.offset(), inner.db);
+        inner.backlog.as_ref().map(|_| Place { id, offset, db })
+    }
+
+    /// Goes on with a stream in which the keys that have been loaded have this place: a replica with its master's, a master
+    /// with its own, which it gives another name. All shards must be held.
+    pub(crate) fn take_up(&self, held: &Locked<'_>, place: Place, now_ms: i64) {
+        self.replicas.adopt(History::at(place.id, place.offset), place.db);
+        if !self.follows() {
+            self.replicas.branch(self.new_stream_id(), now_ms);
+            self.write_stream(held, true);
+            self.host.stream_begun();
+        }
     }
 
     /// Tells replicas that their master is there.

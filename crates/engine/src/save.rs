@@ -82,7 +82,9 @@ impl Save {
         let form = node.form();
         let cut = held.cut(now_ms, form)?;
         let libraries = node.libraries.lock().clone();
-        Ok(Save { cut, form, libraries, is_aof_base: false, position: None })
+        let position =
+            node.place().map(|place| (place.db.into(), place.id.to_string(), place.offset.cast_signed()));
+        Ok(Save { cut, form, libraries, is_aof_base: false, position })
     }
 
     /// Ends the snapshot without writing it.

@@ -396,10 +396,18 @@ impl Node {
     /// [`LoadError`]; then the node has the keys that it had.
     pub fn load_file(&self, worker: &mut Worker) -> Result<(), LoadError> {
         let Some(file) = self.open_file()? else { return Ok(()) };
-        let mut loading = Loading::begin(self, &self.keyspace.lock_blocking(self.keyspace.all()), false);
+        let all = self.keyspace.all();
+        // A replica waits until its master says what has expired.
+        let mut loading = Loading::begin(self, &self.keyspace.lock_blocking(all), self.follows());
         loading.read(self, file)?;
         self.count_loaded(&loading);
+        let place = loading.place();
         loading.replace(self, worker);
+        if let Some(place) = place
+            && (self.follows() || self.release >= command::Release::V7_0)
+        {
+            self.take_up(&self.keyspace.lock_blocking(all), place, self.now_s() * 1000);
+        }
         Ok(())
     }
 

@@ -71,6 +71,8 @@ pub struct Session {
     pub replica: Option<Box<Replica>>,
     /// How far the stream was after its last command, in bytes: what it has written is before.
     pub written: u64,
+    /// The same of the append-only file.
+    pub appended: u64,
     /// What a master has sent that has yet to be passed on.
     pub upstream: Vec<u8>,
     /// The command of the last request, and its name as the client wrote it.
@@ -153,6 +155,7 @@ impl Session {
             subscriptions: None,
             replica: None,
             written: 0,
+            appended: 0,
             upstream: Vec::new(),
             last: None,
         }
@@ -279,6 +282,12 @@ impl Session {
         }
         self.client.gauges.watched.store(0, Ordering::Relaxed);
         self.client.mark(Marks::BROKEN, false);
+    }
+
+    /// Takes note of how far the stream and the file are: what the client has written is before.
+    pub fn wrote(&mut self, node: &Node) {
+        self.written = node.replicas.offset();
+        self.appended = node.append_file.positions().0;
     }
 
     /// Leaves nothing behind in the node: the connection ends.

@@ -683,7 +683,7 @@ impl Connection {
             poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
         }
         if let Some(session) = self.session.as_mut().filter(|_| waiter.writes()) {
-            session.written = node.replicas.offset();
+            session.wrote(node);
         }
         self.send(&reply?)?;
         Ok(if self.client.marks().contains(Marks::CLOSING) { Next::Close } else { Next::Process })
@@ -692,6 +692,11 @@ impl Connection {
     /// Ready with the reply of a command that has been served.
     fn poll_served(&mut self, cx: &mut Context<'_>, waiter: &Waiter) -> Poll<Result<Vec<u8>>> {
         self.client.register(cx.waker());
+        if let Some(position) = waiter.awaits_file()
+            && self.place.node.append_file.poll_synced(position, cx).is_ready()
+        {
+            self.place.node.serve_acks();
+        }
         match waiter.take_reply() {
             Some(reply) => Poll::Ready(Ok(reply)),
             None => self.poll_ended(cx).map(Err),

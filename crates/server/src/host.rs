@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
+use crate::sync::Keeper;
 use crate::takeover;
 use crate::{link, process};
 use engine::execute::expire_due;
@@ -33,6 +34,8 @@ pub(crate) struct NodeHost {
     expire_at: OnceLock<watch::Sender<i64>>,
     /// When the node is to be tended next, in ms since the epoch; there is a timer once somebody has asked.
     tend_at: OnceLock<watch::Sender<i64>>,
+    /// Who looks after the stream that replicas get.
+    keeper: Arc<Keeper>,
     /// Notified when another master is to be followed; there is somebody who does once one has been named.
     master: OnceLock<Arc<Notify>>,
     /// Changes when the node ends.
@@ -53,6 +56,7 @@ impl NodeHost {
             node: OnceLock::new(),
             expire_at: OnceLock::new(),
             tend_at: OnceLock::new(),
+            keeper: Arc::default(),
             master: OnceLock::new(),
             ended: OnceLock::new(),
             numbers,
@@ -111,6 +115,12 @@ impl Host for NodeHost {
             sender
         });
         sender.send_replace(at_ms);
+    }
+
+    fn stream_begun(&self) {
+        if let Some(node) = self.node.get() {
+            self.keeper.call(&self.timers, node, &self.clock);
+        }
     }
 
     fn failover_begun(&self) {

@@ -9,6 +9,7 @@
 use crate::clock::Clock;
 use crate::offload::{self, Numbers};
 use crate::sync::number;
+use command::v;
 use engine::clients::Marks;
 use engine::execute::pass_on;
 use engine::load::{LoadError, Loading};
@@ -19,6 +20,7 @@ use engine::{Client, Node, Session, Step, Worker, execute};
 use rdb::Reader;
 use replication::{Event, Failure, Id, Link};
 use resp::{Limits, Parsed, Parser, Protocol, Reply};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
@@ -182,7 +184,7 @@ impl Following {
             if is_up && (now_ms - told_ms >= TELL_MS || node.master.was_asked()) {
                 told_ms = now_ms;
                 // If the master takes nothing it will be told later.
-                let _ = stream.try_write(&told(node.replicas.offset()));
+                let _ = stream.try_write(&flow.told(&node));
             }
             let tell_ms = if is_up { told_ms + TELL_MS } else { i64::MAX };
             let silent_ms = heard_ms + timeout_ms();
@@ -320,6 +322,10 @@ struct Flow {
     /// What has not been done yet.
     input: Vec<u8>,
     reply: Reply,
+    /// Places in the file of which the disk may not have everything, and where in the stream they are.
+    appended: VecDeque<(u64, u64)>,
+    /// How far the file is on the disk, as a place in the stream.
+    saved: Option<u64>,
 }
 
 /// What is to be done before the stream goes on.
@@ -339,7 +345,28 @@ impl Flow {
             parser: Parser::new(),
             input: Vec::new(),
             reply: Reply::new(Protocol::Resp2),
+            appended: VecDeque::new(),
+            saved: None,
         }
+    }
+
+    /// Tells how far the replica has come, and its file, if it has one and the release tells.
+    fn told(&mut self, node: &Node) -> Vec<u8> {
+        let offset = node.replicas.offset();
+        let mut args = vec!["REPLCONF".to_owned(), "ACK".to_owned(), offset.to_string()];
+        if node.append_file.is_on() && node.release.has(v(7, 2, 0)) {
+            let (appended, synced) = node.append_file.positions();
+            self.appended.push_back((appended, offset));
+            while self.appended.front().is_some_and(|(appended, _)| *appended <= synced) {
+                self.saved = self.appended.pop_front().map(|(_, offset)| offset);
+            }
+            node.append_file.write_soon();
+            args.extend(self.saved.iter().flat_map(|offset| ["FACK".to_owned(), offset.to_string()]));
+        }
+        let mut told = Reply::new(Protocol::Resp2);
+        told.array(args.len());
+        args.iter().for_each(|arg| told.bulk(arg));
+        told.into_bytes()
     }
 
     /// Does what has come of the stream, as far as it is complete.
@@ -364,7 +391,7 @@ impl Flow {
 
     /// Does as much as can be done at once. Gives what has to be done first; nothing if there has to come more.
     fn step(&mut self, node: &Node, worker: &mut Worker) -> Result<Option<Next>, Broken> {
-        let Flow { session, parser, input, reply } = self;
+        let Flow { session, parser, input, reply, .. } = self;
         let session = session.as_mut().expect("it is here");
         let bulk_bytes = node.settings.bulk_bytes.load(Relaxed);
         let limits = Limits { bulk_bytes, arguments: ARGUMENTS, unauthenticated: false };
@@ -420,15 +447,6 @@ async fn another(node: &Weak<Node>, changed: &Notify, order: u64) {
     while node.upgrade().is_some_and(|node| node.master.state().order == order) {
         changed.notified().await;
     }
-}
-
-/// Tells how far the replica has come.
-fn told(offset: u64) -> Vec<u8> {
-    let mut told = Reply::new(Protocol::Resp2);
-    let text = offset.to_string();
-    told.array(3);
-    [&b"REPLCONF"[..], b"ACK", text.as_bytes()].into_iter().for_each(|arg| told.bulk(arg));
-    told.into_bytes()
 }
 
 /// Ready when somebody ends the connection.

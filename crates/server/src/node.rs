@@ -114,6 +114,8 @@ impl Running {
         let (stop, stopped) = watch::channel(());
         let (end, ended) = watch::channel(());
         host.adopt(&node, ended);
+        node.set_gates(Gates::LOADING, node.has_files());
+        node.follow_configured();
         let loaded = load(&node, workers);
         if let Some(member) = &node.member {
             member.adopt(&node);

@@ -7,6 +7,7 @@
 //! A keeper tells replicas that their master is there (`repl-ping-replica-period`), and forgets the stream when there has
 //! been none for long (`repl-backlog-ttl`). While there is neither, nothing happens.
 
+use crate::clock::Clock;
 use crate::connection::Place;
 use bytes::Bytes;
 use engine::Node;
@@ -15,9 +16,10 @@ use parking_lot::Mutex;
 use replication::{Capabilities, Replica, Stage};
 use std::future::poll_fn;
 use std::io::{Error, ErrorKind, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::{Notify, oneshot};
 
@@ -40,8 +42,6 @@ pub(crate) enum Part {
 pub(crate) struct Syncs {
     state: Mutex<State>,
     joined: Notify,
-    /// Whether there is a keeper.
-    is_kept: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -78,13 +78,6 @@ impl Syncs {
         from
     }
 
-    /// Has a keeper look after the replicas.
-    pub(crate) fn keep(self: &Arc<Self>, place: &Place) {
-        if !self.is_kept.swap(true, Ordering::AcqRel) {
-            tokio::spawn(keep(Arc::clone(self), place.clone()));
-        }
-    }
-
     /// After how long a silent replica or master is given up, in ms.
     pub(crate) fn timeout_ms(&self, node: &Node) -> i64 {
         number(node, "repl-timeout") * 1000
@@ -93,7 +86,7 @@ impl Syncs {
 
 /// The value of a parameter that is a number; zero in releases that do not have it.
 pub(crate) fn number(node: &Node, name: &str) -> i64 {
-    node.configuration.named(name).map_or(0, |value| value.number() as i64)
+    node.configuration.recorded(name).map_or(0, |value| value.number() as i64)
 }
 
 /// Sends snapshots as long as somebody waits for one.
@@ -154,6 +147,7 @@ async fn send(place: &Place, group: Vec<(Waiting, Replica)>) {
     let (done, is_done) = oneshot::channel();
     let work = move |node: &Node| {
         write(node, save, position, group);
+        node.do_what_waited();
         // Whoever waited for it may have gone.
         let _ = done.send(());
     };
@@ -243,19 +237,35 @@ impl Write for Fan {
     }
 }
 
+/// Who looks after the stream of a node.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    runs: AtomicBool,
+    called: Notify,
+}
+
+impl Keeper {
+    /// Has somebody look after the stream.
+    pub(crate) fn call(self: &Arc<Self>, timers: &Handle, node: &Weak<Node>, clock: &Arc<Clock>) {
+        if self.runs.swap(true, Ordering::AcqRel) {
+            self.called.notify_one();
+        } else {
+            timers.spawn(keep(Arc::clone(self), Weak::clone(node), Arc::clone(clock)));
+        }
+    }
+}
+
 /// Looks after replicas, and after the stream when there are none any more, until that has been forgotten.
-async fn keep(syncs: Arc<Syncs>, place: Place) {
-    let (node, clock) = (Arc::downgrade(&place.node), Arc::clone(&place.clock));
-    drop(place);
+async fn keep(keeper: Arc<Keeper>, node: Weak<Node>, clock: Arc<Clock>) {
     loop {
         let Some(own) = node.upgrade() else { return };
         let until_ms = if own.replicas.is_empty() {
             match end_stream(&own, clock.wall_ms()).await {
                 Some(until_ms) => until_ms,
                 None => {
-                    syncs.is_kept.store(false, Ordering::Release);
-                    // One that has come meanwhile has found the keeper here.
-                    if own.replicas.is_empty() || syncs.is_kept.swap(true, Ordering::AcqRel) {
+                    keeper.runs.store(false, Ordering::Release);
+                    // Who has come meanwhile has found a keeper.
+                    if own.replicas.is_empty() || keeper.runs.swap(true, Ordering::AcqRel) {
                         return;
                     }
                     continue;
@@ -265,9 +275,13 @@ async fn keep(syncs: Arc<Syncs>, place: Place) {
             clock.wall_ms() + number(&own, "repl-ping-replica-period") * 1000
         };
         drop(own);
-        clock.sleep_until(until_ms).await;
-        if let Some(own) = node.upgrade() {
-            own.ping_replicas();
+        tokio::select! {
+            () = clock.sleep_until(until_ms) => {
+                if let Some(own) = node.upgrade() {
+                    own.ping_replicas();
+                }
+            }
+            () = keeper.called.notified() => {}
         }
     }
 }

@@ -145,7 +145,7 @@ fn wait(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
     }
     let replicas = usize::try_from(parse::integer(args.at(1))?).unwrap_or(0);
     let timeout_ms = blocking::timeout_ms(cx, args.at(2))?;
-    let acks = Acks { offset: cx.session.written, replicas, locally: false, in_files: false };
+    let acks = Acks { offset: cx.session.written, appended: 0, replicas, locally: false, in_files: false };
     wait_for(cx, timeout_ms, acks, reply);
     Ok(())
 }
@@ -163,7 +163,8 @@ fn waitaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     if locally && !cx.node.configuration.named("appendonly").is_some_and(|value| value.is_on()) {
         return Err(CommandError::WaitAofWithoutFile);
     }
-    let acks = Acks { offset: cx.session.written, replicas, locally, in_files: true };
+    let (offset, appended) = (cx.session.written, cx.session.appended);
+    let acks = Acks { offset, appended, replicas, locally, in_files: true };
     wait_for(cx, timeout_ms, acks, reply);
     Ok(())
 }
@@ -317,6 +318,7 @@ fn psync(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
         reply.status("CONTINUE");
     }
     cx.session.state.insert(State::REPLICA);
+    cx.node.host.stream_begun();
     Ok(())
 }
 
@@ -336,6 +338,7 @@ fn admit(cx: &mut Cx) {
     let replica = cx.session.replica.get_or_insert_default();
     cx.node.replicas.admit(&cx.session.client, replica, cx.moment.now_ms);
     cx.session.state.insert(State::REPLICA);
+    cx.node.host.stream_begun();
 }
 
 fn replconf(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {

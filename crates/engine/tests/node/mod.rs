@@ -44,6 +44,8 @@ impl Host for World {
 
     fn tend_at(&self, _: i64) {}
 
+    fn stream_begun(&self) {}
+
     fn failover_begun(&self) {}
 
     fn master_changed(&self) {}

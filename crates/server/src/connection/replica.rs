@@ -39,7 +39,6 @@ impl Connection {
         let waits = node.replicas.replica(self.client.id).map(|replica| replica.stage);
         let snapshot = (waits == Some(Stage::WaitsForSnapshot))
             .then(|| self.place.syncs.join(&self.place, self.client.id));
-        self.place.syncs.keep(&self.place);
         let mut service = Service { snapshot, sent_ms: clock.wall_ms(), behind_since_ms: None, rests: false };
         loop {
             let until_ms = self.look_after(&mut service)?;
