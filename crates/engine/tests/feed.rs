@@ -71,6 +71,27 @@ fn changes_are_repeated_and_nothing_else() {
     }
 }
 
+#[test]
+fn what_goes_by_itself_is_repeated_one_by_one() {
+    for release in Release::ALL {
+        let mut caller = Caller::new(release, &[]).expect("defaults are allowed");
+        let taken = Taken::from(&caller);
+        run(
+            &mut caller,
+            &["SET a 1", "SET b 1", "PEXPIRE a 10", "PEXPIRE b 10", "HSET h a 1", "HPEXPIRE h 10 FIELDS 1 a"],
+        );
+        taken.words();
+        caller.pass_ms(200);
+        caller.expire();
+        let words = taken.words();
+        let mut words: Vec<&str> = words.split_whitespace().collect();
+        words.sort_unstable();
+        let with_field = ["DEL", "DEL", "HDEL", "a", "a", "b", "h"];
+        let without = ["DEL", "DEL", "a", "b"];
+        assert_eq!(words, if release < Release::V7_4 { &without[..] } else { &with_field[..] }, "{release}");
+    }
+}
+
 /// Whether words are those that are wanted, of which `*` is any.
 fn agree(words: &str, wanted: &str) -> bool {
     let wanted = if wanted == "-" { "" } else { wanted };

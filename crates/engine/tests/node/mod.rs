@@ -5,6 +5,7 @@
 use command::Release;
 use engine::blocking::{Waiter, forget};
 use engine::cluster::Seat;
+use engine::execute::expire_due;
 use engine::host::{Background, Host, Process};
 use engine::node::{Node, Spec};
 use engine::session::State;
@@ -168,6 +169,14 @@ impl Caller {
     /// The reply to a command of words.
     pub(crate) fn say(&mut self, line: &str) -> String {
         self.call(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Has all go whose time has come, as it does by itself.
+    pub(crate) fn expire(&mut self) {
+        let now_ms = self.world.now_us.load(Ordering::Relaxed) / 1000;
+        for shard in 0..self.node.keyspace.shards() {
+            expire_due(&self.node, &mut self.worker, shard, now_ms, usize::MAX).expect("nobody holds it");
+        }
     }
 
     /// Has another client run a command of words; what it waits with, if it has to.
