@@ -3,6 +3,7 @@
 mod node;
 
 use command::Release;
+use engine::cluster::{ClusterMap, Seat};
 use engine::feed::{Audience, Tap};
 use node::Caller;
 use parking_lot::Mutex;
@@ -90,6 +91,17 @@ fn what_goes_by_itself_is_repeated_one_by_one() {
         let without = ["DEL", "DEL", "a", "b"];
         assert_eq!(words, if release < Release::V7_4 { &without[..] } else { &with_field[..] }, "{release}");
     }
+}
+
+#[test]
+fn nodes_of_a_cluster_do_not_repeat_messages_that_they_hand_to_each_other() {
+    let map: Arc<ClusterMap> = Arc::default();
+    let seat = Seat { map: Arc::clone(&map), id: "1".repeat(40), shard_id: "2".repeat(40), replica_of: None };
+    let mut caller = Caller::seated(Release::V7_0, &[], 7001, Some(seat)).expect("defaults are allowed");
+    map.divide(&[&"1".repeat(40)]);
+    let taken = Taken::from(&caller);
+    run(&mut caller, &["PUBLISH a b", "SPUBLISH a b", "SET a 1"]);
+    assert_eq!(taken.words(), "SELECT 0 SET a 1 ");
 }
 
 /// Whether words are those that are wanted, of which `*` is any.

@@ -227,7 +227,7 @@ fn publish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     let mut messages = Vec::new();
     let own = Own { id: cx.session.client.id, messages: &mut messages };
     let receivers = cx.node.pubsub.publish(args.at(1), args.at(2), Some(own));
-    cx.repeat_for(Audience::REPLICAS, args.iter());
+    repeat(cx, args);
     // Those who listen at other nodes get it as well, and are not counted.
     for node in cx.node.member.iter().flat_map(|member| member.others(false)) {
         node.pubsub.publish(args.at(1), args.at(2), None);
@@ -237,11 +237,18 @@ fn publish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     Ok(())
 }
 
+/// Repeats a message. Nodes of a cluster hand messages to each other, replicas among them.
+fn repeat(cx: &mut Cx, args: Args) {
+    if cx.node.member.is_none() {
+        cx.repeat_for(Audience::REPLICAS, args.iter());
+    }
+}
+
 fn spublish(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let mut messages = Vec::new();
     let own = Own { id: cx.session.client.id, messages: &mut messages };
     let receivers = cx.node.pubsub.publish_in_shard(args.at(1), args.at(2), Some(own));
-    cx.repeat_for(Audience::REPLICAS, args.iter());
+    repeat(cx, args);
     for node in cx.node.member.iter().flat_map(|member| member.others(true)) {
         node.pubsub.publish_in_shard(args.at(1), args.at(2), None);
     }
