@@ -121,10 +121,17 @@ pub enum Untold {
     Words(&'static [&'static str]),
     /// There is one, after the last of this word that follows the first key.
     After(&'static str),
-    /// An empty one is none where one of these words follows it.
-    EmptyWith(&'static [&'static str]),
-    /// The keyword is one of the options that begin at this argument; the others take so many arguments.
-    Among(usize, &'static [(&'static str, usize)]),
+    /// There is none where one of these words follows.
+    UnlessWord(&'static [&'static str]),
+    /// The keyword is an option, and there are none unless an argument is empty.
+    Option {
+        /// The argument that is empty then.
+        blank: usize,
+        /// Where options begin.
+        first: usize,
+        /// Other options that take arguments, and how many.
+        others: &'static [(&'static str, usize)],
+    },
     /// This is what the command does with them in a request without any of these words after its first key.
     Without(&'static [&'static str], Access),
 }

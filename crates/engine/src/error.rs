@@ -796,7 +796,7 @@ pub enum CommandError {
     #[error("ERR FAILOVER target replica is not online.")]
     FailoverTargetOffline,
     /// `FAILOVER` in a cluster.
-    #[error("ERR FAILOVER not allowed in cluster mode.")]
+    #[error("ERR FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.")]
     FailoverInCluster,
     /// A request to become the master, to one that is a master.
     #[error("ERR PSYNC FAILOVER can't be sent to a master.")]

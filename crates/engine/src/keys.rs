@@ -79,13 +79,10 @@ pub fn routed(record: &'static Command, args: Args) -> Positions {
 pub fn find(spec: &KeySpec, args: Args, positions: &mut Positions) -> bool {
     let count = args.len() as isize;
     match (spec.untold, spec.begin) {
-        (Untold::EmptyWith(words), Begin::Index(index))
-            if args.get(index as usize).is_some_and(<[u8]>::is_empty) && has_one_of(words, args) =>
-        {
-            return true;
-        }
-        (Untold::Among(first, options), Begin::Keyword(word, _)) => {
-            let keys = after_option(args, word, first, options);
+        (Untold::UnlessWord(words), _) if has_one_of(words, args) => return true,
+        (Untold::Option { blank, first, others }, Begin::Keyword(word, _)) => {
+            let is_blank = args.get(blank).is_some_and(<[u8]>::is_empty);
+            let keys = if is_blank { after_option(args, word, first, others) } else { 0..0 };
             positions.extend(keys.map(|index| (index, spec.access)));
             return true;
         }

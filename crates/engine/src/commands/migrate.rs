@@ -40,13 +40,13 @@ pub static MIGRATE: Command = Command {
     flags: Flags::WRITE.union(Flags::RANDOM).union(Flags::MOVABLEKEYS).union(Flags::MOVES_KEYS),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     keys: &[
-        KeySpec::at(3, TAKEN).knowing(Untold::EmptyWith(&[KEYS])),
+        KeySpec::at(3, TAKEN).knowing(Untold::UnlessWord(&[KEYS])),
         KeySpec {
             notes: "",
             access: TAKEN.union(Access::INCOMPLETE),
             begin: Begin::Keyword("KEYS", -2),
             find: Find::Range { last: -1, step: 1, limit: 0 },
-            untold: Untold::Among(OPTIONS, LOGINS),
+            untold: Untold::Option { blank: 3, first: OPTIONS, others: LOGINS },
         },
     ],
     range: Range::new(3, 3, 1),

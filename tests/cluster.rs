@@ -1,0 +1,698 @@
+//! Clusters, from outside: beside a real one of release 7.0, under redis-cli, redis-py and ioredis, and across networks.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use testkit::{Client, Oracle, Program, Reply, redis_program};
+
+/// A cluster of this program.
+fn cluster(masters: usize, replicas: usize) -> Program {
+    let (masters, replicas) = (masters.to_string(), replicas.to_string());
+    Program::redis_with(&["--release", "7.0", "--cluster", &masters, "--replicas", &replicas], &[])
+}
+
+/// The addresses and ids of the nodes that serve slots, in the order of their slots.
+fn masters(any: &mut Client) -> Vec<(SocketAddr, String)> {
+    let slots = any.say("CLUSTER SLOTS");
+    let mut masters: Vec<(SocketAddr, String)> = Vec::new();
+    for range in slots.elements() {
+        let [host, port, id, ..] = range.elements()[2].elements() else { panic!("{range:?}") };
+        let address = format!("{}:{}", host.text(), port.integer()).parse().expect("an address");
+        if !masters.iter().any(|(own, _)| *own == address) {
+            masters.push((address, id.text()));
+        }
+    }
+    masters
+}
+
+/// Waits for a state.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("it did not come to this: {what}");
+}
+
+/// What a program prints; it has to succeed.
+fn output(command: &mut Command) -> String {
+    let done = command.stdin(Stdio::null()).output().expect("the program starts");
+    let said = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(done.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&done.stderr));
+    said
+}
+
+/// What `redis-cli --cluster` prints.
+fn manage(args: &[&str]) -> Option<String> {
+    let mut cli = redis_program("redis-cli")?;
+    Some(output(cli.arg("--cluster").args(args)))
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("carnelian-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("there is room for files");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A real node of a cluster that knows no other.
+fn real_node(folder: &Folder, number: usize) -> Option<Oracle> {
+    let directory = folder.0.join(number.to_string());
+    std::fs::create_dir_all(&directory).expect("there is room for files");
+    let directory = directory.to_str().expect("its name is text");
+    Oracle::start_with(&["--cluster-enabled", "yes", "--dir", directory])
+}
+
+/// Commands that are answered alike by a node that stands alone in its cluster; `$me` is its own id.
+const ALONE: &[&str] = &[
+    "CLUSTER SLOTS",
+    "CLUSTER LINKS",
+    "SET a 1",
+    "CLUSTER ADDSLOTS",
+    "CLUSTER ADDSLOTS x",
+    "CLUSTER ADDSLOTS 16384",
+    "CLUSTER ADDSLOTS 1 1",
+    "CLUSTER ADDSLOTS 1 2",
+    "CLUSTER ADDSLOTS 2 3",
+    "CLUSTER DELSLOTS 5",
+    "CLUSTER DELSLOTS 1 1",
+    "CLUSTER DELSLOTS 1",
+    "CLUSTER ADDSLOTSRANGE 5 3",
+    "CLUSTER ADDSLOTSRANGE 5 7 8",
+    "CLUSTER ADDSLOTSRANGE 5 7 7 9",
+    "CLUSTER ADDSLOTSRANGE 1 9",
+    "CLUSTER DELSLOTSRANGE 5 3",
+    "CLUSTER DELSLOTSRANGE 5 6",
+    "CLUSTER KEYSLOT abc",
+    "CLUSTER COUNTKEYSINSLOT 16384",
+    "CLUSTER COUNTKEYSINSLOT x",
+    "CLUSTER GETKEYSINSLOT 1 -1",
+    "CLUSTER GETKEYSINSLOT 1 x",
+    "CLUSTER SETSLOT 3 MIGRATING nosuch",
+    "CLUSTER SETSLOT 2 MIGRATING nosuch",
+    "CLUSTER SETSLOT 2 IMPORTING nosuch",
+    "CLUSTER SETSLOT 3 IMPORTING nosuch",
+    "CLUSTER SETSLOT 2 NODE nosuch",
+    "CLUSTER SETSLOT 2 FOO",
+    "CLUSTER SETSLOT 2 STABLE",
+    "CLUSTER SETSLOT 99999 STABLE",
+    "CLUSTER SETSLOT 3 IMPORTING $me",
+    "CLUSTER SETSLOT 2 MIGRATING $me",
+    "CLUSTER SETSLOT 2 IMPORTING $me",
+    "CLUSTER SETSLOT 2 NODE $me",
+    "CLUSTER SETSLOT 3 NODE $me",
+    "CLUSTER SLOTS",
+    "CLUSTER NODES",
+    "CLUSTER SHARDS",
+    "CLUSTER FORGET nosuch",
+    "CLUSTER FORGET $me",
+    "CLUSTER REPLICATE nosuch",
+    "CLUSTER REPLICATE $me",
+    "CLUSTER REPLICAS nosuch",
+    "CLUSTER SLAVES $me",
+    "CLUSTER COUNT-FAILURE-REPORTS nosuch",
+    "CLUSTER COUNT-FAILURE-REPORTS $me",
+    "CLUSTER FAILOVER",
+    "CLUSTER FAILOVER foo",
+    "CLUSTER FAILOVER force takeover",
+    "CLUSTER MEET 127.0.0.1 b",
+    "CLUSTER MEET 127.0.0.1 99999",
+    "CLUSTER MEET foo 1000",
+    "CLUSTER SET-CONFIG-EPOCH x",
+    "CLUSTER SET-CONFIG-EPOCH -1",
+    "CLUSTER SET-CONFIG-EPOCH 5",
+    "CLUSTER BUMPEPOCH",
+    "CLUSTER SAVECONFIG",
+    "CLUSTER RESET foo",
+    "CLUSTER FOO",
+    "CLUSTER",
+    "CLUSTER NODES x",
+    "READONLY",
+    "READWRITE",
+    "ASKING",
+    "SELECT 0",
+    "SELECT 1",
+    "SELECT x",
+    "SWAPDB 0 1",
+    "MIGRATE 127.0.0.1 1 k 0 100 keys a b",
+    "REPLICAOF 127.0.0.1 1",
+    "FAILOVER",
+    "CLUSTER FLUSHSLOTS",
+    "CLUSTER RESET",
+    "CLUSTER ADDSLOTSRANGE 0 16382",
+    "GET a",
+    "CONFIG SET cluster-require-full-coverage no",
+];
+
+/// Commands that are answered alike by the first node of a cluster of three; the slots of `bar`, `k3` and `k2` are its
+/// own, those of `foo` the third one's. Sequences are separated by semicolons.
+const TOGETHER: &[&str] = &[
+    "SET foo 1",
+    "GET bar",
+    "MGET a b",
+    "MOVE bar 1",
+    "COPY bar x{bar} DB 1",
+    "SORT bar BY x",
+    "SORT bar BY x_*",
+    "SORT bar GET #",
+    "SORT_RO bar BY x_*",
+    "PUBLISH a b",
+    "SPUBLISH bar b",
+    "SPUBLISH foo b",
+    "SSUBSCRIBE foo",
+    "MULTI;SET bar 1;SET foo 1;EXEC",
+    "MULTI;SET bar 1;SET a{6} 1;GET a{bar};EXEC",
+    "MULTI;GET bar;GET k3;GET k8;EXEC;GET bar",
+    "MULTI;SELECT 1;GET bar;EXEC",
+    "WATCH bar;MULTI;GET k2;GET k6;EXEC;GET bar",
+    "WATCH bar k3",
+    "READONLY;GET foo;READWRITE",
+    "ASKING;GET foo;GET foo",
+    "MULTI;SET bar 1;SPUBLISH k2 x;EXEC",
+    "MIGRATE 127.0.0.1 1 bar 0 x",
+    "MIGRATE 127.0.0.1 1 bar x 1",
+    "MIGRATE 127.0.0.1 1 bar 0 100 foo",
+    "MIGRATE 127.0.0.1 1 bar 0 100 auth",
+    "MIGRATE 127.0.0.1 1 bar 0 100",
+    "SET bar 1",
+    "MIGRATE 127.0.0.1 $port2 bar 0 1000",
+    "MIGRATE 127.0.0.1 x bar 0 100",
+    "MIGRATE 127.0.0.1 1 bar 0 100",
+    "MIGRATE 127.0.0.1 $port2 bar 1 1000",
+    "MIGRATE 127.0.0.1 $port2 bar 0 1000 AUTH x",
+    "MIGRATE 127.0.0.1 1 $empty 0 100 KEYS bar foo",
+    "MIGRATE 127.0.0.1 1 $empty 0 100 KEYS keys x{keys}",
+    "MIGRATE 127.0.0.1 1 $empty 0 100 KEYS",
+    "EXISTS bar",
+    "CLUSTER SETSLOT 5061 MIGRATING $id2",
+    "GET bar",
+    "GET {bar}x",
+    "MGET bar {bar}x",
+    "MULTI;GET bar;GET {bar}x;EXEC",
+    "MULTI;GET {bar}x;EXEC",
+    "CLUSTER SETSLOT 5061 NODE $id2",
+    "CLUSTER SETSLOT 5061 STABLE",
+    "CLUSTER SETSLOT 12182 IMPORTING $id3",
+    "GET foo",
+    "ASKING;GET foo",
+    "ASKING;SET foo 1",
+    "ASKING;MGET foo {foo}x",
+    "ASKING;MULTI;GET foo;EXEC;GET foo",
+    "DEL bar",
+    "ASKING;DEL foo",
+    "CLUSTER SETSLOT 12182 STABLE",
+    "CLUSTER KEYSLOT bar",
+    "CLUSTER SLOTS",
+    "CLUSTER NODES",
+    "CLUSTER SHARDS",
+    "CLUSTER REPLICAS $id2",
+    "CLUSTER FLUSHSLOTS",
+];
+
+/// A node to compare: its ports and ids have other names.
+struct Side {
+    client: Client,
+    names: HashMap<String, String>,
+}
+
+impl Side {
+    fn of(nodes: &[(SocketAddr, String)]) -> Side {
+        let mut names = HashMap::from([("empty".to_owned(), String::new())]);
+        for (number, (address, id)) in (1..).zip(nodes) {
+            names.insert(format!("port{number}"), address.port().to_string());
+            names.insert(format!("id{number}"), id.clone());
+        }
+        names.insert("me".to_owned(), nodes[0].1.clone());
+        Side { client: Client::connect(nodes[0].0), names }
+    }
+
+    /// Answers to some commands, in words that are the same on both sides.
+    fn say(&mut self, commands: &str) -> Vec<String> {
+        let mut answers = Vec::new();
+        for command in commands.split(';') {
+            let words = command.split(' ').map(|word| match word.strip_prefix('$') {
+                Some(name) => self.names[name].clone(),
+                None => word.to_owned(),
+            });
+            let reply = self.client.run(&words.collect::<Vec<_>>());
+            answers.push(self.told(command, &reply));
+        }
+        answers
+    }
+
+    fn told(&self, command: &str, reply: &Reply) -> String {
+        let mut told = format!("{reply:?}");
+        match command {
+            // The order is any, times and epochs depend on how it came to this.
+            "CLUSTER NODES" => {
+                let text = reply.text();
+                let lines: Vec<String> = text
+                    .lines()
+                    .map(|line| {
+                        let words: Vec<&str> = line.split(' ').collect();
+                        [&words[..4], &words[7..]].concat().join(" ")
+                    })
+                    .collect();
+                told = lines.join("\n");
+            }
+            "CLUSTER SHARDS" => {
+                let shards: Vec<String> = reply.elements().iter().map(|shard| format!("{shard:?}")).collect();
+                told = shards.join("\n");
+            }
+            _ => {}
+        }
+        let bus = |port: &String| (port.parse::<u32>().expect("a port") + 10_000).to_string();
+        for (name, value) in self.names.iter().filter(|(name, _)| *name != "empty" && *name != "me") {
+            // Numbers, text, and bytes as they are printed.
+            for value in [value.clone(), if name.starts_with("port") { bus(value) } else { String::new() }] {
+                if !value.is_empty() {
+                    let bytes: Vec<String> = value.bytes().map(|byte| byte.to_string()).collect();
+                    told = told
+                        .replace(&bytes.join(", "), &format!("<{name}>"))
+                        .replace(&value, &format!("<{name}>"));
+                }
+            }
+        }
+        let mut lines: Vec<&str> = told.lines().collect();
+        lines.sort_unstable();
+        let told = lines.join("\n");
+        // Offsets of streams are nobody's business.
+        let offset = "Bulk(\"replication-offset\"), Integer(";
+        let mut parts = told.split(offset);
+        let first = parts.next().unwrap_or_default().to_owned();
+        parts.fold(first, |text, part| {
+            text + offset + part.trim_start_matches(|char: char| char.is_ascii_digit())
+        })
+    }
+}
+
+fn compare(commands: &[&str], mut ours: Side, mut real: Side) {
+    let mut report = String::new();
+    for commands in commands {
+        let (own, expected) = (ours.say(commands), real.say(commands));
+        if own != expected {
+            report += &format!("{commands}\n  is   {own:?}\n  not  {expected:?}\n");
+        }
+    }
+    assert!(report.is_empty(), "{report}");
+}
+
+#[test]
+fn a_node_alone_answers_as_a_real_one() {
+    let folder = Folder::new("alone");
+    let Some(real) = real_node(&folder, 0) else { return };
+    let ours = Program::redis("7.0", &[("cluster-enabled", "yes")]);
+    let side = |address: SocketAddr| {
+        let id = Client::connect(address).say("CLUSTER MYID").text();
+        Side::of(&[(address, id)])
+    };
+    let (mut own, mut other) = (side(ours.address()), side(real.address()));
+    // A real node does not know its own address before others tell it.
+    for side in [&mut own, &mut other] {
+        side.say("CONFIG SET cluster-announce-ip 127.0.0.1");
+    }
+    compare(ALONE, own, other);
+}
+
+#[test]
+fn a_cluster_answers_as_a_real_one() {
+    let folder = Folder::new("together");
+    let real: Vec<Oracle> = (0..3).map_while(|number| real_node(&folder, number)).collect();
+    if real.len() < 3 {
+        return;
+    }
+    let addresses: Vec<String> = real.iter().map(|node| node.address().to_string()).collect();
+    let mut create = vec!["create"];
+    create.extend(addresses.iter().map(String::as_str));
+    create.push("--cluster-yes");
+    if manage(&create).is_none() {
+        return;
+    }
+    for node in &real {
+        until("all real nodes know all slots", || {
+            let mut client = node.client();
+            client.say("CLUSTER INFO").text().contains("cluster_state:ok") && masters(&mut client).len() == 3
+        });
+    }
+    let ours = cluster(3, 0);
+    let (own, other) = (masters(&mut ours.client()), masters(&mut real[0].client()));
+    compare(TOGETHER, Side::of(&own), Side::of(&other));
+}
+
+/// Writes by this test's own client of a cluster, which knows redirections.
+struct Writer {
+    nodes: HashMap<SocketAddr, Client>,
+    at: SocketAddr,
+}
+
+impl Writer {
+    fn new(at: SocketAddr) -> Writer {
+        Writer { nodes: HashMap::new(), at }
+    }
+
+    fn run(&mut self, args: &[&str]) -> Reply {
+        let (mut at, mut asks) = (self.at, false);
+        loop {
+            let client = self.nodes.entry(at).or_insert_with(|| Client::connect(at));
+            if asks {
+                client.say("ASKING");
+            }
+            let reply = client.run(args);
+            let text = if reply.is_error() { reply.text() } else { return reply };
+            let words: Vec<&str> = text.split(' ').collect();
+            match words[..] {
+                ["MOVED", _, address] => (at, asks) = (address.parse().expect("an address"), false),
+                ["ASK", _, address] => (at, asks) = (address.parse().expect("an address"), true),
+                ["TRYAGAIN", ..] => std::thread::sleep(Duration::from_millis(1)),
+                _ => panic!("{args:?}: {text}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn redis_cli_manages_a_cluster_while_it_is_written_to() {
+    let program = cluster(3, 0);
+    let nodes = masters(&mut program.client());
+    let any = nodes[0].0.to_string();
+    let Some(checked) = manage(&["check", &any]) else { return };
+    assert!(checked.contains("All 16384 slots covered"), "{checked}");
+    let stopped = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (stopped, at) = (Arc::clone(&stopped), nodes[0].0);
+        std::thread::spawn(move || {
+            let mut writer = Writer::new(at);
+            let mut written = 0_i64;
+            while !stopped.load(Ordering::Relaxed) || written < 500 {
+                let key = format!("key:{}", written % 500);
+                writer.run(&["INCR", &key]);
+                if written % 7 == 0 {
+                    writer.run(&["RPUSH", &format!("list:{{{key}}}"), "x"]);
+                }
+                written += 1;
+            }
+            written
+        })
+    };
+    let run = |args: &[&str]| manage(args).expect("redis-cli is there");
+    let [(_, first), (_, second), _] = &nodes[..] else { panic!("{nodes:?}") };
+    run(&[
+        "reshard",
+        &any,
+        "--cluster-from",
+        first,
+        "--cluster-to",
+        second,
+        "--cluster-slots",
+        "200",
+        "--cluster-yes",
+    ]);
+    run(&["rebalance", &any, "--cluster-threshold", "1"]);
+    let mut client = Client::connect(nodes[0].0);
+    // What is left half done is put in order.
+    client.run(&["CLUSTER", "SETSLOT", "100", "MIGRATING", second]);
+    Client::connect(nodes[1].0).run(&["CLUSTER", "SETSLOT", "100", "IMPORTING", first]);
+    let fixed = run(&["fix", &any]);
+    assert!(fixed.contains("All 16384 slots covered"), "{fixed}");
+    stopped.store(true, Ordering::Relaxed);
+    let written = writer.join().expect("every write is acknowledged");
+    let checked = run(&["check", &any]);
+    assert!(checked.contains("All 16384 slots covered") && !checked.contains("WARNING"), "{checked}");
+    let mut reader = Writer::new(nodes[2].0);
+    let sum: i64 = (0..500)
+        .map(|number| reader.run(&["GET", &format!("key:{number}")]).text().parse::<i64>().expect("a number"))
+        .sum();
+    assert_eq!(sum, written);
+    let pushed: i64 =
+        (0..500).map(|number| reader.run(&["LLEN", &format!("list:{{key:{number}}}")]).integer()).sum();
+    assert_eq!(pushed, (written + 6) / 7);
+}
+
+#[test]
+fn who_waits_for_a_slot_that_goes_is_sent_on() {
+    let program = cluster(3, 0);
+    let nodes = masters(&mut program.client());
+    let mut waiting = Client::connect(nodes[0].0);
+    waiting.send(&["BLPOP", "{bar}list", "0"]);
+    let mut listening = Client::connect(nodes[0].0);
+    listening.run(&["SSUBSCRIBE", "bar"]);
+    listening.run(&["SSUBSCRIBE", "k3"]);
+    let mut client = Client::connect(nodes[0].0);
+    until("the client waits", || client.say("INFO clients").text().contains("blocked_clients:1"));
+    let moved = client.run(&["CLUSTER", "SETSLOT", "5061", "NODE", &nodes[1].1]);
+    assert_eq!(moved, Reply::Status(b"OK".to_vec()));
+    let told = format!("MOVED 5061 {}", nodes[1].0);
+    assert_eq!(waiting.read().text(), told);
+    let gone = listening.read();
+    assert_eq!(gone.elements()[0].text(), "sunsubscribe");
+    assert_eq!((gone.elements()[1].text().as_str(), gone.elements()[2].integer()), ("bar", 1));
+    assert_eq!(listening.run(&["SSUBSCRIBE", "bar"]).text(), told);
+    assert_eq!(client.run(&["PUBSUB", "SHARDCHANNELS"]).elements().len(), 1);
+}
+
+#[test]
+fn keys_go_to_and_come_from_a_real_server() {
+    let Some(real) = Oracle::start() else { return };
+    let ours = Program::redis("7.0", &[]);
+    // A real server keeps the connection, and need not log in again.
+    for (mut from, mut to, port, logs_in) in [
+        (ours.client(), real.client(), real.address().port(), true),
+        (real.client(), ours.client(), ours.address().port(), false),
+    ] {
+        let port = port.to_string();
+        let migrate = |from: &mut Client, rest: &[&str]| {
+            let args = [&["MIGRATE", "127.0.0.1", &port][..], rest].concat();
+            from.run(&args).text()
+        };
+        let refused = |error: &str| format!("ERR Target instance replied with error: {error}");
+        assert_eq!(migrate(&mut from, &["none", "0", "1000"]), "NOKEY");
+        from.say("MSET a 1 b 2 c 3");
+        from.say("RPUSH list x y");
+        from.say("PEXPIRE b 100000");
+        assert_eq!(migrate(&mut from, &["a", "3", "1000", "COPY"]), "OK");
+        let busy = refused("BUSYKEY Target key name already exists.");
+        assert_eq!(migrate(&mut from, &["a", "3", "1000"]), busy);
+        assert_eq!(migrate(&mut from, &["a", "3", "1000", "REPLACE"]), "OK");
+        assert_eq!(migrate(&mut from, &["", "3", "1000", "KEYS", "b", "nosuch", "list"]), "OK");
+        assert_eq!(migrate(&mut from, &["c", "99", "1000"]), refused("ERR DB index is out of range"));
+        assert_eq!(from.say("KEYS *").elements().len(), 1);
+        to.say("SELECT 3");
+        assert_eq!((to.say("GET a").text(), to.say("LLEN list").integer()), ("1".to_owned(), 2));
+        assert!((90_000..=100_000).contains(&to.say("PTTL b").integer()));
+        to.say("FLUSHALL");
+        if logs_in {
+            to.say("CONFIG SET requirepass secret");
+            assert_eq!(migrate(&mut from, &["c", "3", "1000"]), refused("NOAUTH Authentication required."));
+            assert_eq!(migrate(&mut from, &["c", "3", "1000", "AUTH", "secret"]), "OK");
+            from.say("SET c 4");
+            let login = ["c", "3", "1000", "REPLACE", "AUTH2", "default", "secret"];
+            assert_eq!(migrate(&mut from, &login), "OK");
+            assert_eq!((from.say("EXISTS c").integer(), to.say("GET c").text()), (0, "4".to_owned()));
+            to.run(&["CONFIG", "SET", "requirepass", ""]);
+            to.say("FLUSHALL");
+        }
+    }
+}
+
+/// A client library that runs against a cluster until it is told to stop.
+struct Live(Child, BufReader<std::process::ChildStdout>);
+
+impl Live {
+    /// Nothing if the libraries have not been installed; fails instead where the environment requires it.
+    fn start(interpreter: &str, file: &str, at: SocketAddr) -> Option<Live> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace");
+        let clients = root.join("target/clients");
+        if !clients.join("installed").exists() {
+            assert!(
+                std::env::var_os("CARNELIAN_REQUIRE_ORACLE").is_none(),
+                "scripts/clients has not been run"
+            );
+            eprintln!("SKIPPED: scripts/clients installs what this needs");
+            return None;
+        }
+        let mut process = Command::new(interpreter)
+            .arg(root.join("tests/clients").join(file))
+            .args([at.ip().to_string(), at.port().to_string()])
+            .env("PYTHONPATH", clients.join("python"))
+            .env("CARNELIAN_CLIENTS", &clients)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the interpreter starts");
+        let output = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut live = Live(process, output);
+        assert_eq!(live.line(), "ready", "{file}");
+        Some(live)
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.1.read_line(&mut line).expect("it goes on");
+        line.trim_end().to_owned()
+    }
+
+    /// Tells it to stop; what it says of its writes. It has to find all of them.
+    fn stop(mut self) -> String {
+        drop(self.0.stdin.take());
+        let said = self.line();
+        assert!(self.0.wait().expect("it ends").success(), "{said}");
+        said
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn clients_lose_no_write_while_slots_move_and_a_replica_takes_over() {
+    let program = cluster(3, 1);
+    let nodes = masters(&mut program.client());
+    let any = nodes[0].0.to_string();
+    let replicas: Vec<SocketAddr> = Client::connect(nodes[0].0)
+        .say("CLUSTER SLOTS")
+        .elements()
+        .iter()
+        .map(|range| {
+            format!("127.0.0.1:{}", range.elements()[3].elements()[1].integer()).parse().expect("an address")
+        })
+        .collect();
+    for replica in &replicas {
+        let mut client = Client::connect(*replica);
+        until("the replicas are in step", || {
+            client.say("INFO replication").text().contains("master_link_status:up")
+        });
+    }
+    let Some(python) = Live::start("python3", "live.py", nodes[0].0) else { return };
+    let Some(node) = Live::start("node", "live.mjs", nodes[0].0) else { return };
+    let [(_, first), (_, second), _] = &nodes[..] else { panic!("{nodes:?}") };
+    let reshard = [
+        "reshard",
+        &any,
+        "--cluster-from",
+        first,
+        "--cluster-to",
+        second,
+        "--cluster-slots",
+        "300",
+        "--cluster-yes",
+    ];
+    if manage(&reshard).is_none() {
+        return;
+    }
+    // One master hands over, another one ends.
+    let mut replica = Client::connect(replicas[1]);
+    assert_eq!(replica.run(&["CLUSTER", "FAILOVER"]), Reply::Status(b"OK".to_vec()));
+    until("the replica is a master", || replica.say("ROLE").elements()[0].text() == "master");
+    Client::connect(nodes[2].0).send(&["SHUTDOWN", "NOSAVE"]);
+    let mut heir = Client::connect(replicas[2]);
+    until("the heir is a master", || heir.say("ROLE").elements()[0].text() == "master");
+    until("the old master is gone", || std::net::TcpStream::connect(nodes[2].0).is_err());
+    // Each goes on for a while with the cluster as it is now.
+    std::thread::sleep(Duration::from_millis(300));
+    for client in [python, node] {
+        let said = client.stop();
+        let writes: u64 = said.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+        assert!(writes >= 300 && said.ends_with("writes are kept"), "{said}");
+    }
+}
+
+/// A second network, which reaches this one by an address of its own.
+struct Network {
+    name: String,
+    link: String,
+    address: &'static str,
+}
+
+impl Network {
+    /// Makes it; the test has to be root for that.
+    fn new() -> Network {
+        let number = std::process::id() % 100_000;
+        let network =
+            Network { name: format!("carn{number}"), link: format!("cv{number}"), address: "10.231.77.1" };
+        let (name, link) = (&network.name, &network.link);
+        let peer = format!("{link}p");
+        for words in [
+            &["netns", "add", name][..],
+            &["link", "add", link, "type", "veth", "peer", "name", &peer],
+            &["link", "set", &peer, "netns", name],
+            &["addr", "add", "10.231.77.1/24", "dev", link],
+            &["link", "set", link, "up"],
+            &["-n", name, "addr", "add", "10.231.77.2/24", "dev", &peer],
+            &["-n", name, "link", "set", &peer, "up"],
+        ] {
+            output(Command::new("ip").args(words));
+        }
+        network
+    }
+
+    /// redis-cli, run there.
+    fn cli(&self, port: u16, args: &[&str]) -> String {
+        let port = port.to_string();
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name, "redis-cli", "-h", self.address, "-p", &port]);
+        output(command.args(args))
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        for words in [["link", "del", &self.link], ["netns", "del", &self.name]] {
+            let _ = Command::new("ip").args(words).status();
+        }
+    }
+}
+
+#[test]
+fn a_cluster_is_reached_from_two_networks_at_once() {
+    if redis_program("redis-cli").is_none() {
+        return;
+    }
+    let network = Network::new();
+    let program = Program::redis_with(&["--release", "7.0", "--cluster", "3", "--bind", "0.0.0.0"], &[]);
+    let port = program.address().port();
+    let mut client = Client::connect(([127, 0, 0, 1], port).into());
+    let nodes = masters(&mut client);
+    assert!(nodes.iter().all(|(address, _)| address.ip().to_string() == "127.0.0.1"), "{nodes:?}");
+    let moved = |host: &str| format!("MOVED 5061 {host}:{}", nodes[0].0.port());
+    assert_eq!(client.say("GET bar").text(), moved("127.0.0.1"));
+    assert_eq!(network.cli(port, &["GET", "bar"]).trim_end(), moved(network.address));
+    // Each follows what it is told, and both see the same keys.
+    for number in 0..30 {
+        let (key, value) = (format!("key:{number}"), format!("value:{number}"));
+        assert_eq!(network.cli(port, &["-c", "SET", &key, &value]).trim_end(), "OK");
+        let mut reader = Writer::new(nodes[0].0);
+        assert_eq!(reader.run(&["GET", &key]).text(), value);
+    }
+    for command in ["SLOTS", "NODES", "SHARDS"] {
+        let told = network.cli(port, &["CLUSTER", command]);
+        assert!(told.contains(network.address) && !told.contains("127.0.0.1"), "{command}: {told}");
+        let told = format!("{:?}", client.run(&["CLUSTER", command]));
+        assert!(!told.contains(network.address), "{command}: {told}");
+    }
+    // What is configured is told to all.
+    client.say("CONFIG SET cluster-announce-ip 192.0.2.7");
+    let own = network.cli(port, &["CLUSTER", "NODES"]);
+    assert!(own.contains(&format!("192.0.2.7:{port}@")), "{own}");
+}
