@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use cloud::Pending;
-use cloud::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
+use cloud::data_plane::{
+    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, PingError, Port, StartError, Statistics,
+};
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
 use cloud::topology::Topology;
 use engine::table::{self, Table};
 use parking_lot::Mutex;
-use server::{Clock, Cluster, ClusterOrder, Order, Running, Workers};
+use server::{Clock, Cluster, ClusterOrder, Fault, Order, Pair, Running, Workers};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -146,11 +148,18 @@ impl Nodes {
         let is_free = |port: u16| !own.contains(&port) && !node.reserved_ports.contains(&port);
         let start = |port| {
             let order = Order { address: (self.bind, port).into(), ..order.clone() };
-            if node.topology == Topology::Cluster {
-                let order = self.cluster(order, &node);
-                return Cluster::start(&self.workers, &self.clock, &order, is_free).map(Deployed::Cluster);
+            match node.topology {
+                Topology::Cluster => {
+                    let order = self.cluster(order, &node);
+                    Cluster::start(&self.workers, &self.clock, &order, is_free).map(Deployed::Cluster)
+                }
+                Topology::MasterStandby => {
+                    Pair::start(&self.workers, &self.clock, &order).map(Deployed::Pair)
+                }
+                Topology::Single | Topology::Proxy => {
+                    Running::start(&self.workers, &self.clock, &order).map(Deployed::One)
+                }
             }
-            Running::start(&self.workers, &self.clock, &order).map(Deployed::One)
         };
         let started = match node.port {
             Port::Exactly(port) if node.reserved_ports.contains(&port) => {
@@ -296,6 +305,31 @@ impl DataPlane for Nodes {
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {
         let names = release.map(|release| Table::of(release_of(release)).names());
         engine == Engine::Redis && names.is_some_and(|names| table::find(names, name.as_bytes()).is_some())
+    }
+
+    fn failover<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), FailoverError>> {
+        Box::pin(async move {
+            let failover = match self.running.lock().get(node) {
+                Some(node) => node.running.failover(),
+                None => return Err(FailoverError::NotRunning),
+            };
+            let Some(failover) = failover else { return Err(FailoverError::NoStandby) };
+            failover.await.map_err(|error| match error {
+                server::FailoverError::NoStandby => FailoverError::NoStandby,
+                server::FailoverError::TooSlow => FailoverError::TooSlow,
+                server::FailoverError::Busy => FailoverError::Busy,
+            })
+        })
+    }
+
+    fn fail(&self, node: &NodeId, failure: Failure) -> Result<(), FailoverError> {
+        let running = self.running.lock();
+        let node = running.get(node).ok_or(FailoverError::NotRunning)?;
+        let fault = match failure {
+            Failure::Stop => Fault::Stop,
+            Failure::Hang => Fault::Hang,
+        };
+        if node.running.fail(fault) { Ok(()) } else { Err(FailoverError::NoStandby) }
     }
 
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {

@@ -1,50 +1,77 @@
-//! What runs for a node of the control plane: one server, or all servers of a Redis Cluster.
+//! What runs for a node of the control plane: one server, a master and its standby, or all servers of a Redis Cluster.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
-use server::{Cluster, Running};
+use server::{Cluster, FailoverError, Fault, Pair, Running};
 use tokio::task::JoinSet;
 
 /// What runs for a node of the control plane.
 pub(crate) enum Deployed {
     /// One server.
     One(Running),
+    /// A master and its standby behind one address.
+    Pair(Pair),
     /// Those of a cluster; the first one's address stands for all.
     Cluster(Cluster),
 }
 
-impl Deployed {
-    fn running(&self) -> Vec<&Running> {
-        match self {
-            Deployed::One(running) => vec![running],
-            Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| node).collect(),
-        }
-    }
+/// What will be known later.
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
+impl Deployed {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         match self {
             Deployed::One(running) => running.address(),
+            Deployed::Pair(pair) => pair.address(),
             Deployed::Cluster(cluster) => cluster.address(),
         }
     }
 
     /// All its ports, the first one's first.
     pub(crate) fn ports(&self) -> Vec<u16> {
-        self.running().iter().map(|node| node.address().port()).collect()
+        match self {
+            Deployed::One(running) => vec![running.address().port()],
+            Deployed::Pair(pair) => vec![pair.address().port()],
+            Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| node.address().port()).collect(),
+        }
     }
 
-    /// Its servers.
+    /// The servers that clients reach.
     pub(crate) fn nodes(&self) -> Vec<Arc<engine::Node>> {
-        self.running().iter().map(|node| Arc::clone(node.node())).collect()
+        match self {
+            Deployed::One(running) => vec![Arc::clone(running.node())],
+            Deployed::Pair(pair) => pair.master().into_iter().collect(),
+            Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| Arc::clone(node.node())).collect(),
+        }
+    }
+
+    /// Has the standby take its master's place; nothing where there is none.
+    pub(crate) fn failover(&self) -> Option<impl Future<Output = Result<(), FailoverError>> + use<>> {
+        match self {
+            Deployed::Pair(pair) => Some(pair.failover()),
+            Deployed::One(_) | Deployed::Cluster(_) => None,
+        }
+    }
+
+    /// Has the master fail; whether there is somebody to take its place.
+    pub(crate) fn fail(&self, fault: Fault) -> bool {
+        match self {
+            Deployed::Pair(pair) => {
+                pair.fail(fault);
+                true
+            }
+            Deployed::One(_) | Deployed::Cluster(_) => false,
+        }
     }
 
     /// Lets clients end it, if it is one server. Ready when one has asked for it.
     pub(crate) fn shut_down_asked(&self) -> Option<impl Future<Output = ()> + use<>> {
         match self {
             Deployed::One(running) => Some(running.shut_down_asked()),
-            Deployed::Cluster(_) => None,
+            Deployed::Pair(_) | Deployed::Cluster(_) => None,
         }
     }
 
@@ -53,7 +80,13 @@ impl Deployed {
     /// # Errors
     /// Why one has not, in a sentence.
     pub(crate) fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
-        let all: Vec<_> = self.running().iter().map(|node| node.loaded()).collect();
+        let all: Vec<Later<Result<(), String>>> = match self {
+            Deployed::One(running) => vec![Box::pin(running.loaded())],
+            Deployed::Pair(pair) => vec![Box::pin(pair.loaded())],
+            Deployed::Cluster(cluster) => {
+                cluster.nodes().map(|(_, node)| Box::pin(node.loaded()) as Later<_>).collect()
+            }
+        };
         async move {
             for loaded in all {
                 loaded.await?;
@@ -66,6 +99,7 @@ impl Deployed {
     pub(crate) async fn stop(self) {
         match self {
             Deployed::One(running) => running.stop().await,
+            Deployed::Pair(pair) => pair.stop().await,
             Deployed::Cluster(cluster) => {
                 let mut stopping: JoinSet<()> = cluster.into_nodes().map(Running::stop).collect();
                 while stopping.join_next().await.is_some() {}
@@ -77,6 +111,7 @@ impl Deployed {
     pub(crate) async fn stop_and_save(self, always: bool) -> bool {
         match self {
             Deployed::One(running) => running.stop_and_save(always).await,
+            Deployed::Pair(pair) => pair.stop_and_save(always).await,
             Deployed::Cluster(cluster) => {
                 let saving = cluster.into_nodes().map(|node| node.stop_and_save(always));
                 let saved: Vec<bool> = saving.collect::<JoinSet<bool>>().join_all().await;

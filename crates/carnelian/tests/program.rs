@@ -201,6 +201,63 @@ fn the_keys_of_instances_come_back_with_them() {
     assert_eq!(std::fs::read_dir(nodes).unwrap().count(), 0);
 }
 
+/// An order of a master with a standby.
+fn order_of_two(name: &str) -> Value {
+    let mut order = order(name);
+    order["spec_code"] = json!("redis.ha.xu1.large.r2.2");
+    order
+}
+
+#[test]
+fn a_standby_takes_its_masters_place_behind_the_same_address() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let mut server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let created = server.ask("POST", &server.instances(), &token, &order_of_two("dcs-a"));
+    assert_eq!(created.status, 200, "{}", created.body);
+    let id = created.body["instance_id"].as_str().unwrap().to_owned();
+    let path = format!("{}/{id}", server.instances());
+    let shown = server.ask("GET", &path, &token, &Value::Null).body;
+    assert_eq!(shown["cache_mode"], "ha");
+    let port = shown["port"].as_u64().unwrap();
+    let say = |line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+    let admin = |what: &str| server.ask("POST", &format!("/admin/instances/{id}/{what}"), "", &Value::Null);
+    assert!(say("SET number 0").contains("+OK\r\n+OK"));
+    for (number, what, status) in
+        [(1, "failover", 204), (2, "fail/stop", 202), (3, "fail/hang", 202), (4, "failover", 204)]
+    {
+        // A standby that has just been started needs a moment to get in step.
+        while !say("INFO replication").contains("state=online") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let run_id = |info: &str| info.lines().find(|line| line.starts_with("run_id:")).unwrap().to_owned();
+        let before = run_id(&say("INFO server"));
+        let answer = admin(what);
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        // A client that was waiting for a master that hangs is hung up on, and connects again.
+        let mut increased = say("INCR number");
+        while increased.is_empty() {
+            increased = say("INCR number");
+        }
+        assert_eq!(increased, format!("+OK\r\n:{number}\r\n+OK\r\n"), "{what}");
+        assert_ne!(run_id(&say("INFO server")), before, "{what}: another node serves");
+    }
+    assert_eq!(server.ask("GET", &path, &token, &Value::Null).body, shown, "nobody sees it from outside");
+    assert_eq!(admin("fail/politely").status, 400);
+    let nobody = server.ask("POST", "/admin/instances/none/failover", "", &Value::Null);
+    assert_eq!((nobody.status, &nobody.body["error"]), (404, &json!("the node does not run")));
+    let single = server.ask("POST", &server.instances(), &token, &order("dcs-b")).body;
+    let single = single["instance_id"].as_str().unwrap();
+    let alone = server.ask("POST", &format!("/admin/instances/{single}/failover"), "", &Value::Null);
+    assert_eq!(alone.status, 409);
+
+    server.signal("TERM");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+    let _server = Server::start(&["--data-dir", data_dir]);
+    assert_eq!(say("GET number"), "+OK\r\n$1\r\n4\r\n+OK\r\n");
+}
+
 #[test]
 fn a_cluster_instance_shares_its_slots_and_keeps_them() {
     let directory = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::data_plane::{DataPlane, NodeId, NodeSpec, Port, Statistics};
+use crate::data_plane::{DataPlane, FailoverError, Failure, NodeId, NodeSpec, Port, Statistics};
 use crate::engine::{Engine, Release};
 use crate::instance::{Fault, Instance, Order, Status};
 use crate::quota::{Exceeded, Quota, Usage};
@@ -133,6 +133,24 @@ impl Cloud {
         )?;
         tracing::info!(id = %instance.id, name = %instance.name, "delete instance");
         Ok(self.run(&instance, &task).await?)
+    }
+
+    /// Has the standby of an instance of this id, of whichever project, take its master's place. The address stays.
+    ///
+    /// # Errors
+    /// [`FailoverError`]
+    pub async fn failover(&self, id: &str) -> Result<(), FailoverError> {
+        tracing::info!(id, "failover");
+        self.data_plane.failover(&NodeId(id.to_owned())).await
+    }
+
+    /// Has the master of an instance of this id, of whichever project, fail.
+    ///
+    /// # Errors
+    /// [`FailoverError`]
+    pub fn fail(&self, id: &str, failure: Failure) -> Result<(), FailoverError> {
+        tracing::info!(id, ?failure, "the master fails, as wanted");
+        self.data_plane.fail(&NodeId(id.to_owned()), failure)
     }
 
     /// The instance of this id, if it is the project's.

@@ -44,6 +44,16 @@ pub trait DataPlane: Send + Sync + 'static {
     /// Whether nodes of this engine and release have a command of this name, in any case.
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool;
 
+    /// Has the standby of a node take its place behind the address, without losing a write that was acknowledged. Done
+    /// when clients are served again.
+    fn failover<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), FailoverError>>;
+
+    /// Has a node fail, so that its standby takes its place.
+    ///
+    /// # Errors
+    /// [`FailoverError`], if there is no standby to do so.
+    fn fail(&self, node: &NodeId, failure: Failure) -> Result<(), FailoverError>;
+
     /// Connects to a node as a client would and waits for its answer to `PING`: whether it is ready.
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>>;
 }
@@ -166,6 +176,32 @@ pub enum StartError {
         /// The reason.
         source: io::Error,
     },
+}
+
+/// What may go wrong with a node because somebody wants it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It ends, as a process that is killed does.
+    Stop,
+    /// It answers nobody any more.
+    Hang,
+}
+
+/// Why no standby takes the place of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FailoverError {
+    /// No such node runs.
+    #[error("the node does not run")]
+    NotRunning,
+    /// It has no standby, or one that is not in step with it.
+    #[error("the node has no standby that is in step with it")]
+    NoStandby,
+    /// The standby has not caught up while writes waited.
+    #[error("the standby did not catch up in time")]
+    TooSlow,
+    /// Another one is going on.
+    #[error("a failover is going on")]
+    Busy,
 }
 
 /// Why a node is not ready.

@@ -8,8 +8,11 @@ use tokio::sync::watch;
 
 use crate::Pending;
 use crate::clock::Clock;
-use crate::data_plane::{DataPlane, Endpoint, NodeId, NodeSpec, PingError, Port, StartError, Statistics};
+use crate::data_plane::{
+    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, PingError, Port, StartError, Statistics,
+};
 use crate::engine::{Engine, Release};
+use crate::topology::Topology;
 
 /// A clock that stands still until it is advanced.
 pub struct FakeClock(watch::Sender<u64>);
@@ -82,6 +85,17 @@ impl FakeDataPlane {
     }
 }
 
+impl FakeDataPlane {
+    /// Whether a node runs that has a standby.
+    fn standby_of(&self, node: &NodeId) -> Result<(), FailoverError> {
+        match self.0.lock().nodes.get(node) {
+            None => Err(FailoverError::NotRunning),
+            Some((spec, _)) if spec.topology != Topology::MasterStandby => Err(FailoverError::NoStandby),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
 impl DataPlane for FakeDataPlane {
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
         Box::pin(async move {
@@ -125,6 +139,14 @@ impl DataPlane for FakeDataPlane {
 
     fn has_command(&self, _: Engine, _: Option<Release>, name: &str) -> bool {
         COMMANDS.iter().any(|command| command.eq_ignore_ascii_case(name))
+    }
+
+    fn failover<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), FailoverError>> {
+        Box::pin(async move { self.standby_of(node) })
+    }
+
+    fn fail(&self, node: &NodeId, _: Failure) -> Result<(), FailoverError> {
+        self.standby_of(node)
     }
 
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {

@@ -121,7 +121,7 @@ impl Node {
     /// The node has loaded what there was: from now on files are begun and ended as the configuration wants it.
     pub(crate) fn open_for_changes(&self) {
         self.rewriting.is_open.store(true, Ordering::Relaxed);
-        if self.rewriting.is_wanted() != self.append_file.is_on() && self.directory.is_some() {
+        if self.rewriting.is_wanted() != self.append_file.is_on() && self.has_directory() {
             self.host.background("append", Box::new(Node::change_append_file));
         }
     }

@@ -306,6 +306,9 @@ fn check(
             _ => may_write(entry),
         };
         if let Some(until_ms) = node.pause.holds_until(node, writes, worker.now_ms) {
+            if until_ms == i64::MAX {
+                node.host.suspected();
+            }
             return Ok(Some(Step::Paused(until_ms)));
         }
     }

@@ -68,6 +68,9 @@ pub trait Host: Send + Sync {
     /// Writes a line to the program's log.
     fn log(&self, message: &str);
 
+    /// A client is kept waiting by the node, which may hang.
+    fn suspected(&self);
+
     /// Whether clients may end the node: one that is managed is not theirs to end.
     fn may_shut_down(&self) -> bool;
 

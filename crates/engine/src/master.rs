@@ -46,6 +46,13 @@ pub struct State {
     pub client: Option<Arc<Client>>,
 }
 
+impl State {
+    /// Whether the stream of this master has never come.
+    pub fn never_up(&self) -> bool {
+        self.link != Link::Up && self.down_since_ms.is_none()
+    }
+}
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {

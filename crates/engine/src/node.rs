@@ -23,7 +23,7 @@ use crate::stats::Stats;
 use crate::table::{Names, Table};
 use command::Release;
 use keyspace::{Keyspace, Shard};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use rdb::Library;
 use replication::Id;
 use sha1::{Digest, Sha1};
@@ -134,7 +134,7 @@ pub struct Node {
     pub rewriting: Rewriting,
     /// Libraries of functions that came with the keys, and go with them.
     pub libraries: Mutex<Vec<Library<'static>>>,
-    pub(crate) directory: Option<PathBuf>,
+    pub(crate) directory: RwLock<Option<PathBuf>>,
     /// Its part in a cluster, if it has one.
     pub member: Option<Arc<Member>>,
     seed: u64,
@@ -186,7 +186,7 @@ impl Node {
             append_file: AppendFile::default(),
             rewriting: Rewriting::default(),
             libraries: Mutex::default(),
-            directory: spec.directory.clone(),
+            directory: RwLock::new(spec.directory.clone()),
             started_us: host.wall_us(),
             address: spec.address,
             member: None,

@@ -43,6 +43,16 @@ impl Pause {
         node.set_gates(Gates::PAUSED, true);
     }
 
+    /// Has the node hang: it answers nobody any more.
+    pub fn hang(&self, node: &Node) {
+        self.begin(node, Scope::All, i64::MAX);
+    }
+
+    /// Whether the node hangs.
+    pub fn hangs(&self) -> bool {
+        self.0.lock().now == Some((Scope::All, i64::MAX))
+    }
+
     /// Ends the pause.
     pub fn end(&self, node: &Node) {
         self.0.lock().end(node);

@@ -162,7 +162,7 @@ impl Node {
 
     /// Finds out when the rules are to be looked at.
     fn look_at_rules(&self) {
-        let matters = self.directory.is_some() && self.saving.has_rules();
+        let matters = self.has_directory() && self.saving.has_rules();
         let changed = matters && self.unsaved_changes() > 0;
         self.saving.sleeps.store(matters && !changed, Ordering::Relaxed);
         if changed {
@@ -182,9 +182,9 @@ impl Node {
             let new = changes.saturating_sub(state.saved_changes);
             let rests = state.seen_changes == changes;
             state.seen_changes = changes;
-            if new == 0 || state.running.is_some() || self.directory.is_none() {
+            if new == 0 || state.running.is_some() || !self.has_directory() {
                 // Whatever runs looks at the rules when it ends.
-                self.saving.sleeps.store(self.directory.is_some(), Ordering::Relaxed);
+                self.saving.sleeps.store(self.has_directory(), Ordering::Relaxed);
                 return;
             }
             let age_s = now_s - state.last_s;
@@ -333,9 +333,41 @@ impl Node {
         Some(self.directory()?.join(String::from_utf8_lossy(name.text()).as_ref()))
     }
 
+    /// Whether the node writes files at all.
+    pub(crate) fn has_directory(&self) -> bool {
+        self.directory.read().is_some()
+    }
+
+    /// Writes no files any more: another node is going to have them. What is being written is given up, what has been
+    /// appended is put on the disk. The thread must hold no shards.
+    pub fn give_up_files(&self) {
+        if let Err(error) = self.close_append_file() {
+            self.host.log(&format!("the append-only file could not be ended: {error}"));
+        }
+        *self.directory.write() = None;
+        self.cancel_save();
+    }
+
+    /// Has files in a directory from now on, in the place of a node that has given them up. The thread must hold no
+    /// shards.
+    pub fn take_files(&self, directory: PathBuf) {
+        let text = directory.display().to_string();
+        *self.directory.write() = Some(directory);
+        let parameters = self.configuration.parameters();
+        let mut draft = self.configuration.draft();
+        if let Some((_, row)) = parameters.find(b"dir")
+            && draft.set(row, text.as_bytes()).is_ok()
+        {
+            let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+            self.configure(&mut held, draft, &[]);
+        }
+        self.look_at_rules();
+        self.open_for_changes();
+    }
+
     /// The directory of the node's files, if it has one.
     pub fn directory(&self) -> Option<PathBuf> {
-        let own = self.directory.as_ref()?;
+        let own = self.directory.read().clone()?;
         let configured = self.configuration.named("dir")?;
         Some(own.join(String::from_utf8_lossy(configured.text()).as_ref()))
     }
@@ -369,7 +401,7 @@ impl Node {
     /// Whether there is something to be loaded.
     pub fn has_files(&self) -> bool {
         let has_keys = || self.file().is_some_and(|path| path.exists());
-        self.directory.is_some() && (self.rewriting.is_wanted() || has_keys())
+        self.has_directory() && (self.rewriting.is_wanted() || has_keys())
     }
 
     /// Loads the keys that the node had when it ended. The thread must hold no shards.
@@ -377,7 +409,7 @@ impl Node {
     /// # Errors
     /// Why they have not been loaded, in a sentence that names the file.
     pub fn load_files(&self, worker: &mut Worker) -> Result<(), String> {
-        if self.rewriting.is_wanted() && self.directory.is_some() {
+        if self.rewriting.is_wanted() && self.has_directory() {
             return self.open_append_file(worker);
         }
         let name = self.file().map_or_else(String::new, |path| path.display().to_string());

@@ -11,6 +11,7 @@
 //!
 //! Deliberately not here: what any provider's documents say.
 
+mod admin;
 mod answer;
 mod connections;
 mod metrics;
@@ -68,6 +69,7 @@ impl Gateway {
             .route("/healthz", get(healthz))
             .route("/metrics", get(metrics))
             .route("/openapi.json", get(openapi))
+            .merge(admin::routes())
             .fallback(operations)
             .layer(middleware::map_response(answer::with_request_id))
             .with_state(self.clone())

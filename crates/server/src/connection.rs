@@ -103,6 +103,12 @@ pub(crate) struct Place {
     pub(crate) syncs: Arc<Syncs>,
 }
 
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
 /// A connection; see the module.
 struct Connection {
     place: Place,

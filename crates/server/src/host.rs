@@ -44,6 +44,8 @@ pub(crate) struct NodeHost {
     numbers: Arc<Numbers>,
     /// Notified when a client ends the node; there only if somebody waits for that.
     shut_down: OnceLock<Arc<Notify>>,
+    /// Notified when a client is kept waiting by a node that may hang; there only if somebody looks into that.
+    suspicion: OnceLock<Arc<Notify>>,
 }
 
 impl NodeHost {
@@ -61,6 +63,7 @@ impl NodeHost {
             ended: OnceLock::new(),
             numbers,
             shut_down: OnceLock::new(),
+            suspicion: OnceLock::new(),
         }
     }
 
@@ -68,6 +71,11 @@ impl NodeHost {
     pub(crate) fn adopt(&self, node: &Arc<Node>, ended: watch::Receiver<()>) {
         let _ = self.node.set(Arc::downgrade(node));
         let _ = self.ended.set(ended);
+    }
+
+    /// Says whom to tell that the node may hang.
+    pub(crate) fn suspect_to(&self, suspicion: &Arc<Notify>) {
+        let _ = self.suspicion.set(Arc::clone(suspicion));
     }
 
     /// Lets clients end the node; what is notified when one does.
@@ -176,6 +184,12 @@ impl Host for NodeHost {
 
     fn log(&self, message: &str) {
         tracing::warn!("{message}");
+    }
+
+    fn suspected(&self) {
+        if let Some(suspicion) = self.suspicion.get() {
+            suspicion.notify_one();
+        }
     }
 
     fn may_shut_down(&self) -> bool {

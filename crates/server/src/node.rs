@@ -69,30 +69,31 @@ impl std::fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// A node that listens; dropping it ends its connections and, somewhat later, frees its port.
+/// A node with its threads and timers, which does not listen by itself; dropping it ends its connections.
 #[derive(Debug)]
-pub struct Running {
-    node: Arc<Node>,
-    host: Arc<NodeHost>,
-    address: SocketAddr,
-    /// Dropped with the node: listeners and connections end.
+pub(crate) struct Resident {
+    pub(crate) node: Arc<Node>,
+    pub(crate) host: Arc<NodeHost>,
+    /// Ends its connections.
     stop: watch::Sender<()>,
     /// Dropped with the node: it follows no master any more.
     _end: watch::Sender<()>,
-    /// Ends when nobody listens any more.
-    accepting: JoinHandle<()>,
     /// How loading has ended, when it has.
     loaded: watch::Receiver<Option<Result<(), String>>>,
+    place: Place,
 }
 
-impl Running {
-    /// Starts a node.
+impl Resident {
+    /// Starts a node that is reached at an address.
     ///
     /// # Errors
     /// [`StartError`]
-    pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Running, StartError> {
-        let listener = listen(order.address)?;
-        let address = listener.local_addr().map_err(|error| StartError::Listen(order.address, error))?;
+    pub(crate) fn start(
+        workers: &Arc<Workers>,
+        clock: &Arc<Clock>,
+        order: &Order,
+        address: SocketAddr,
+    ) -> Result<Resident, StartError> {
         let host = Arc::new(NodeHost::new(
             Arc::clone(clock),
             workers.next().clone(),
@@ -111,7 +112,7 @@ impl Running {
         };
         let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
         let node = Arc::new(node.map_err(StartError::BadParameter)?);
-        let (stop, stopped) = watch::channel(());
+        let (stop, _) = watch::channel(());
         let (end, ended) = watch::channel(());
         host.adopt(&node, ended);
         node.set_gates(Gates::LOADING, node.has_files());
@@ -129,20 +130,19 @@ impl Running {
             numbers: Arc::clone(workers.numbers()),
             syncs: Arc::default(),
         };
-        let accepting = workers.next().spawn(accept(listener, place, Arc::clone(workers), stopped));
-        Ok(Running { node, host, address, stop, _end: end, accepting, loaded })
+        Ok(Resident { node, host, stop, _end: end, loaded, place })
     }
 
-    /// The node.
-    pub fn node(&self) -> &Arc<Node> {
-        &self.node
+    /// What serves those who connect.
+    pub(crate) fn counter(&self) -> Counter {
+        Counter { place: self.place.clone(), stopped: self.stop.subscribe() }
     }
 
     /// Waits until the keys have been loaded that the node had when it ended.
     ///
     /// # Errors
     /// Why they have not been, in a sentence. The node is of no use then: it goes on saying that it loads.
-    pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+    pub(crate) fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
         let mut loaded = self.loaded.clone();
         async move {
             let outcome = loaded.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
@@ -150,43 +150,142 @@ impl Running {
         }
     }
 
-    /// Lets clients end the node, which they may not otherwise. Ready when one has asked for it.
-    pub fn shut_down_asked(&self) -> impl Future<Output = ()> + use<> {
-        let asked = self.host.allow_shut_down();
-        async move { asked.notified().await }
+    /// Ends its connections soon.
+    pub(crate) fn end_connections(&self) {
+        self.stop.send_replace(());
     }
 
-    /// Ends its connections, and waits until its port is free.
-    pub async fn stop(self) {
-        drop(self.stop);
-        // A worker that has ended itself listens no more either.
-        let _ = self.accepting.await;
-    }
-
-    /// As [`Running::stop`]; then saves the keys, if the node has a directory, and rules unless it is `always` to be
-    /// done. Whether nothing has been lost.
-    pub async fn stop_and_save(self, always: bool) -> bool {
-        let Running { node, stop, accepting, .. } = self;
-        stop.send_replace(());
-        let _ = accepting.await;
-        // Connections end when they are looked at next, and what they have been answered is to be saved.
-        if tokio::time::timeout(LAST_WORDS, stop.closed()).await.is_err() {
-            tracing::warn!("{} connections were cut off", stop.receiver_count());
+    /// Ends its connections, and waits until they have ended.
+    pub(crate) async fn hang_up(&self) {
+        self.end_connections();
+        if tokio::time::timeout(LAST_WORDS, self.stop.closed()).await.is_err() {
+            tracing::warn!("{} connections were cut off", self.stop.receiver_count());
         }
-        if node.gates().contains(Gates::LOADING) {
+    }
+
+    /// Saves the keys after the last connection has ended, if the node has a directory, and rules unless it is `always`
+    /// to be done. Whether nothing has been lost.
+    pub(crate) async fn save(self, always: bool) -> bool {
+        if self.node.gates().contains(Gates::LOADING) {
             // What has not been loaded is still where it was.
             return true;
         }
+        let node = Arc::clone(&self.node);
         let end = move || {
             let closed = node.close_append_file();
             node.save_at_end(always) && closed.is_ok()
         };
         tokio::task::spawn_blocking(end).await.unwrap_or(false)
     }
+}
+
+/// Where those who connect are served.
+#[derive(Clone, Debug)]
+pub(crate) struct Counter {
+    place: Place,
+    /// Changes when the node's connections are to end.
+    stopped: watch::Receiver<()>,
+}
+
+/// A node that listens; dropping it ends its connections and, somewhat later, frees its port.
+#[derive(Debug)]
+pub struct Running {
+    resident: Resident,
+    door: Door,
+}
+
+/// A port, and whoever serves those who come to it.
+#[derive(Debug)]
+pub(crate) struct Door {
+    address: SocketAddr,
+    /// Who serves; nobody for a while, if there is nothing. Dropped with the door.
+    counter: watch::Sender<Option<Counter>>,
+    /// Ends when nobody listens any more.
+    accepting: JoinHandle<()>,
+}
+
+impl Door {
+    /// Listens at an address. Whoever comes waits until somebody serves.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub(crate) fn open(workers: &Arc<Workers>, address: SocketAddr) -> Result<Door, StartError> {
+        let listener = listen(address)?;
+        let own = listener.local_addr().map_err(|error| StartError::Listen(address, error))?;
+        let (counter, served) = watch::channel(None);
+        let accepting = workers.next().spawn(accept(listener, Arc::clone(workers), served));
+        Ok(Door { address: own, counter, accepting })
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Says who serves those who come from now on.
+    pub(crate) fn serve(&self, counter: Option<Counter>) {
+        self.counter.send_replace(counter);
+    }
+
+    /// Waits until the port is free.
+    pub(crate) async fn close(self) {
+        drop(self.counter);
+        // A worker that has ended itself listens no more either.
+        let _ = self.accepting.await;
+    }
+}
+
+impl Running {
+    /// Starts a node.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Running, StartError> {
+        let door = Door::open(workers, order.address)?;
+        let resident = Resident::start(workers, clock, order, door.address())?;
+        door.serve(Some(resident.counter()));
+        Ok(Running { resident, door })
+    }
+
+    /// The node.
+    pub fn node(&self) -> &Arc<Node> {
+        &self.resident.node
+    }
+
+    /// Waits until the keys have been loaded that the node had when it ended.
+    ///
+    /// # Errors
+    /// Why they have not been, in a sentence. The node is of no use then: it goes on saying that it loads.
+    pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        self.resident.loaded()
+    }
+
+    /// Lets clients end the node, which they may not otherwise. Ready when one has asked for it.
+    pub fn shut_down_asked(&self) -> impl Future<Output = ()> + use<> {
+        let asked = self.resident.host.allow_shut_down();
+        async move { asked.notified().await }
+    }
+
+    /// Ends its connections, and waits until its port is free.
+    pub async fn stop(self) {
+        let Running { resident, door } = self;
+        drop(resident);
+        door.close().await;
+    }
+
+    /// As [`Running::stop`]; then saves the keys, if the node has a directory, and rules unless it is `always` to be
+    /// done. Whether nothing has been lost.
+    pub async fn stop_and_save(self, always: bool) -> bool {
+        let Running { resident, door } = self;
+        door.close().await;
+        // What connections have been answered until they end is to be saved.
+        resident.hang_up().await;
+        resident.save(always).await
+    }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.door.address()
     }
 }
 
@@ -233,18 +332,13 @@ fn keepalive(seconds: u32) -> TcpKeepalive {
     TcpKeepalive::new().with_time(time).with_interval((time / 3).max(Duration::from_secs(1))).with_retries(3)
 }
 
-/// Accepts connections and hands them to the workers in turn.
-async fn accept(
-    listener: TcpListener,
-    place: Place,
-    workers: Arc<Workers>,
-    mut stopped: watch::Receiver<()>,
-) {
+/// Accepts connections and hands them to the workers in turn, until the door is closed.
+async fn accept(listener: TcpListener, workers: Arc<Workers>, mut served: watch::Receiver<Option<Counter>>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopped.changed() => return,
+            () = closed(&mut served) => return,
         };
         let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => stream,
@@ -255,13 +349,16 @@ async fn accept(
                 continue;
             }
         };
+        let Ok(counter) = served.wait_for(Option::is_some).await.map(|counter| (*counter).clone()) else {
+            return;
+        };
+        let Some(Counter { place, mut stopped }) = counter else { continue };
         // Replies are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let keepalive_s = place.node.settings.keepalive_s.load(Ordering::Relaxed);
         if keepalive_s > 0 {
             let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(keepalive_s));
         }
-        let (place, mut stopped) = (place.clone(), stopped.clone());
         workers.next().spawn(async move {
             tokio::select! {
                 () = connection::serve(place, stream) => {}
@@ -269,4 +366,9 @@ async fn accept(
             }
         });
     }
+}
+
+/// Ready when the door is closed.
+async fn closed(served: &mut watch::Receiver<Option<Counter>>) {
+    while served.changed().await.is_ok() {}
 }

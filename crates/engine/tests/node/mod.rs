@@ -59,6 +59,8 @@ impl Host for World {
         false
     }
 
+    fn suspected(&self) {}
+
     fn may_shut_down(&self) -> bool {
         false
     }

@@ -1,0 +1,393 @@
+//! A master and its standby behind one address.
+//!
+//! The standby is a node of this process that follows the master as any replica does; nobody else reaches it. A failover
+//! has it take the master's place behind the address: connections drop, and whoever connects again is served by what was
+//! the standby. Then a fresh standby follows it.
+//!
+//! That a master has stopped is known at once. Whether one hangs is looked into when a client's command is kept waiting
+//! by it: an instance that nobody uses costs nothing, and one that is used is mended before its clients give up.
+//!
+//! Invariants:
+//! - Whoever is behind the address is a master.
+//! - A failover that is ordered loses nothing: writes pause until the standby has all of them, and if it does not get
+//!   there the master stays what it is. One that is forced keeps what had reached the standby.
+
+use crate::clock::Clock;
+use crate::node::{Door, Order, Resident, StartError};
+use crate::workers::Workers;
+use engine::Node;
+use engine::master::Address;
+use engine::pause::Scope;
+use keyspace::Locked;
+use parking_lot::Mutex;
+use std::future::poll_fn;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+/// For so long an ordered failover may keep writes waiting, in ms.
+const PAUSE_MS: i64 = 2_000;
+/// For so long a forced failover waits for what is on its way to the standby.
+const DRAIN: Duration = Duration::from_millis(20);
+/// A master that a client waits for has so long to show that it is alive.
+const LIFE_SIGN: Duration = Duration::from_millis(50);
+/// How often it is looked whether the standby has caught up.
+const LOOK: Duration = Duration::from_micros(500);
+/// After so long a standby that has not come up is replaced by another, and at first it has so long to come up.
+const STANDBY_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a failover does not happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FailoverError {
+    /// The standby does not follow the master.
+    #[error("the standby is not in step with the master")]
+    NoStandby,
+    /// The standby has not caught up while writes waited.
+    #[error("the standby did not catch up with the master in time")]
+    TooSlow,
+    /// Another failover is going on.
+    #[error("a failover is going on")]
+    Busy,
+}
+
+/// What goes wrong with a master because somebody wants it to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It ends, as a process that is killed does.
+    Stop,
+    /// It answers nobody any more.
+    Hang,
+}
+
+/// A master and its standby; dropping it ends both.
+#[derive(Debug)]
+pub struct Pair {
+    shared: Arc<Shared>,
+    watching: JoinHandle<()>,
+}
+
+struct Shared {
+    workers: Arc<Workers>,
+    clock: Arc<Clock>,
+    order: Order,
+    address: SocketAddr,
+    nodes: Mutex<Nodes>,
+    /// Held during a failover.
+    turning: tokio::sync::Mutex<()>,
+    /// Notified when the master has stopped or may hang.
+    suspicion: Arc<Notify>,
+}
+
+struct Nodes {
+    door: Option<Door>,
+    master: Option<Resident>,
+    standby: Option<Resident>,
+    /// Whether the master has stopped.
+    has_stopped: bool,
+    failovers: u64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Pair {
+    /// Starts a master, and a standby as soon as the master has loaded its keys.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Pair, StartError> {
+        let mut order = order.clone();
+        // There is one replica: nobody else is to be waited for before it is sent the keys.
+        order.config.insert(0, ("repl-diskless-sync-delay".to_owned(), "0".to_owned()));
+        let door = Door::open(workers, order.address)?;
+        let address = door.address();
+        let suspicion: Arc<Notify> = Arc::default();
+        let master = Resident::start(workers, clock, &order, address)?;
+        master.host.suspect_to(&suspicion);
+        door.serve(Some(master.counter()));
+        let loaded = master.loaded();
+        let nodes =
+            Nodes { door: Some(door), master: Some(master), standby: None, has_stopped: false, failovers: 0 };
+        let shared = Arc::new(Shared {
+            workers: Arc::clone(workers),
+            clock: Arc::clone(clock),
+            order,
+            address,
+            nodes: Mutex::new(nodes),
+            turning: tokio::sync::Mutex::new(()),
+            suspicion,
+        });
+        let watched = Arc::clone(&shared);
+        let watching = workers.next().spawn(async move {
+            if loaded.await.is_ok() {
+                watched.replace_standby();
+                watched.watch().await;
+            }
+        });
+        Ok(Pair { shared, watching })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.shared.address
+    }
+
+    /// The node that is the master now; nothing in the midst of a failover.
+    pub fn master(&self) -> Option<Arc<Node>> {
+        self.shared.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node))
+    }
+
+    /// The node that stands by, if there is one.
+    pub fn standby(&self) -> Option<Arc<Node>> {
+        self.shared.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node))
+    }
+
+    /// How often the standby has taken the master's place.
+    pub fn failovers(&self) -> u64 {
+        self.shared.nodes.lock().failovers
+    }
+
+    /// Waits until the keys have been loaded that the master had when it ended.
+    ///
+    /// # Errors
+    /// Why they have not been, in a sentence.
+    pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let loaded = self.shared.nodes.lock().master.as_ref().map(Resident::loaded);
+        async move {
+            match loaded {
+                Some(loaded) => loaded.await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// Has the standby take the master's place, without losing anything. Done when clients are served again.
+    ///
+    /// # Errors
+    /// [`FailoverError`]; then everything is as it was.
+    pub fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.fail_over(false).await }
+    }
+
+    /// Has the master fail, to see what happens.
+    pub fn fail(&self, fault: Fault) {
+        let mut nodes = self.shared.nodes.lock();
+        let Some(master) = &nodes.master else { return };
+        match fault {
+            Fault::Hang => master.node.pause.hang(&master.node),
+            Fault::Stop => {
+                master.end_connections();
+                nodes.has_stopped = true;
+                if let Some(door) = &nodes.door {
+                    door.serve(None);
+                }
+                self.shared.suspicion.notify_one();
+            }
+        }
+    }
+
+    /// Ends both, and waits until the port is free.
+    pub async fn stop(self) {
+        self.end().await;
+    }
+
+    /// As [`Pair::stop`]; then saves the keys, if there is a directory, and rules unless it is `always` to be done.
+    /// Whether nothing has been lost.
+    pub async fn stop_and_save(self, always: bool) -> bool {
+        match self.end().await {
+            Some(master) => {
+                master.hang_up().await;
+                master.save(always).await
+            }
+            None => true,
+        }
+    }
+
+    /// Ends the standby, and the way to the master, which is given back.
+    async fn end(self) -> Option<Resident> {
+        // A failover that is going on comes to its end first.
+        let turning = self.shared.turning.lock().await;
+        self.watching.abort();
+        let (door, master, standby) = {
+            let mut nodes = self.shared.nodes.lock();
+            (nodes.door.take(), nodes.master.take(), nodes.standby.take())
+        };
+        drop((standby, turning));
+        if let Some(door) = door {
+            door.close().await;
+        }
+        master
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        self.watching.abort();
+        // What watches may be in the midst of something, and hold the nodes for a moment longer.
+        let mut nodes = self.shared.nodes.lock();
+        drop((nodes.door.take(), nodes.master.take(), nodes.standby.take()));
+    }
+}
+
+impl Shared {
+    /// Looks after the master whenever something seems to be wrong with it.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            self.suspicion.notified().await;
+            let (node, has_stopped) = {
+                let nodes = self.nodes.lock();
+                let Some(master) = &nodes.master else { continue };
+                (Arc::clone(&master.node), nodes.has_stopped)
+            };
+            if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&node)).await.is_ok() {
+                continue;
+            }
+            drop(node);
+            tracing::warn!(
+                "the master at {} has stopped or hangs: its standby takes its place",
+                self.address
+            );
+            while let Err(error) = self.fail_over(true).await {
+                tracing::warn!("the standby of {} cannot take its master's place: {error}", self.address);
+                tokio::time::sleep(STANDBY_AGAIN).await;
+            }
+        }
+    }
+
+    /// Has the standby take the master's place.
+    async fn fail_over(&self, is_forced: bool) -> Result<(), FailoverError> {
+        let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;
+        let (master, standby) = {
+            let nodes = self.nodes.lock();
+            let (Some(master), Some(standby)) = (&nodes.master, &nodes.standby) else {
+                return Err(FailoverError::NoStandby);
+            };
+            (Arc::clone(&master.node), Arc::clone(&standby.node))
+        };
+        // A standby that has never had the keys of the master must not take its place.
+        if !is_forced && !standby.master.is_up() || standby.master.state().never_up() {
+            return Err(FailoverError::NoStandby);
+        }
+        if is_forced {
+            let caught_up = catch_up(&master, &standby);
+            let _ = tokio::time::timeout(DRAIN, caught_up).await;
+        } else {
+            master.pause.begin(&master, Scope::Writes, self.clock.wall_ms() + PAUSE_MS);
+            // What was running when the pause began has ended when all shards have been held.
+            drop(hold(&master).await);
+            let limit = Duration::from_millis(PAUSE_MS as u64 / 2);
+            if tokio::time::timeout(limit, catch_up(&master, &standby)).await.is_err() {
+                master.pause.end(&master);
+                return Err(FailoverError::TooSlow);
+            }
+        }
+        let (old, directory) = {
+            let mut nodes = self.nodes.lock();
+            if let Some(door) = &nodes.door {
+                door.serve(None);
+            }
+            (nodes.master.take(), self.order.directory.clone())
+        };
+        if let Some(old) = &old {
+            old.end_connections();
+        }
+        standby.follow(&mut hold(&standby).await, None);
+        {
+            let mut nodes = self.nodes.lock();
+            let new = nodes.standby.take();
+            if let (Some(door), Some(new)) = (&nodes.door, &new) {
+                new.host.suspect_to(&self.suspicion);
+                door.serve(Some(new.counter()));
+            }
+            nodes.master = new;
+            nodes.has_stopped = false;
+            nodes.failovers += 1;
+        }
+        tracing::info!("the standby of {} has taken its master's place", self.address);
+        self.hand_files_over(old, standby, directory).await;
+        self.replace_standby();
+        Ok(())
+    }
+
+    /// The new master has the files of the old one from now on, which does not write any more.
+    async fn hand_files_over(&self, old: Option<Resident>, new: Arc<Node>, directory: Option<PathBuf>) {
+        let hand_over = move || {
+            if let Some(old) = old {
+                old.node.give_up_files();
+            }
+            if let Some(directory) = directory {
+                new.take_files(directory);
+            }
+        };
+        let _ = tokio::task::spawn_blocking(hand_over).await;
+    }
+
+    /// Has a fresh standby follow the master.
+    fn replace_standby(&self) {
+        let order = Order { directory: None, config: self.standby_config(), ..self.order.clone() };
+        match Resident::start(&self.workers, &self.clock, &order, self.address) {
+            Ok(standby) => {
+                let node = &standby.node;
+                let host = reachable(self.address.ip()).to_string().into();
+                let master = Address { host, port: self.address.port() };
+                node.follow(&mut node.keyspace.lock_blocking(node.keyspace.all()), Some(master));
+                self.nodes.lock().standby = Some(standby);
+            }
+            Err(error) => tracing::error!("there is no standby for {}: {error}", self.address),
+        }
+    }
+
+    /// The parameters of a standby: those of the master, and how it logs in there.
+    fn standby_config(&self) -> Vec<(String, String)> {
+        let mut config = self.order.config.clone();
+        let master = self.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node));
+        let password = master.and_then(|master| master.settings.password.read().clone());
+        if let Some(password) = password {
+            config.push(("masterauth".to_owned(), String::from_utf8_lossy(&password).into_owned()));
+        }
+        config
+    }
+}
+
+/// Ready when a node shows that it is alive: it serves, and lets go of its shards.
+async fn lives(node: &Node) {
+    if node.pause.hangs() {
+        std::future::pending::<()>().await;
+    }
+    drop(hold(node).await);
+}
+
+/// Ready when the standby has all that its master has told.
+async fn catch_up(master: &Node, standby: &Node) {
+    while standby.replicas.offset() < master.replicas.offset() {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Holds all shards of a node, without blocking the thread.
+async fn hold(node: &Node) -> Locked<'_> {
+    let keyspace = &node.keyspace;
+    loop {
+        let shard = match keyspace.lock(keyspace.all()) {
+            Ok(held) => return held,
+            Err(shard) => shard,
+        };
+        poll_fn(|cx| keyspace.poll_free(shard, cx)).await;
+    }
+}
+
+/// The address by which this process reaches what listens at another.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}

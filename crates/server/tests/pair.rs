@@ -1,0 +1,196 @@
+//! A master and its standby behind one address: what clients see of a failover.
+
+use command::Release;
+use server::{Clock, FailoverError, Fault, Order, Pair, Workers};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use testkit::{Client, Reply};
+
+/// How often it is looked whether something has happened: much longer than it should take.
+const LOOKS: usize = 6_000;
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("{what}");
+}
+
+fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
+    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Order {
+        release: Release::V7_4,
+        address: ([127, 0, 0, 1], 0).into(),
+        seed: 7,
+        config: config.collect(),
+        directory,
+        seat: None,
+    }
+}
+
+struct Setup {
+    _workers: Arc<Workers>,
+    pair: Pair,
+}
+
+async fn started(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Setup {
+    let workers = Workers::start(2).unwrap();
+    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order(directory, config)).unwrap();
+    pair.loaded().await.unwrap();
+    in_step(&pair).await;
+    Setup { _workers: workers, pair }
+}
+
+async fn in_step(pair: &Pair) {
+    until("the standby follows", || pair.standby().is_some_and(|standby| standby.master.is_up())).await;
+}
+
+/// What a writer has seen.
+struct Seen {
+    /// The last number of those that were acknowledged, in their order without a gap.
+    acknowledged: u64,
+    /// The longest time without an answer, in ms.
+    gap_ms: i64,
+}
+
+/// Adds numbers to a list, one after the other, and connects again whenever it has to.
+fn write(address: SocketAddr, name: String, stop: Arc<AtomicBool>) -> Seen {
+    let clock = Clock::new();
+    let mut client = Client::connect(address);
+    let (mut next, mut last_ms) = (1, clock.wall_ms());
+    let mut seen = Seen { acknowledged: 0, gap_ms: 0 };
+    while !stop.load(Ordering::Relaxed) {
+        match client.run(&["SET", &name, &next.to_string()]) {
+            Reply::Status(_) => {
+                let now_ms = clock.wall_ms();
+                seen.gap_ms = seen.gap_ms.max(now_ms - last_ms);
+                (last_ms, seen.acknowledged, next) = (now_ms, next, next + 1);
+            }
+            Reply::Closed => client = Client::connect(address),
+            other => panic!("{other:?}"),
+        }
+    }
+    seen
+}
+
+/// Writers that go on while `fail` makes the standby take over, and then some; what they have seen, and the values that
+/// are there afterwards.
+async fn through(pair: &Pair, fail: impl AsyncFnOnce(&Pair)) -> Vec<(Seen, u64)> {
+    let (address, stop) = (pair.address(), Arc::new(AtomicBool::new(false)));
+    let writers: Vec<_> = (0..4)
+        .map(|number| {
+            let (name, stop) = (format!("writer:{number}"), Arc::clone(&stop));
+            std::thread::spawn(move || write(address, name, stop))
+        })
+        .collect();
+    let before = pair.failovers();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    fail(pair).await;
+    until("the standby takes over", || pair.failovers() == before + 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stop.store(true, Ordering::Relaxed);
+    let joined = tokio::task::spawn_blocking(move || {
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+    });
+    let seen = joined.await.unwrap();
+    let mut client = Client::connect(address);
+    let value = |number| client.run(&["GET", &format!("writer:{number}")]).text().parse().unwrap();
+    let values: Vec<u64> = (0..4).map(value).collect();
+    seen.into_iter().zip(values).collect()
+}
+
+#[tokio::test]
+async fn an_ordered_failover_loses_nothing_and_keeps_the_address() {
+    let Setup { pair, _workers } = started(None, &[]).await;
+    let mut longest_ms = 0;
+    for round in 0..3 {
+        in_step(&pair).await;
+        let first = pair.master().unwrap().identity("run");
+        for (seen, value) in through(&pair, async |pair| pair.failover().await.unwrap()).await {
+            assert!(
+                value >= seen.acknowledged,
+                "{round}: {value} where {} was acknowledged",
+                seen.acknowledged
+            );
+            assert!(seen.acknowledged > 0);
+            longest_ms = longest_ms.max(seen.gap_ms);
+        }
+        assert_ne!(pair.master().unwrap().identity("run"), first, "another node serves");
+        let mut client = Client::connect(pair.address());
+        let role = client.say("ROLE");
+        assert_eq!(role.elements()[0].text(), "master");
+    }
+    eprintln!("longest time without an answer: {longest_ms} ms");
+    assert!(longest_ms < 2_000, "{longest_ms} ms");
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_master_that_stops_or_hangs_is_replaced() {
+    for fault in [Fault::Stop, Fault::Hang] {
+        let Setup { pair, _workers } = started(None, &[("requirepass", "")]).await;
+        for (seen, value) in through(&pair, async |pair| pair.fail(fault)).await {
+            // What was acknowledged had been told to the standby, which got it before it took over.
+            assert!(value >= seen.acknowledged, "{fault:?}: {value} of {}", seen.acknowledged);
+            eprintln!("{fault:?}: longest time without an answer: {} ms", seen.gap_ms);
+        }
+        in_step(&pair).await;
+        pair.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_waited_for_its_replica_is_kept_whatever_happens() {
+    let Setup { pair, _workers } = started(None, &[]).await;
+    let mut client = Client::connect(pair.address());
+    for number in 0..100 {
+        client.run(&["SET", &format!("k{number}"), "v"]);
+    }
+    assert_eq!(client.say("WAIT 1 5000").integer(), 1);
+    pair.fail(Fault::Stop);
+    until("the standby takes over", || pair.failovers() == 1).await;
+    assert_eq!(client.say("PING"), Reply::Closed, "connections drop");
+    assert_eq!(Client::connect(pair.address()).say("DBSIZE").integer(), 100);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn the_new_master_has_the_files() {
+    for config in [&[][..], &[("appendonly", "yes")]] {
+        let folder = tempfile::tempdir().unwrap();
+        let Setup { pair, _workers } = started(Some(folder.path().to_owned()), config).await;
+        let mut client = Client::connect(pair.address());
+        client.say("SET before 1");
+        pair.failover().await.unwrap();
+        let mut client = Client::connect(pair.address());
+        assert_eq!(client.say("GET before").text(), "1");
+        client.say("SET after 1");
+        in_step(&pair).await;
+        // There is one file more than the keys, if any: nobody else writes here.
+        assert!(pair.stop_and_save(true).await);
+        let Setup { pair, _workers } = started(Some(folder.path().to_owned()), config).await;
+        assert_eq!(Client::connect(pair.address()).say("EXISTS before after").integer(), 2, "{config:?}");
+        pair.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_standby_that_has_not_caught_up_does_not_take_over() {
+    let Setup { pair, _workers } = started(None, &[("requirepass", "secret")]).await;
+    let mut client = Client::connect(pair.address());
+    client.say("AUTH secret");
+    client.say("SET a 1");
+    // The standby cannot log in any more.
+    client.say("CONFIG SET requirepass other");
+    client.say("CLIENT KILL TYPE replica");
+    until("the standby has lost its master", || !pair.standby().unwrap().master.is_up()).await;
+    assert_eq!(pair.failover().await, Err(FailoverError::NoStandby));
+    assert_eq!(client.say("GET a").text(), "1", "nothing has changed");
+    pair.stop().await;
+}
