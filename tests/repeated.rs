@@ -4,11 +4,13 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use testkit::client::encode;
 use testkit::follower::{Follower, Request};
 use testkit::sequences::{Command, FAMILIES, Family, LIMITS, sequence};
 use testkit::template::{Vocabulary, fill};
-use testkit::{Client, Oracle, Program, Rng};
+use testkit::{Client, Oracle, Program, Reply, Rng};
 
 /// Times may differ by so much, in ms.
 const TOLERANCE_MS: i64 = 20_000;
@@ -293,4 +295,70 @@ fn replicas_are_told_the_same_of_those_who_wait() {
             shown(&theirs)
         );
     }
+}
+
+/// Clients that change keys at once.
+const CLIENTS: usize = 4;
+
+#[test]
+fn what_many_clients_change_at_once_is_repeated_in_an_order_that_could_have_been() {
+    let config = [("enable-debug-command", "yes")];
+    let [first, second] = [(); 2].map(|()| Program::redis_with(&["--release", "7.0"], &config));
+    let mut side = Side::of(first.address());
+    let sequences = number("CARNELIAN_REPEATED_SEQUENCES", 200).div_ceil(10);
+    let seed = number("CARNELIAN_REPEATED_SEED", 1);
+    let families: Vec<&Family> = FAMILIES.iter().collect();
+    let busy = AtomicUsize::new(CLIENTS);
+    let is_over = || busy.load(Ordering::Acquire) == 0;
+    let requests = std::thread::scope(|scope| {
+        for number in 0..CLIENTS as u64 {
+            let (mut client, mut rng) = (first.client(), Rng::new(100 * seed + number));
+            let (families, busy) = (&families, &busy);
+            scope.spawn(move || {
+                for _ in 0..sequences {
+                    let mut commands = sequence(&mut rng, families);
+                    // Only masters may say LIMIT with what is exact, and FLUSHDB would hide what went wrong.
+                    commands.retain(|command| {
+                        !command.iter().any(|word| word == b"LIMIT") && command[0] != b"FLUSHDB"
+                    });
+                    let bytes: Vec<u8> = commands.iter().flat_map(|command| encode(command)).collect();
+                    client.send_bytes(&bytes);
+                    commands.iter().for_each(|_| drop(client.read()));
+                }
+                client.say("DISCARD");
+                busy.fetch_sub(1, Ordering::Release);
+            });
+        }
+        // Some wait meanwhile, for what others push.
+        for wait in ["BLMOVE l0 l1 LEFT RIGHT 0", "BRPOP l1 l2 0", "BZPOPMIN z0 z1 0", "BRPOPLPUSH l2 s0 0"] {
+            let mut client = first.client();
+            client.set_patience(Duration::from_millis(200));
+            scope.spawn(move || {
+                let words: Vec<&str> = wait.split_whitespace().collect();
+                while !is_over() {
+                    client.send(&words);
+                    while matches!(client.read(), Reply::Timeout) && !is_over() {}
+                }
+            });
+        }
+        let told = scope.spawn(|| side.told());
+        while !is_over() {
+            std::thread::yield_now();
+        }
+        first.client().say(END[2]);
+        told.join().expect("the stream is read")
+    });
+    let mut replica = second.client();
+    replica.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    for requests in requests.chunks(1000) {
+        let bytes: Vec<u8> = requests.iter().flat_map(|request| encode(request)).collect();
+        replica.send_bytes(&bytes);
+        for request in requests {
+            let reply = replica.read();
+            assert!(!reply.is_error(), "{}{reply:?}", shown([request]));
+        }
+    }
+    let [ours, theirs] =
+        [first.client(), second.client()].map(|mut client| client.say("DEBUG DIGEST").text());
+    assert_eq!(ours, theirs, "after {} requests", requests.len());
 }
