@@ -29,6 +29,17 @@ impl Kind {
         Ok(Kind { name: "carnelian".into(), command })
     }
 
+    /// Our node with its files in a directory; it saves when it is told to.
+    ///
+    /// # Errors
+    /// The program cannot be built.
+    pub fn carnelian_in(directory: &str) -> Result<Kind> {
+        let program = carnelian()?.display().to_string();
+        let options = ["redis", "--port", "{port}", "--config", "save", "", "--config", "dir", directory];
+        let command = std::iter::once(program).chain(options.map(str::to_owned)).collect();
+        Ok(Kind { name: "carnelian".into(), command })
+    }
+
     /// The redis-server of this machine, with some options more.
     pub fn redis(options: &[&str]) -> Kind {
         let mut command: Vec<String> =
