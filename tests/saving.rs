@@ -327,3 +327,51 @@ fn a_save_under_load_is_of_one_moment() {
     }
     writer.join().unwrap();
 }
+
+#[test]
+fn functions_are_carried_along_until_somebody_can_run_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().to_str().unwrap();
+    let code = "#!lua name=mine\nredis.register_function('seven', function() return 7 end)";
+    {
+        let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
+        let mut real = oracle.client();
+        assert_eq!(real.run(&["FUNCTION", "LOAD", code]).text(), "mine");
+        say(&mut real, "SET a 1", "OK");
+        say(&mut real, "SAVE", "OK");
+    }
+    let program = Program::redis_in(folder.path(), "7.0", &[("enable-debug-command", "yes")]);
+    let mut client = program.client();
+    say(&mut client, "DEBUG RELOAD", "OK");
+    say(&mut client, "FLUSHALL", "OK");
+    say(&mut client, "SET b 1", "OK");
+    assert!(program.stop());
+    let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
+    let mut real = oracle.client();
+    assert_eq!(real.say("FCALL seven 0").integer(), 7);
+    assert_eq!(real.say("EXISTS a b").integer(), 1);
+}
+
+#[test]
+fn how_keys_were_used_is_saved_where_the_policy_wants_to_know() {
+    for (policy, question) in [("allkeys-lfu", "OBJECT FREQ k"), ("allkeys-lru", "OBJECT IDLETIME k")] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = [("maxmemory-policy", policy), ("lfu-log-factor", "0"), ("enable-debug-command", "yes")];
+        let program = Program::redis_in(folder.path(), "7.0", &config);
+        let mut client = program.client();
+        say(&mut client, "SET x 1", "OK");
+        let payload = client.say("DUMP x").bytes().to_vec();
+        let restore = |client: &mut Client, payload: &[u8]| {
+            let access: &[&[u8]] =
+                if policy == "allkeys-lfu" { &[b"FREQ", b"77"] } else { &[b"IDLETIME", b"5000"] };
+            let mut args: Vec<&[u8]> = vec![b"RESTORE", b"k", b"0", payload];
+            args.extend(access);
+            assert_eq!(shown(&client.run(&args)), "OK");
+        };
+        restore(&mut client, &payload);
+        say(&mut client, "DEBUG RELOAD", "OK");
+        let told = client.say(question).integer();
+        let expected = if policy == "allkeys-lfu" { 77..=77 } else { 4_990..=5_100 };
+        assert!(expected.contains(&told), "{policy}: {told}");
+    }
+}
