@@ -1,0 +1,121 @@
+//! For how long clients of a master/standby instance are not answered when the standby takes over.
+//!
+//! `cargo run --release -p benches --bin failover [-- --rounds 20]`
+//!
+//! Four clients write one value after the other to an instance with default settings, and connect again whenever they are
+//! hung up on. The gap is the longest time that one of them was without an answer; every acknowledged write is looked
+//! for afterwards.
+
+use anyhow::{Context, Result, ensure};
+use benches::process::{machine, now};
+use command::Release;
+use lexopt::prelude::*;
+use server::{Clock, Fault, Order, Pair, Workers};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use testkit::{Client, Reply};
+
+/// Clients that write.
+const WRITERS: usize = 4;
+/// How long they write before and after.
+const WHILE: Duration = Duration::from_millis(50);
+/// Two milliseconds each.
+const LOOKS: usize = 5_000;
+
+fn main() -> Result<()> {
+    let mut rounds = 20;
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("rounds") => rounds = parser.value()?.parse()?,
+            _ => return Err(arg.unexpected().into()),
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    println!("{}\n", machine());
+    println!("| failover | rounds | median gap ms | longest gap ms |");
+    println!("|---|---|---|---|");
+    for (name, fault) in
+        [("ordered", None), ("master stops", Some(Fault::Stop)), ("master hangs", Some(Fault::Hang))]
+    {
+        let mut gaps = runtime.block_on(measure(fault, rounds))?;
+        gaps.sort_by(f64::total_cmp);
+        let longest = gaps.last().context("there were rounds")?;
+        println!("| {name} | {rounds} | {:.1} | {longest:.1} |", gaps[gaps.len() / 2]);
+    }
+    Ok(())
+}
+
+/// The longest gap of each round, in ms.
+async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
+    let workers = Workers::start(2)?;
+    let order = Order {
+        release: Release::V7_4,
+        address: ([127, 0, 0, 1], 0).into(),
+        seed: 7,
+        config: Vec::new(),
+        directory: None,
+        seat: None,
+    };
+    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).map_err(anyhow::Error::new)?;
+    let mut gaps = Vec::new();
+    for _ in 0..rounds {
+        until(|| pair.standby().is_some_and(|standby| standby.master.is_up())).await?;
+        let (address, stop) = (pair.address(), Arc::new(AtomicBool::new(false)));
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|number| {
+                let stop = Arc::clone(&stop);
+                std::thread::spawn(move || write(address, number, &stop))
+            })
+            .collect();
+        tokio::time::sleep(WHILE).await;
+        let before = pair.failovers();
+        match fault {
+            None => pair.failover().await?,
+            Some(fault) => pair.fail(fault),
+        }
+        until(|| pair.failovers() > before).await?;
+        tokio::time::sleep(WHILE).await;
+        stop.store(true, Ordering::Relaxed);
+        let mut client = Client::connect(address);
+        let mut longest: f64 = 0.0;
+        for (number, writer) in writers.into_iter().enumerate() {
+            let (acknowledged, gap_ms) = writer.join().ok().context("a writer panicked")?;
+            let found: u64 = client.run(&["GET", &format!("writer:{number}")]).text().parse()?;
+            ensure!(found >= acknowledged, "{found} where {acknowledged} was acknowledged");
+            longest = longest.max(gap_ms);
+        }
+        client.say("FLUSHALL");
+        gaps.push(longest);
+    }
+    pair.stop().await;
+    Ok(gaps)
+}
+
+async fn until(mut is_so: impl FnMut() -> bool) -> Result<()> {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    anyhow::bail!("nothing happens")
+}
+
+/// The last number that was acknowledged, and the longest time without an answer, in ms.
+fn write(address: SocketAddr, number: usize, stop: &AtomicBool) -> (u64, f64) {
+    let (mut client, name) = (Client::connect(address), format!("writer:{number}"));
+    let (mut last, mut gap, mut acknowledged) = (now(), Duration::ZERO, 0);
+    while !stop.load(Ordering::Relaxed) {
+        match client.run(&["SET", &name, &(acknowledged + 1).to_string()]) {
+            Reply::Status(_) => {
+                (gap, last) = (gap.max(last.elapsed()), now());
+                acknowledged += 1;
+            }
+            _ => client = Client::connect(address),
+        }
+    }
+    (acknowledged, gap.as_secs_f64() * 1000.0)
+}
