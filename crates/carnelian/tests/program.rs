@@ -39,9 +39,15 @@ fn free_port() -> u16 {
 impl Server {
     /// A server on a port of the system's choosing, whose nodes start from another.
     fn start(arguments: &[&str]) -> Self {
+        Server::start_in(Path::new("."), arguments)
+    }
+
+    /// The same, running in a directory.
+    fn start_in(directory: &Path, arguments: &[&str]) -> Self {
         let base_port = free_port().to_string();
         let mut process = program(&["--listen", "127.0.0.1:0", "--base-port", &base_port])
             .args(arguments)
+            .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -157,6 +163,23 @@ fn a_killed_server_comes_back_with_its_instances() {
     assert_eq!(after, before);
     let port = after["instances"][0]["port"].as_u64().unwrap();
     assert_eq!(talk(port, "AUTH First_Pw1\r\nPING\r\nQUIT\r\n"), "+OK\r\n+PONG\r\n+OK\r\n");
+}
+
+#[test]
+fn an_ephemeral_server_writes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut server = Server::start_in(directory.path(), &["--ephemeral"]);
+    let token = server.token();
+    for order in [order("dcs-a"), order_of_two("dcs-b")] {
+        let created = server.ask("POST", &server.instances(), &token, &order);
+        let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+        let port = server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap();
+        let said = talk(port, "AUTH First_Pw1\r\nSET a 1\r\nSAVE\r\nCONFIG SET appendonly yes\r\nQUIT\r\n");
+        assert_eq!(said, "+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\n");
+    }
+    server.signal("TERM");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }
 
 #[test]
