@@ -2,6 +2,7 @@
 //!
 //! Tests wait for states that both sides tell of, and end in equal digests.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,9 +41,10 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("it did not come to this: {what}");
 }
 
-/// A field of `INFO`.
+/// A field of `INFO`; an empty text if the connection has ended.
 fn info(client: &mut Client, field: &str) -> String {
-    let text = client.say("INFO").text();
+    let reply = client.say("INFO");
+    let text = if reply == Reply::Closed { String::new() } else { reply.text() };
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     value.unwrap_or_default().trim_end().to_owned()
 }
@@ -641,4 +643,92 @@ fn the_file_of_a_replica_holds_what_its_master_has() {
     let program = Program::redis_in(directory.path(), "7.0", &config);
     until("it has loaded", || program.client().say("PING") == Reply::Status(b"PONG".to_vec()));
     assert_eq!(digest(&mut program.client()), digest(&mut theirs));
+}
+
+/// A process that ends with the test.
+struct Ends(std::process::Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_sentinel_promotes_a_replica_when_the_master_is_gone() {
+    let Some(mut sentinel) = testkit::redis_program("redis-server") else { return };
+    let programs: Vec<Program> = (0..3).map(|_| master()).collect();
+    let master = programs[0].address();
+    for program in &programs[1..] {
+        follow(&mut program.client(), master);
+        in_step(&mut programs[0].client(), &mut program.client());
+    }
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let address = port.expect("there is a free port");
+    let text = format!(
+        "port {}\nbind 127.0.0.1\nsentinel monitor m 127.0.0.1 {} 1\nsentinel down-after-milliseconds m 500\n\
+         sentinel failover-timeout m 10000\n",
+        address.port(),
+        master.port()
+    );
+    let file = directory.path().join("sentinel.conf");
+    std::fs::write(&file, text).expect("there is room for a file");
+    let null = std::process::Stdio::null;
+    sentinel.arg(&file).arg("--sentinel").current_dir(&directory).stdout(null()).stderr(null());
+    let _sentinel = Ends(sentinel.spawn().expect("it starts"));
+    until("it listens", || std::net::TcpStream::connect(address).is_ok());
+    let mut sentinel = Client::connect(address);
+    until("it knows both replicas", || {
+        let replicas = sentinel.say("SENTINEL REPLICAS m");
+        replicas.elements().len() == 2 && !format!("{replicas:?}").contains("s_down")
+    });
+    programs[0].client().say("SET k v");
+    until("they have everything", || {
+        programs[1..].iter().all(|program| program.client().say("GET k") == bulk("v"))
+    });
+    let mut programs = programs;
+    drop(programs.remove(0));
+    until("one is the master and the other follows", || {
+        let roles = [0, 1].map(|index| info(&mut programs[index].client(), "role"));
+        let links = [0, 1].map(|index| info(&mut programs[index].client(), "master_link_status"));
+        roles.contains(&"master".to_owned()) && links.contains(&"up".to_owned())
+    });
+    let new = programs.iter().position(|program| info(&mut program.client(), "role") == "master");
+    let new = new.expect("there is one");
+    let (mut new, mut other) = (programs[new].client(), programs[1 - new].client());
+    assert_eq!(new.say("SET k w"), Reply::Status(b"OK".to_vec()));
+    in_step(&mut new, &mut other);
+    assert_eq!(info(&mut new, "sync_full"), "0");
+}
+
+#[test]
+fn redis_cli_takes_snapshots_of_all_keys_or_none() {
+    let program = master();
+    program.client().say("DEBUG POPULATE 1000");
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let file = directory.path().join("x.rdb");
+    let Some(mut cli) = testkit::redis_tool("redis-cli", program.address()) else { return };
+    assert!(cli.arg("--rdb").arg(&file).output().expect("it runs").status.success());
+    let Some(mut check) = testkit::redis_program("redis-check-rdb") else { return };
+    let output = check.arg(&file).output().expect("it runs");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1000 keys read"));
+    let mut client = program.client();
+    for line in ["REPLCONF capa eof", "REPLCONF rdb-filter-only functions"] {
+        assert_eq!(client.say(line), Reply::Status(b"OK".to_vec()));
+    }
+    let unknown = "ERR Unsupported rdb-filter-only option: keys";
+    assert_eq!(client.say("REPLCONF rdb-filter-only keys"), error(unknown));
+    client.send(&["REPLCONF", "listening-port", "1"]);
+    client.read();
+    let mut replica = std::net::TcpStream::connect(program.address()).expect("it listens");
+    replica.write_all(b"REPLCONF rdb-filter-only functions\r\nSYNC\r\n").expect("it takes it");
+    until("it is online", || info(&mut client, "slave0").contains("online"));
+    replica.shutdown(std::net::Shutdown::Write).expect("it can be");
+    let mut sent = Vec::new();
+    replica.read_to_end(&mut sent).expect("it sends it");
+    let text = String::from_utf8_lossy(&sent);
+    assert!(text.starts_with("+OK\r\n$") && text.contains("REDIS0010") && !text.contains("key:"), "{text}");
 }

@@ -852,6 +852,9 @@ pub enum CommandError {
     /// An option of `REPLCONF` that there is not.
     #[error("ERR Unrecognized REPLCONF option: {0}")]
     ReplconfOption(Box<str>),
+    /// A part that snapshots do not have.
+    #[error("ERR Unsupported rdb-filter-only option: {0}")]
+    SnapshotFilter(Box<str>),
     /// An address that is too long to be one.
     #[error("ERR REPLCONF ip-address provided by replica instance is too long: {0} bytes")]
     ReplicaAddress(usize),

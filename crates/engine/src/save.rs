@@ -92,6 +92,21 @@ impl Save {
         drop(Snapshot::of(&node.keyspace, self.cut));
     }
 
+    /// The same file without any keys.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub fn write_without_keys<W: Write>(&self, node: &Node, to: W) -> io::Result<W> {
+        let mut writer = Writer::new(to, self.form);
+        begin_file(node, &mut writer, self.place(), false, &self.libraries)?;
+        writer.finish()
+    }
+
+    fn place(&self) -> Option<Position<'_>> {
+        let (database, id, offset) = self.position.as_ref()?;
+        Some(Position { database: *database, id, offset: *offset })
+    }
+
     /// Writes the snapshot, as long as `goes_on` says so, and gives back what it was written to. It takes the shards in
     /// turn, so the thread must hold none. `to` needs no buffer.
     ///

@@ -70,6 +70,8 @@ pub struct Replica {
     pub answers: bool,
     /// Whether it asked for a snapshot in the way of old servers, which know nothing of places in a stream.
     pub is_old: bool,
+    /// Whether it wants no keys in the snapshot.
+    pub wants_no_keys: bool,
     /// Whether it wants the snapshot and nothing else.
     pub wants_snapshot_only: bool,
 }

@@ -25,6 +25,8 @@ use tokio::sync::{Notify, oneshot};
 
 /// Pieces of a snapshot that wait for a replica at most.
 const PIECES: usize = 8;
+/// The size of a piece that is sent from memory, in bytes.
+const PIECE: usize = 64 << 10;
 /// How long to wait while something else takes a snapshot, in ms.
 const BUSY_MS: u64 = 10;
 
@@ -168,41 +170,19 @@ fn begin(place: &Place, clients: &[u64]) -> Result<(Save, engine::replicas::Plac
 
 /// Writes a snapshot for some replicas.
 fn write(node: &Node, save: Save, position: engine::replicas::Place, group: Vec<(Waiting, Replica)>) {
-    let mut fan = Fan { marked: Vec::new(), counted: Vec::new(), spool: Vec::new() };
-    let engine::replicas::Place { id, offset, .. } = position;
-    let mark = node.identity(&format!("mark {offset} {}", node.host.wall_us()));
-    for (Waiting { client, to }, replica) in group {
-        let is_marked = replica.capabilities.contains(Capabilities::EOF);
-        let mut begin = if replica.is_old { String::new() } else { format!("+FULLRESYNC {id} {offset}\r\n") };
-        if is_marked {
-            begin += &format!("$EOF:{mark}\r\n");
-        }
-        tracing::info!("a snapshot is sent to the replica of connection {client}");
-        if to.blocking_send(Part::Bytes(begin.into())).is_ok() {
-            if is_marked { &mut fan.marked } else { &mut fan.counted }.push(to);
-        }
+    let (bare, full): (Vec<_>, Vec<_>) = group.into_iter().partition(|(_, replica)| replica.wants_no_keys);
+    if !bare.is_empty()
+        && let Ok(fan) = save.write_without_keys(node, Fan::new(node, position, bare))
+    {
+        fan.end();
     }
-    let Ok(fan) = save.write(node, fan, |_| true) else {
+    if full.is_empty() {
+        return save.abandon(node);
+    }
+    match save.write(node, Fan::new(node, position, full), |_| true) {
+        Ok(fan) => fan.end(),
         // Their connections end with what they are sent from.
-        tracing::warn!("a snapshot for replicas was not finished");
-        return;
-    };
-    let Fan { marked, counted, spool } = fan;
-    for to in marked {
-        let _ = to.blocking_send(Part::Bytes(mark.clone().into()));
-        let _ = to.blocking_send(Part::End(Stage::Confirms));
-    }
-    let spool = Bytes::from(spool);
-    for to in counted {
-        let _ = to.blocking_send(Part::Bytes(format!("${}\r\n", spool.len()).into()));
-        let mut rest = spool.clone();
-        while !rest.is_empty() {
-            let piece = rest.split_to(rest.len().min(64 << 10));
-            if to.blocking_send(Part::Bytes(piece)).is_err() {
-                break;
-            }
-        }
-        let _ = to.blocking_send(Part::End(Stage::Online));
+        Err(failure) => tracing::warn!("a snapshot for replicas was not finished: {failure}"),
     }
 }
 
@@ -214,6 +194,49 @@ struct Fan {
     counted: Vec<Sender<Part>>,
     /// What is kept for those.
     spool: Vec<u8>,
+    mark: String,
+}
+
+impl Fan {
+    /// Tells replicas what they are about to be sent.
+    fn new(node: &Node, position: engine::replicas::Place, group: Vec<(Waiting, Replica)>) -> Self {
+        let engine::replicas::Place { id, offset, .. } = position;
+        let mark = node.identity(&format!("mark {offset} {}", node.host.wall_us()));
+        let mut fan = Fan { marked: Vec::new(), counted: Vec::new(), spool: Vec::new(), mark };
+        for (Waiting { client, to }, replica) in group {
+            let is_marked = replica.capabilities.contains(Capabilities::EOF);
+            let mut begin =
+                if replica.is_old { String::new() } else { format!("+FULLRESYNC {id} {offset}\r\n") };
+            if is_marked {
+                begin += &format!("$EOF:{}\r\n", fan.mark);
+            }
+            tracing::info!("a snapshot is sent to the replica of connection {client}");
+            if to.blocking_send(Part::Bytes(begin.into())).is_ok() {
+                if is_marked { &mut fan.marked } else { &mut fan.counted }.push(to);
+            }
+        }
+        fan
+    }
+
+    /// Tells replicas that this was all. Those that have gone do not matter.
+    fn end(self) {
+        let Fan { marked, counted, spool, mark } = self;
+        for to in marked {
+            let _ = to.blocking_send(Part::Bytes(mark.clone().into()));
+            let _ = to.blocking_send(Part::End(Stage::Confirms));
+        }
+        let spool = Bytes::from(spool);
+        for to in counted {
+            let _ = to.blocking_send(Part::Bytes(format!("${}\r\n", spool.len()).into()));
+            let mut rest = spool.clone();
+            while !rest.is_empty() {
+                if to.blocking_send(Part::Bytes(rest.split_to(rest.len().min(PIECE)))).is_err() {
+                    break;
+                }
+            }
+            let _ = to.blocking_send(Part::End(Stage::Online));
+        }
+    }
 }
 
 impl Write for Fan {

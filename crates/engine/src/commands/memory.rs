@@ -184,7 +184,7 @@ fn stats(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
     fields.bytes("peak.allocated", peak);
     fields.bytes("total.allocated", used);
     fields.bytes("startup.allocated", memory.startup());
-    fields.bytes("replication.backlog", 0);
+    fields.bytes("replication.backlog", memory.backlog_bytes());
     fields.bytes("clients.slaves", 0);
     fields.bytes("clients.normal", memory.client_bytes() as u64);
     if v7 {

@@ -360,6 +360,16 @@ fn replconf(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
             _ if is_word(option, "rdb-only") && cx.node.release.has(v(6, 2, 0)) => {
                 replica.wants_snapshot_only = parse::integer(value)? == 1;
             }
+            _ if is_word(option, "rdb-filter-only") && cx.node.release.has(v(7, 0, 0)) => {
+                // There are only keys that may be left out, and functions that may not.
+                let unknown = value
+                    .split(u8::is_ascii_whitespace)
+                    .find(|word| !word.is_empty() && !is_word(word, "functions"));
+                if let Some(word) = unknown {
+                    return Err(CommandError::SnapshotFilter(String::from_utf8_lossy(word).into()));
+                }
+                replica.wants_no_keys = true;
+            }
             _ if is_word(option, "version") && cx.node.release.has(v(7, 2, 0)) => {}
             _ if is_word(option, "ack") => {
                 let number =

@@ -8,7 +8,11 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) static CLIENTS: Section = Section { title: "Clients", fields: FIELDS, ..SECTION };
 
 static FIELDS: &[Field] = &[
-    Field { name: "connected_clients", value: |view| view.node.clients.len().to_string(), ..FIELD },
+    Field {
+        name: "connected_clients",
+        value: |view| view.node.clients.len().saturating_sub(view.node.replicas.len()).to_string(),
+        ..FIELD
+    },
     Field { name: "client_longest_output_list", until: Some(v(5, 0, 0)), ..FIELD },
     Field {
         name: "client_biggest_input_buf",

@@ -133,11 +133,21 @@ static FIELDS: &[Field] = &[
     Field {
         name: "mem_not_counted_for_evict",
         since: v(5, 0, 0),
-        value: |view| view.clients().buffered.to_string(),
+        value: |view| view.buffered().to_string(),
         ..FIELD
     },
-    Field { name: "mem_replication_backlog", since: v(5, 0, 0), ..FIELD },
-    Field { name: "mem_total_replication_buffers", since: v(7, 0, 0), ..FIELD },
+    Field {
+        name: "mem_replication_backlog",
+        since: v(5, 0, 0),
+        value: |view| view.backlog_bytes().to_string(),
+        ..FIELD
+    },
+    Field {
+        name: "mem_total_replication_buffers",
+        since: v(7, 0, 0),
+        value: |view| view.stream().kept_bytes.to_string(),
+        ..FIELD
+    },
     Field { name: "mem_clients_slaves", since: v(5, 0, 0), ..FIELD },
     Field {
         name: "mem_clients_normal",
@@ -162,7 +172,18 @@ static FIELDS: &[Field] = &[
 impl View<'_, '_> {
     /// The memory in use, in bytes.
     pub(crate) fn used(&self) -> u64 {
-        (self.node.used_bytes() + self.clients().buffered) as u64
+        (self.node.used_bytes() + self.buffered()) as u64
+    }
+
+    /// What waits to be sent or processed, and the stream that is kept, in bytes.
+    fn buffered(&self) -> usize {
+        self.clients().buffered + self.stream().kept_bytes
+    }
+
+    /// What is kept of the stream whoever reads it, in bytes.
+    pub(crate) fn backlog_bytes(&self) -> u64 {
+        let stream = self.stream();
+        stream.kept.map_or(0, |(_, len)| len).min(stream.kept_bytes as u64)
     }
 
     /// The most memory that was in use, in bytes.
