@@ -1,7 +1,7 @@
 //! Clusters, from outside: beside a real one of release 7.0, under redis-cli, redis-py and ioredis, and across networks.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -695,4 +695,107 @@ fn a_cluster_is_reached_from_two_networks_at_once() {
     client.say("CONFIG SET cluster-announce-ip 192.0.2.7");
     let own = network.cli(port, &["CLUSTER", "NODES"]);
     assert!(own.contains(&format!("192.0.2.7:{port}@")), "{own}");
+}
+
+/// A server that takes keys when it is told to; what it was sent, for each connection.
+fn slow_server() -> (u16, std::sync::mpsc::Sender<()>, std::thread::JoinHandle<Vec<String>>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let port = listener.local_addr().expect("it is bound").port();
+    let (take, told) = std::sync::mpsc::channel::<()>();
+    let server = std::thread::spawn(move || {
+        let mut sent = Vec::new();
+        while told.recv().is_ok() {
+            let (mut stream, _) = listener.accept().expect("somebody comes");
+            let mut bytes = Vec::new();
+            let mut buffer = [0; 4096];
+            while !String::from_utf8_lossy(&bytes).contains("RESTORE") {
+                let len = stream.read(&mut buffer).expect("somebody sends");
+                bytes.extend_from_slice(&buffer[..len]);
+            }
+            stream.write_all(b"+OK\r\n+OK\r\n").expect("somebody reads");
+            sent.push(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        sent
+    });
+    (port, take, server)
+}
+
+#[test]
+fn keys_on_their_way_are_read_and_not_written() {
+    let program = Program::redis("7.0", &[]);
+    let (port, take, server) = slow_server();
+    let port = port.to_string();
+    let (mut client, mut mover, mut writer) = (program.client(), program.client(), program.client());
+    client.say("RPUSH list a");
+    mover.send(&["MIGRATE", "127.0.0.1", &port, "list", "0", "10000"]);
+    until("the key is on its way", || client.say("CLIENT LIST").text().contains("cmd=migrate"));
+    writer.send(&["RPUSH", "list", "b"]);
+    let mut transaction = program.client();
+    transaction.say("MULTI");
+    transaction.say("DEL list");
+    transaction.send(&["EXEC"]);
+    // Others are served, and it can be read.
+    assert_eq!(client.say("LRANGE list 0 -1").elements().len(), 1);
+    assert_eq!(client.say("SET other 1"), Reply::Status(b"OK".to_vec()));
+    assert_eq!(client.say("EXISTS list").integer(), 1);
+    take.send(()).expect("the server waits");
+    assert_eq!(mover.read(), Reply::Status(b"OK".to_vec()));
+    // Both come after it has left, in any order.
+    assert_eq!(writer.read().integer(), 1);
+    let deleted = transaction.read().elements()[0].integer();
+    assert_eq!(client.say("EXISTS list").integer(), 1 - deleted);
+    drop(take);
+    assert_eq!(server.join().expect("the server ends").len(), 1);
+}
+
+#[test]
+fn what_changes_on_its_way_is_sent_again() {
+    let program = Program::redis("7.0", &[]);
+    let (port, take, server) = slow_server();
+    let port = port.to_string();
+    let (mut client, mut mover, mut waiting) = (program.client(), program.client(), program.client());
+    client.say("RPUSH list a");
+    waiting.send(&["BLMOVE", "source", "list", "LEFT", "RIGHT", "0"]);
+    until("the client waits", || client.say("INFO clients").text().contains("blocked_clients:1"));
+    mover.send(&["MIGRATE", "127.0.0.1", &port, "list", "0", "10000"]);
+    until("the key is on its way", || client.say("CLIENT LIST").text().contains("cmd=migrate"));
+    // Whoever is served cannot be held back.
+    assert_eq!(client.say("RPUSH source b").integer(), 1);
+    assert_eq!(waiting.read().text(), "b");
+    assert_eq!(client.say("LLEN list").integer(), 2);
+    for _ in 0..2 {
+        take.send(()).expect("the server waits");
+    }
+    assert_eq!(mover.read(), Reply::Status(b"OK".to_vec()));
+    assert_eq!(client.say("EXISTS list").integer(), 0);
+    drop(take);
+    let sent = server.join().expect("the server ends");
+    assert_eq!(sent.iter().map(|bytes| bytes.contains("REPLACE")).collect::<Vec<_>>(), [false, true]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_gets_no_key() {
+    let program = Program::redis("7.0", &[]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    let port = silent.local_addr().expect("it is bound").port().to_string();
+    let mut client = program.client();
+    client.say("SET k 1");
+    let reply = client.run(&["MIGRATE", "127.0.0.1", &port, "k", "0", "50"]);
+    assert_eq!(reply.text(), "IOERR error or timeout reading to target instance");
+    assert_eq!(client.say("INCR k").integer(), 2);
+}
+
+#[test]
+fn keys_of_a_slot_that_is_taken_away_are_deleted() {
+    let program = cluster(3, 0);
+    let nodes = masters(&mut program.client());
+    let (mut loser, mut taker) = (Client::connect(nodes[0].0), Client::connect(nodes[1].0));
+    loser.say("SET bar 1");
+    loser.say("SET k3 1");
+    for command in ["CLUSTER DELSLOTS 5061", "CLUSTER ADDSLOTS 5061", "CLUSTER BUMPEPOCH"] {
+        assert!(!taker.say(command).is_error(), "{command}");
+    }
+    until("the key is gone", || loser.say("CLUSTER COUNTKEYSINSLOT 5061").integer() == 0);
+    assert_eq!(loser.say("GET k3").text(), "1");
+    assert_eq!(loser.say("GET bar").text(), format!("MOVED 5061 {}", nodes[1].0));
 }

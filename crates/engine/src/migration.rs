@@ -297,7 +297,6 @@ pub fn finish(
             let mut spot = shard.spot(&mut worker.effects, moment, parcel.db, place);
             if spot.delete(false) {
                 spot.commit(Event(Class::GENERIC, "del"));
-                worker.effects.dirty += 1;
                 gone.push(key);
             } else {
                 spot.leave();

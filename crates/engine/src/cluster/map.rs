@@ -426,19 +426,26 @@ impl Groups {
         self.refresh_slot(group, slot);
     }
 
-    /// Has a node serve slots that nobody serves as far as it knows.
+    /// Has a node serve slots that nobody serves as far as it knows. Gives those who served them all the same, and which.
     ///
     /// # Errors
     /// [`Refusal::Busy`], and then nothing has changed.
-    pub(crate) fn claim(&mut self, slots: &[u16], to: NodeNumber) -> Result<(), Refusal> {
+    pub(crate) fn claim(
+        &mut self,
+        slots: &[u16],
+        to: NodeNumber,
+    ) -> Result<BTreeMap<NodeNumber, Vec<u16>>, Refusal> {
         if let Some(&slot) = slots.iter().find(|&&slot| self.owner(to, slot).is_some()) {
             return Err(Refusal::Busy(slot));
         }
+        let mut losers: BTreeMap<NodeNumber, Vec<u16>> = BTreeMap::new();
         for &slot in slots {
-            self.assign(slot, to);
+            if let Some(loser) = self.assign(slot, to) {
+                losers.entry(loser).or_default().push(slot);
+            }
         }
         self.assigned(to);
-        Ok(())
+        Ok(losers)
     }
 
     /// Has a node forget who serves slots. Where it serves them itself, nobody does afterwards.
@@ -608,6 +615,11 @@ impl Groups {
                 *mine = their;
             }
         }
+        let owners = group.owners.clone();
+        for (&number, node) in self.nodes.iter_mut().filter(|(_, node)| node.group == own) {
+            node.migrating.retain(|slot, _| owners[usize::from(*slot)] == Some(number));
+            node.importing.retain(|slot, _| owners[usize::from(*slot)] != Some(number));
+        }
         let ids: Vec<String> = self.known(number).map(|(_, node)| node.id.clone()).collect();
         let group = self.group_mut(number);
         group.forgotten.retain(|id| !ids.contains(id));
@@ -644,5 +656,108 @@ impl NodeRecord {
     /// The port of a bus that they are told, though nobody listens there.
     pub fn told_bus_port(&self) -> u16 {
         if self.announced_bus_port > 0 { self.announced_bus_port } else { self.port.wrapping_add(10_000) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The nodes see every slot as the map says.
+    fn check_invariants(map: &ClusterMap, members: &[Arc<Member>]) {
+        map.look(|groups| {
+            for member in members {
+                for slot in 0..SLOTS {
+                    assert_eq!(member.view(slot), groups.view(member.number, slot), "slot {slot}");
+                }
+                let node = groups.node(member.number);
+                for slot in node.migrating.keys() {
+                    assert_eq!(groups.group(member.number).owners[usize::from(*slot)], Some(member.number));
+                }
+                assert!(node.epoch <= groups.current_epoch(member.number));
+                if let Role::Replica(master) = node.role {
+                    assert_eq!(groups.node(master).role, Role::Master);
+                    assert!(groups.slots_of(member.number).is_empty());
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn views_are_what_the_map_says_whatever_is_done() {
+        let map: Arc<ClusterMap> = Arc::default();
+        let members: Vec<_> =
+            (0..4).map(|number| map.add(id_of(&number.to_string()), id_of("s"), None, true)).collect();
+        for (port, member) in (7000..).zip(&members) {
+            member.announce(|record| record.port = port);
+        }
+        let mut seed = 7_u64;
+        let mut draw = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % below
+        };
+        for step in 0..300 {
+            let (own, other) = (draw(4) as NodeNumber, draw(4) as NodeNumber);
+            let slots: Vec<u16> =
+                (0..1 + draw(5)).map(|_| draw(20) as u16).collect::<BTreeSet<_>>().into_iter().collect();
+            let (slot, kind) = (slots[0], draw(12));
+            map.change(|groups| {
+                let is_master = groups.node(own).role == Role::Master;
+                let knows = groups.known(own).any(|(number, _)| number == other);
+                let other_is_master = groups.node(other).role == Role::Master;
+                match kind {
+                    0..=2 if is_master => _ = groups.claim(&slots, own),
+                    3 => _ = groups.disclaim(&slots, own),
+                    4 if is_master && knows && groups.owner(own, slot) == Some(own) => {
+                        groups.mark(slot, own, true, other)
+                    }
+                    5 if is_master && knows && groups.owner(own, slot) != Some(own) => {
+                        groups.mark(slot, own, false, other)
+                    }
+                    6 => groups.unmark(slot, own),
+                    7 if knows && other_is_master => {
+                        groups.assign(slot, other);
+                        groups.assigned(other);
+                    }
+                    8 => _ = groups.bump_epoch(own),
+                    9 if step % 5 == 0 => _ = groups.forget(own, id_of(&other.to_string()).as_bytes()),
+                    10 => _ = groups.meet(own, 7000 + other),
+                    11 if step % 7 == 0 => groups.reset(own, None),
+                    _ => {}
+                }
+            });
+            if step % 10 == 0 {
+                check_invariants(&map, &members);
+            }
+        }
+        (1..4).for_each(|other| map.change(|groups| _ = groups.meet(0, 7000 + other)));
+        let text = map.export();
+        let again: Arc<ClusterMap> = Arc::default();
+        let members: Vec<_> =
+            (0..4).map(|number| again.add(id_of(&number.to_string()), id_of("s"), None, true)).collect();
+        assert!(again.import(&text));
+        check_invariants(&again, &members);
+        assert_eq!(again.export(), text);
+        assert!(!again.import("nonsense") && !again.import(""));
+    }
+
+    #[test]
+    fn a_replica_takes_all_that_its_master_had() {
+        let map: Arc<ClusterMap> = Arc::default();
+        let master = map.add(id_of("m"), id_of("s"), None, true);
+        let replicas: Vec<_> =
+            ["a", "b"].map(|name| map.add(id_of(name), id_of("s"), Some(&id_of("m")), true)).into();
+        map.divide(&[&id_of("m")]);
+        assert_eq!(replicas.iter().map(|member| member.view(7)).collect::<Vec<_>>(), [View::Masters; 2]);
+        map.change(|groups| groups.promote(replicas[1].number));
+        let views = [&master, &replicas[0], &replicas[1]].map(|member| member.view(7));
+        assert_eq!(views, [View::Masters, View::Masters, View::Mine]);
+        map.look(|groups| {
+            assert_eq!(groups.node(master.number).role, Role::Replica(replicas[1].number));
+            assert_eq!(groups.node(replicas[1].number).epoch, groups.current_epoch(master.number));
+        });
+        check_invariants(&map, &[master, replicas[0].clone(), replicas[1].clone()]);
+        let text = map.export();
+        assert!(map.import(&text) && map.export() == text);
     }
 }

@@ -14,6 +14,7 @@
 //! Not here: gossip, votes, and nodes of other processes. How changes get to a replica: [`crate::replicas`].
 
 mod admit;
+mod lost;
 mod map;
 mod member;
 mod memory;

@@ -3,7 +3,8 @@
 //! With the master's consent nothing is lost: it happens while the shards of both are held, at a moment at which the
 //! replica has all that the master has written. Without it, what the replica has not got is lost, as in any cluster.
 //!
-//! Lock order: a master's shards, then those of its replica; nobody else holds shards of two nodes.
+//! Lock order: a replica's shards, then those of its master; nobody else holds shards of two nodes. A long command on the
+//! replica holds up nobody else so.
 
 use super::map::{Groups, NodeNumber, Role};
 use super::member::Member;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 impl Groups {
     /// Has a replica take the place of its master: its slots, and its other replicas. Gives the master.
-    fn promote(&mut self, replica: NodeNumber) -> Option<NodeNumber> {
+    pub(super) fn promote(&mut self, replica: NodeNumber) -> Option<NodeNumber> {
         let Role::Replica(master) = self.node(replica).role else { return None };
         self.node_mut(replica).role = Role::Master;
         let others: Vec<NodeNumber> = self.replicas(master).map(|(number, _)| number).collect();
@@ -46,14 +47,23 @@ impl Member {
         self.map.look(|groups| groups.node(self.number).role != Role::Master)
     }
 
-    /// Has the node follow the master that the map names, if it does. All its shards are held.
-    pub(crate) fn follow(&self, node: &Node, held: &mut Locked<'_>) {
-        let address = self.map.look(|groups| match groups.node(self.number).role {
+    /// Where the master is whose changes the node is to repeat.
+    fn wanted(&self) -> Option<Address> {
+        self.map.look(|groups| match groups.node(self.number).role {
             Role::Master => None,
             Role::Replica(master) => Some(groups.node(master).reachable()),
-        });
-        if address != node.master.state().address {
-            node.follow(held, address);
+        })
+    }
+
+    /// Whether the node follows another master than the map says, or one at all where it says none.
+    pub(crate) fn is_astray(&self, node: &Node) -> bool {
+        self.wanted() != node.master.state().address
+    }
+
+    /// Has the node follow the master that the map names, if it does. All its shards are held.
+    pub(crate) fn follow(&self, node: &Node, held: &mut Locked<'_>) {
+        if self.is_astray(node) {
+            node.follow(held, self.wanted());
         }
     }
 
@@ -65,8 +75,8 @@ impl Member {
     /// Has the node, a replica, take the place of its master, if it has all that the master has written. Whether it
     /// does. To be called from a thread that serves no connections.
     pub fn take_over(&self, node: &Node, master: &Arc<Node>) -> bool {
-        let mut theirs = master.keyspace.lock_blocking(master.keyspace.all());
         let mut own = node.keyspace.lock_blocking(node.keyspace.all());
+        let mut theirs = master.keyspace.lock_blocking(master.keyspace.all());
         if !node.master.is_up() || node.replicas.offset() != master.replicas.offset() {
             return false;
         }

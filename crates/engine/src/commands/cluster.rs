@@ -9,7 +9,7 @@ use command::{Category, Flags, Former, Group, Refusal as Wording, Release, v};
 use keyspace::Shard;
 use keyspace::slots::{SLOTS, slot_of};
 use resp::{Args, Reply};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -460,9 +460,14 @@ fn give(cx: &mut Cx, ranges: Vec<Range>, adds: bool, reply: &mut Reply) -> Resul
     })?;
     let slots: Vec<u16> = slots.into_iter().collect();
     let change = |groups: &mut Groups| {
-        if adds { groups.claim(&slots, member.number) } else { groups.disclaim(&slots, member.number) }
+        if adds {
+            groups.claim(&slots, member.number)
+        } else {
+            groups.disclaim(&slots, member.number).map(|()| BTreeMap::new())
+        }
     };
-    member.map.change(change).map_err(|refusal| refused(refusal, &[], 0))?;
+    let losers = member.map.change(change).map_err(|refusal| refused(refusal, &[], 0))?;
+    losers.into_iter().for_each(|(loser, slots)| member.clear_lost(loser, slots));
     reply.ok();
     Ok(())
 }
@@ -524,7 +529,7 @@ fn setslot(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             }
             let other = master(groups, number, id, CommandError::DoNotKnowNode)?;
             groups.mark(slot, number, true, other);
-            Ok(())
+            Ok(None)
         }
         () if is("importing", 5) => {
             if groups.owner(number, slot) == Some(number) {
@@ -532,11 +537,11 @@ fn setslot(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             }
             let other = master(groups, number, id, CommandError::DoNotKnowNode)?;
             groups.mark(slot, number, false, other);
-            Ok(())
+            Ok(None)
         }
         () if is("stable", 4) => {
             groups.unmark(slot, number);
-            Ok(())
+            Ok(None)
         }
         () if is("node", 5) => {
             let to = master(groups, number, id, CommandError::UnknownNode)?;
@@ -553,14 +558,18 @@ fn setslot(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
                 if imports && to == number {
                     groups.bump_epoch(number);
                 }
-                groups.assign(slot, to);
+                let before = groups.assign(slot, to);
                 groups.assigned(number);
+                return Ok(before.filter(|before| *before != to && *before != number));
             }
-            Ok(())
+            Ok(None)
         }
         () => Err(CommandError::SetSlotAction),
     };
-    member.map.change(change)?;
+    let loser = member.map.change(change)?;
+    if let Some(loser) = loser {
+        member.clear_lost(loser, vec![slot]);
+    }
     reply.ok();
     Ok(())
 }
@@ -624,6 +633,7 @@ fn forget(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
     let (member, id) = (member(cx)?, args.at(2));
     let forget = |groups: &mut Groups| groups.forget(member.number, id);
     member.map.change(forget).map_err(|refusal| refused(refusal, id, 0))?;
+    member.realign_others();
     reply.ok();
     Ok(())
 }
@@ -637,11 +647,19 @@ fn reset(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
         Some(word) if parse::is_word(word, "soft") => false,
         Some(_) => return Err(CommandError::Syntax),
     };
-    if keys(cx) > 0 {
+    if member.is_replica() {
+        // A replica has none that are not its master's.
+        let effects = &mut cx.worker.effects;
+        let garbage = cx.locked.iter_mut().filter_map(|shard| shard.flush(effects, 0)).collect::<Vec<_>>();
+        cx.worker.effects.garbage.extend(garbage);
+    } else if keys(cx) > 0 {
         return Err(CommandError::ResetWithKeys);
     }
     let id = hard.then(|| cx.node.identity(&format!("cluster since {}", cx.node.host.wall_us())));
     member.map.change(|groups| groups.reset(member.number, id));
+    let node = cx.node;
+    member.follow(node, &mut cx.locked);
+    member.realign_others();
     reply.ok();
     Ok(())
 }
