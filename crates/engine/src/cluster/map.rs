@@ -233,7 +233,7 @@ impl ClusterMap {
             let count = numbers.len();
             let end = |at: usize| ((2 * at * usize::from(SLOTS) + count) / (2 * count)) as u16;
             for (at, &number) in numbers.iter().enumerate() {
-                (end(at)..end(at + 1)).for_each(|slot| _ = groups.assign(slot, number));
+                groups.assign_all(end(at)..end(at + 1), number);
             }
             for &number in &numbers {
                 groups.bump_epoch(number);
@@ -319,8 +319,10 @@ impl Groups {
     /// The slots of each node that one knows, in ranges: first, last and owner.
     pub fn ranges(&self, number: NodeNumber) -> Vec<(u16, u16, NodeNumber)> {
         let mut ranges: Vec<(u16, u16, NodeNumber)> = Vec::new();
+        let (owners, disowned) = (&self.group(number).owners, &self.node(number).disowned);
         for slot in 0..SLOTS {
-            let Some(owner) = self.owner(number, slot) else { continue };
+            let owner = owners[usize::from(slot)].filter(|_| !disowned.contains(&slot));
+            let Some(owner) = owner else { continue };
             match ranges.last_mut() {
                 Some((_, last, own)) if *own == owner && *last + 1 == slot => *last = slot,
                 _ => ranges.push((slot, slot, owner)),
@@ -334,10 +336,9 @@ impl Groups {
         self.group(number).epoch
     }
 
-    /// How a node sees a slot.
-    fn view(&self, number: NodeNumber, slot: u16) -> View {
-        let node = self.node(number);
-        match self.owner(number, slot) {
+    /// How a node sees a slot that another one of its group, if any, serves.
+    fn view_of(number: NodeNumber, node: &NodeRecord, owner: Option<NodeNumber>, slot: u16) -> View {
+        match owner.filter(|_| !node.disowned.contains(&slot)) {
             Some(owner) if owner == number && node.migrating.contains_key(&slot) => View::Migrating,
             Some(owner) if owner == number => View::Mine,
             _ if node.importing.contains_key(&slot) => View::Importing,
@@ -367,20 +368,25 @@ impl Groups {
         self.rejoin(number);
     }
 
-    /// Computes how the nodes of a group see a slot.
-    fn refresh_slot(&mut self, group: u32, slot: u16) {
-        let views: Vec<_> =
-            self.nodes.iter().filter(|(_, node)| node.group == group).map(|(&n, _)| n).collect();
-        for number in views {
-            if let Some(member) = self.node(number).member.upgrade() {
-                member.set_view(slot, self.view(number, slot));
+    /// Computes how the nodes of a group see some slots.
+    fn refresh_slots(&self, group: u32, slots: std::ops::Range<u16>) {
+        let Some(own) = self.groups.get(&group) else { return };
+        for (&number, node) in self.nodes.iter().filter(|(_, node)| node.group == group) {
+            let Some(member) = node.member.upgrade() else { continue };
+            for slot in slots.clone() {
+                member.set_view(slot, Self::view_of(number, node, own.owners[usize::from(slot)], slot));
             }
         }
     }
 
+    /// Computes how the nodes of a group see a slot.
+    fn refresh_slot(&mut self, group: u32, slot: u16) {
+        self.refresh_slots(group, slot..slot + 1);
+    }
+
     /// Computes how the nodes of a group see all slots, and whether it can serve.
     fn refresh(&mut self, group: u32) {
-        (0..SLOTS).for_each(|slot| self.refresh_slot(group, slot));
+        self.refresh_slots(group, 0..SLOTS);
         self.refresh_health(group);
     }
 
@@ -405,6 +411,22 @@ impl Groups {
         self.node_mut(to).importing.remove(&slot);
         self.settle(slot, to);
         before
+    }
+
+    /// Has a node serve many slots, whoever did before, and computes all that depends on it.
+    pub(crate) fn assign_all(&mut self, slots: impl Iterator<Item = u16>, to: NodeNumber) {
+        let group = self.node(to).group;
+        for slot in slots {
+            self.group_mut(to).owners[usize::from(slot)] = Some(to);
+        }
+        let owners = self.group(to).owners.clone();
+        for (&number, node) in self.nodes.iter_mut().filter(|(_, node)| node.group == group) {
+            let serves = |slot: &u16| owners[usize::from(*slot)] == Some(number);
+            node.migrating.retain(|slot, _| serves(slot));
+            node.importing.retain(|slot, _| !serves(slot));
+            node.disowned.retain(|slot| owners[usize::from(*slot)] != Some(to));
+        }
+        self.refresh(group);
     }
 
     /// Computes whether the nodes that a node knows can serve: to be called when slots have been given.
@@ -440,11 +462,11 @@ impl Groups {
         }
         let mut losers: BTreeMap<NodeNumber, Vec<u16>> = BTreeMap::new();
         for &slot in slots {
-            if let Some(loser) = self.assign(slot, to) {
+            if let Some(loser) = self.group(to).owners[usize::from(slot)] {
                 losers.entry(loser).or_default().push(slot);
             }
         }
-        self.assigned(to);
+        self.assign_all(slots.iter().copied(), to);
         Ok(losers)
     }
 
@@ -472,7 +494,11 @@ impl Groups {
 
     /// The slots that a node serves.
     pub(crate) fn slots_of(&self, number: NodeNumber) -> Vec<u16> {
-        (0..SLOTS).filter(|&slot| self.owner(number, slot) == Some(number)).collect()
+        let owners = &self.group(number).owners;
+        let disowned = &self.node(number).disowned;
+        (0..SLOTS)
+            .filter(|slot| owners[usize::from(*slot)] == Some(number) && !disowned.contains(slot))
+            .collect()
     }
 
     /// Says that a slot of a node is leaving, or coming.
@@ -668,7 +694,9 @@ mod tests {
         map.look(|groups| {
             for member in members {
                 for slot in 0..SLOTS {
-                    assert_eq!(member.view(slot), groups.view(member.number, slot), "slot {slot}");
+                    let owner = groups.group(member.number).owners[usize::from(slot)];
+                    let view = Groups::view_of(member.number, groups.node(member.number), owner, slot);
+                    assert_eq!(member.view(slot), view, "slot {slot}");
                 }
                 let node = groups.node(member.number);
                 for slot in node.migrating.keys() {

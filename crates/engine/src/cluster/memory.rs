@@ -65,9 +65,7 @@ fn import_line(groups: &mut Groups, line: &str) -> Option<NodeNumber> {
     for range in words {
         let (first, last) = range.split_once('-')?;
         let (first, last): (u16, u16) = (first.parse().ok()?, last.parse().ok()?);
-        for slot in first..=last.min(SLOTS - 1) {
-            groups.assign(slot, number);
-        }
+        groups.assign_all(first..=last.min(SLOTS - 1), number);
     }
     Some(number)
 }

@@ -24,11 +24,8 @@ impl Groups {
         }
         let slots = self.slots_of(master);
         self.node_mut(master).role = Role::Replica(replica);
-        for slot in slots {
-            self.assign(slot, replica);
-        }
         self.bump_epoch(replica);
-        self.rejoin(replica);
+        self.assign_all(slots.into_iter(), replica);
         Some(master)
     }
 }
