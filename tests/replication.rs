@@ -824,3 +824,45 @@ fn what_is_evicted_goes_from_replicas_too() {
     in_step(&mut ours, &mut replica);
     assert_eq!(info(&mut replica, "evicted_keys"), "0");
 }
+
+#[test]
+fn messages_reach_those_who_listen_to_replicas() {
+    for chain in chains() {
+        let [mut first, mut second, mut third] = chain.each_ref().map(Server::client);
+        follow(&mut second, chain[0].address());
+        until("the link is up", || info(&mut second, "master_link_status") == "up");
+        follow(&mut third, chain[1].address());
+        until("the link is up", || info(&mut third, "master_link_status") == "up");
+        third.say("CONFIG SET notify-keyspace-events KEA");
+        let mut listener = chain[2].client();
+        listener.say("SUBSCRIBE c");
+        listener.run(&["PSUBSCRIBE", "__keyevent@0__:*"]);
+        first.say("PUBLISH c hello");
+        first.say("SET k v");
+        let told = |words: &[&str]| Reply::Array(words.iter().map(|word| bulk(word)).collect());
+        assert_eq!(listener.read(), told(&["message", "c", "hello"]));
+        let pattern = "__keyevent@0__:*";
+        assert_eq!(listener.read(), told(&["pmessage", pattern, "__keyevent@0__:set", "k"]));
+    }
+}
+
+#[test]
+fn a_stream_that_goes_by_another_name_is_another_one() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let proxy = Proxy::to(program.address());
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    follow(&mut theirs, proxy.address());
+    in_step(&mut ours, &mut theirs);
+    proxy.cut();
+    until("the link is down", || info(&mut theirs, "master_link_status") == "down");
+    let before = info(&mut ours, "master_replid");
+    assert_eq!(ours.say("DEBUG CHANGE-REPL-ID"), Reply::Status(b"OK".to_vec()));
+    assert_ne!(info(&mut ours, "master_replid"), before);
+    proxy.restore();
+    in_step(&mut ours, &mut theirs);
+    assert_eq!(info(&mut ours, "sync_full"), "2");
+    ours.say("CONFIG SET repl-backlog-ttl 1");
+    theirs.say("REPLICAOF NO ONE");
+    until("the stream is forgotten", || info(&mut ours, "repl_backlog_active") == "0");
+}

@@ -1213,6 +1213,9 @@ pub enum BadValue {
     /// A host name that is too long.
     #[error("Hostnames must be less than 256 characters")]
     HostNameTooLong,
+    /// Not where a master could listen.
+    #[error("argument must be a host and a port")]
+    Master,
     /// A title with a variable that is not known.
     #[error("template format is invalid or contains unknown variables")]
     Title,

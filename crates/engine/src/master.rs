@@ -176,8 +176,9 @@ impl Node {
     pub fn follow_configured(&self) {
         let Some(value) = self.configuration.recorded("replicaof") else { return };
         let text = String::from_utf8_lossy(value.text()).into_owned();
-        if let Some((host, port)) = text.split_once(' ')
-            && let Ok(address) = Address::parse(host.as_bytes(), port.trim().as_bytes())
+        let mut words = text.split_ascii_whitespace();
+        if let (Some(host), Some(port)) = (words.next(), words.next())
+            && let Ok(address) = Address::parse(host.as_bytes(), port.as_bytes())
         {
             self.follow(&mut self.keyspace.lock_blocking(self.keyspace.all()), Some(address));
         }

@@ -10,7 +10,7 @@ use crate::cluster::{Member, NodeRecord};
 use crate::error::BadValue;
 use crate::parameter::{BASE, Former, Kind, Parameter, Settable, Value};
 use crate::special_values::{
-    EVENTS, HOST_NAME, OOM_SCORES, OUTPUT_LIMITS, PERCENTILES, RENAMES, SAVE_POINTS, TITLE,
+    EVENTS, HOST_NAME, MASTER, OOM_SCORES, OUTPUT_LIMITS, PERCENTILES, RENAMES, SAVE_POINTS, TITLE,
 };
 use command::{Release, v};
 use keyspace::Policy;
@@ -902,6 +902,7 @@ pub static RECORDS: &[Parameter] = &[
     Parameter {
         name: "replicaof",
         renamed: Some(("slaveof", v(7, 0, 0))),
+        kind: Kind::Special(&MASTER),
         settable: Settable::Start,
         ..BASE
     },

@@ -3,6 +3,7 @@
 //! Source: observed on redis-server 7.0; what came with which release, on the golden answers.
 
 use crate::error::BadValue;
+use crate::master::Address;
 use crate::parameter::{Special, Value, memory};
 use command::{Version, v};
 use keyspace::Class;
@@ -175,6 +176,21 @@ pub(crate) static HOST_NAME: Special = Special {
         }
         let fits = text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
         fits.then(|| Value::Text(text.into())).ok_or(BadValue::HostName)
+    },
+    show: |value| String::from_utf8_lossy(value.text()).into_owned(),
+};
+
+/// `replicaof`: a host and a port, or nothing.
+pub(crate) static MASTER: Special = Special {
+    takes: "a host and a port",
+    parse: |_, _, text| {
+        let mut words = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let fits = match (words.next(), words.next(), words.next()) {
+            (None, ..) => true,
+            (Some(host), Some(port), None) => Address::parse(host, port).is_ok(),
+            _ => false,
+        };
+        fits.then(|| Value::Text(text.into())).ok_or(BadValue::Master)
     },
     show: |value| String::from_utf8_lossy(value.text()).into_owned(),
 };

@@ -90,7 +90,7 @@ impl Subcommand {
 
 const SUBCOMMANDS: &[Subcommand] = &[
     Subcommand::new("aof-flush-sleep", 3..=3, ok).since(v(7, 0, 0)),
-    Subcommand::new("change-repl-id", 2..=2, ok).since(v(4, 0, 0)),
+    Subcommand::new("change-repl-id", 2..=2, change_stream).since(v(4, 0, 0)),
     Subcommand::new("digest", 2..=2, digest),
     Subcommand::new("digest-value", 2..=usize::MAX, digest_value).since(v(5, 0, 0)),
     Subcommand::new("error", 3..=3, error),
@@ -135,6 +135,13 @@ fn debug(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
 
 /// What concerns parts that a node does not have, and therefore changes nothing.
 fn ok(_: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    reply.ok();
+    Ok(())
+}
+
+/// Gives the stream another name: replicas cannot go on with it after they have been away.
+fn change_stream(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    cx.node.replicas.rename(cx.node.new_stream_id());
     reply.ok();
     Ok(())
 }
