@@ -2,7 +2,7 @@
 //!
 //! Tests wait for states that both sides tell of, and end in equal digests.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -865,4 +865,91 @@ fn a_stream_that_goes_by_another_name_is_another_one() {
     ours.say("CONFIG SET repl-backlog-ttl 1");
     theirs.say("REPLICAOF NO ONE");
     until("the stream is forgotten", || info(&mut ours, "repl_backlog_active") == "0");
+}
+
+/// A request that a replica sends to its master.
+fn request(from: &mut impl BufRead) -> Vec<String> {
+    let mut line = || {
+        let mut line = String::new();
+        from.read_line(&mut line).expect("it sends requests");
+        line.trim_end().to_owned()
+    };
+    let count: usize = line().trim_start_matches('*').parse().expect("a number of words");
+    (0..count).map(|_| (line(), line()).1).collect()
+}
+
+/// Answers a replica as a master does, up to the question where the stream goes on; gives that.
+fn greet(stream: &std::net::TcpStream) -> Vec<String> {
+    let mut from = BufReader::new(stream);
+    let mut to = stream;
+    loop {
+        let words = request(&mut from);
+        match words[0].as_str() {
+            "PSYNC" => return words,
+            "PING" => to.write_all(b"+PONG\r\n").expect("it takes it"),
+            _ => to.write_all(b"+OK\r\n").expect("it takes it"),
+        }
+    }
+}
+
+#[test]
+fn a_replica_trusts_no_master_and_misses_nothing() {
+    let program = master();
+    let mut client = program.client();
+    client.say("SET old value");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    follow(&mut client, listener.local_addr().expect("it listens"));
+    let accept = || listener.accept().expect("the replica comes").0;
+    let id = "0123456789".repeat(4);
+    let full = format!("+FULLRESYNC {id} 0\r\n");
+    // Snapshots that are none, or end too early: what was there stays.
+    let empty = b"REDIS0010\xff\0\0\0\0\0\0\0\0";
+    for snapshot in
+        [&b"$5\r\nHELLO"[..], b"$18\r\nREDIS0010\xfe\x01\x07\x02\xff\0\0\0\0", b"$100\r\nREDIS0010"]
+    {
+        let mut stream = accept();
+        greet(&stream);
+        stream.write_all(&[full.as_bytes(), snapshot].concat()).expect("it takes it");
+        // It hangs up itself, or the master does.
+        stream.shutdown(std::net::Shutdown::Write).expect("it can be");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert_eq!(client.say("GET old"), bulk("value"));
+        assert_eq!(info(&mut client, "master_link_status"), "down");
+    }
+    let mut sent = accept();
+    greet(&sent);
+    let header = format!("{full}${}\r\n", empty.len());
+    sent.write_all(&[header.as_bytes(), empty].concat()).expect("it takes it");
+    until("it is loaded", || client.say("GET old") == Reply::Nil);
+    drop(sent);
+    // The stream breaks off after every byte, and goes on where the replica says.
+    let requests: &[&[&str]] = &[
+        &["SELECT", "3"],
+        &["INCR", "n"],
+        &["MULTI"],
+        &["INCR", "n"],
+        &["APPEND", "text", "\r\n*3\r\n"],
+        &["EXEC"],
+        &["PING"],
+        &["INCR", "n"],
+    ];
+    let whole: Vec<u8> = requests.iter().flat_map(|request| testkit::client::encode(request)).collect();
+    for end in (0..=whole.len()).chain([whole.len()]) {
+        let mut stream = accept();
+        let words = greet(&stream);
+        assert_eq!(words[1], id);
+        let next: usize = words[2].parse().expect("a number");
+        assert!(next <= end.max(1) + 1, "it asks for what it has not been sent");
+        stream.write_all(format!("+CONTINUE {id}\r\n").as_bytes()).expect("it takes it");
+        if next <= end {
+            stream.write_all(&whole[next - 1..end]).expect("it takes it");
+        }
+        if end == whole.len() {
+            until("it has everything", || info(&mut client, "slave_repl_offset") == end.to_string());
+        }
+    }
+    client.say("SELECT 3");
+    assert_eq!((client.say("GET n"), client.say("GET text")), (bulk("3"), bulk("\r\n*3\r\n")));
+    assert_eq!(info(&mut client, "master_replid"), id);
 }
