@@ -26,6 +26,7 @@ pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
             threads: settings.threads,
             config: settings.config.clone(),
             directory: (!settings.ephemeral).then(std::env::current_dir).transpose()?,
+            shards: settings.proxy,
         };
         data_plane::run_bare(node, async {
             signals.next().await;

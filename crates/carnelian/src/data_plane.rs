@@ -20,7 +20,7 @@ use cloud::instance::Access;
 use cloud::topology::Topology;
 use engine::table::{self, Table};
 use parking_lot::Mutex;
-use server::{Clock, Cluster, ClusterOrder, Fault, Order, Pair, Running, Workers};
+use server::{Clock, Cluster, ClusterOrder, Fault, Order, Pair, Proxy, ProxyOrder, Running, Workers};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -73,6 +73,8 @@ pub(crate) struct BareNode {
     pub(crate) config: Vec<(String, String)>,
     /// Where its files lie; without a directory it writes none.
     pub(crate) directory: Option<PathBuf>,
+    /// How many shards are behind it, if it is a proxy; 0 if it is none.
+    pub(crate) shards: u32,
 }
 
 /// How long a node may take to answer a ping.
@@ -156,9 +158,11 @@ impl Nodes {
                 Topology::MasterStandby => {
                     Pair::start(&self.workers, &self.clock, &order).map(Deployed::Pair)
                 }
-                Topology::Single | Topology::Proxy => {
-                    Running::start(&self.workers, &self.clock, &order).map(Deployed::One)
+                Topology::Proxy => {
+                    let order = ProxyOrder { nodes: order, shards: node.shards as usize };
+                    Proxy::start(&self.workers, &self.clock, &order).map(Deployed::Proxy)
                 }
+                Topology::Single => Running::start(&self.workers, &self.clock, &order).map(Deployed::One),
             }
         };
         let started = match node.port {
@@ -354,8 +358,8 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         id: id.clone(),
         engine: Engine::Redis,
         release: Some(node.release),
-        topology: Topology::Single,
-        shards: 1,
+        topology: if node.shards > 0 { Topology::Proxy } else { Topology::Single },
+        shards: node.shards.max(1),
         copies: 1,
         further_ports: Vec::new(),
         memory_limit_bytes: 0,

@@ -1,10 +1,11 @@
-//! What runs for a node of the control plane: one server, a master and its standby, or all servers of a Redis Cluster.
+//! What runs for a node of the control plane: one server, a master and its standby, all servers of a Redis
+//! Cluster, or a proxy and its shards.
 
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use server::{Cluster, FailoverError, Fault, Pair, Running};
+use server::{Cluster, FailoverError, Fault, Pair, Proxy, Running};
 use tokio::task::JoinSet;
 
 /// What runs for a node of the control plane.
@@ -15,6 +16,8 @@ pub(crate) enum Deployed {
     Pair(Pair),
     /// Those of a cluster; the first one's address stands for all.
     Cluster(Cluster),
+    /// A proxy; its shards listen nowhere.
+    Proxy(Proxy),
 }
 
 /// What will be known later.
@@ -27,6 +30,7 @@ impl Deployed {
             Deployed::One(running) => running.address(),
             Deployed::Pair(pair) => pair.address(),
             Deployed::Cluster(cluster) => cluster.address(),
+            Deployed::Proxy(proxy) => proxy.address(),
         }
     }
 
@@ -36,15 +40,17 @@ impl Deployed {
             Deployed::One(running) => vec![running.address().port()],
             Deployed::Pair(pair) => vec![pair.address().port()],
             Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| node.address().port()).collect(),
+            Deployed::Proxy(proxy) => vec![proxy.address().port()],
         }
     }
 
-    /// The servers that clients reach.
+    /// The servers that clients reach; of a proxy itself, which has the clients, and its shards.
     pub(crate) fn nodes(&self) -> Vec<Arc<engine::Node>> {
         match self {
             Deployed::One(running) => vec![Arc::clone(running.node())],
             Deployed::Pair(pair) => pair.master().into_iter().collect(),
             Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| Arc::clone(node.node())).collect(),
+            Deployed::Proxy(proxy) => std::iter::once(proxy.node()).chain(proxy.shards()).cloned().collect(),
         }
     }
 
@@ -52,7 +58,7 @@ impl Deployed {
     pub(crate) fn failover(&self) -> Option<impl Future<Output = Result<(), FailoverError>> + use<>> {
         match self {
             Deployed::Pair(pair) => Some(pair.failover()),
-            Deployed::One(_) | Deployed::Cluster(_) => None,
+            Deployed::One(_) | Deployed::Cluster(_) | Deployed::Proxy(_) => None,
         }
     }
 
@@ -63,7 +69,7 @@ impl Deployed {
                 pair.fail(fault);
                 true
             }
-            Deployed::One(_) | Deployed::Cluster(_) => false,
+            Deployed::One(_) | Deployed::Cluster(_) | Deployed::Proxy(_) => false,
         }
     }
 
@@ -71,7 +77,7 @@ impl Deployed {
     pub(crate) fn shut_down_asked(&self) -> Option<impl Future<Output = ()> + use<>> {
         match self {
             Deployed::One(running) => Some(running.shut_down_asked()),
-            Deployed::Pair(_) | Deployed::Cluster(_) => None,
+            Deployed::Pair(_) | Deployed::Cluster(_) | Deployed::Proxy(_) => None,
         }
     }
 
@@ -86,6 +92,7 @@ impl Deployed {
             Deployed::Cluster(cluster) => {
                 cluster.nodes().map(|(_, node)| Box::pin(node.loaded()) as Later<_>).collect()
             }
+            Deployed::Proxy(proxy) => vec![Box::pin(proxy.loaded())],
         };
         async move {
             for loaded in all {
@@ -104,6 +111,7 @@ impl Deployed {
                 let mut stopping: JoinSet<()> = cluster.into_nodes().map(Running::stop).collect();
                 while stopping.join_next().await.is_some() {}
             }
+            Deployed::Proxy(proxy) => proxy.stop().await,
         }
     }
 
@@ -117,6 +125,7 @@ impl Deployed {
                 let saved: Vec<bool> = saving.collect::<JoinSet<bool>>().join_all().await;
                 saved.into_iter().all(|saved| saved)
             }
+            Deployed::Proxy(proxy) => proxy.stop_and_save(always).await,
         }
     }
 }

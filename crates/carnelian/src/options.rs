@@ -74,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) cluster: usize,
     /// Replicas of each of them.
     pub(crate) replicas: usize,
+    /// Shards behind a bare proxy; 0 for a node that is none.
+    pub(crate) proxy: u32,
     /// `None` is the address that the server listens on by its own options.
     pub(crate) url: Option<String>,
 }
@@ -342,6 +344,18 @@ const RECORDS: &[Record] = &[
         set: |settings, value| put(&mut settings.replicas, value),
     },
     Record {
+        name: "proxy",
+        value: "N",
+        default: "0",
+        commands: &[Redis],
+        about: "Runs a proxy with so many shards behind it, as a Proxy Cluster instance has them; 0 for one node.",
+        takes: "a number of shards, 255 at most",
+        set: |settings, value| {
+            settings.proxy = value.parse().ok().filter(|shards| *shards <= 255)?;
+            Some(())
+        },
+    },
+    Record {
         name: "url",
         value: "URL",
         default: "",
@@ -517,6 +531,7 @@ impl Settings {
             config: Vec::new(),
             cluster: 0,
             replicas: 0,
+            proxy: 0,
             url: None,
         };
         for record in RECORDS {

@@ -341,6 +341,44 @@ fn a_cluster_instance_shares_its_slots_and_keeps_them() {
 }
 
 #[test]
+fn a_proxy_cluster_instance_has_its_shards_behind_one_port_and_keeps_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let mut server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let mut order = order("dcs-p");
+    order["engine_version"] = json!("3.0");
+    order["spec_code"] = json!("dcs.cluster");
+    order["security_group_id"] = json!("6fd2f8a0-0000-4000-8000-00000000000b");
+    order["capacity"] = json!(64);
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    assert_eq!(created.status, 200, "{}", created.body);
+    let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+    let port = server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap();
+    let ask = |line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+    assert!(ask("MSET a 1 b 2 c 3 d 4 e 5 f 6 g 7 h 8").starts_with("+OK\r\n+OK"));
+    assert!(ask("MGET a b c d e f g h").contains("*8\r\n$1\r\n1\r\n$1\r\n2\r\n"));
+    assert!(ask("RENAME a b").contains("-CROSSSLOT "));
+    assert!(ask("BLPOP a 0").contains("-ERR unknown command"));
+    assert!(ask("SELECT 1").contains("-ERR "));
+    assert!(ask("CONFIG GET maxmemory").contains(&(64_u64 << 30).to_string()));
+    let shown = server.ask("GET", &path, &token, &Value::Null);
+    assert_eq!(shown.body["cache_mode"], "proxy", "{}", shown.body);
+    server.signal("TERM");
+    assert_eq!(server.process.wait().unwrap().code(), Some(0));
+    let below = directory.path().join("nodes").join(created.body["instance_id"].as_str().unwrap());
+    let shards = std::fs::read_dir(&below).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
+    assert_eq!(shards.count(), 8);
+
+    let server = Server::start(&["--data-dir", data_dir]);
+    assert!(ask("MGET a b c d e f g h").contains("*8\r\n$1\r\n1\r\n$1\r\n2\r\n"));
+    assert!(ask("DBSIZE").contains(":8\r\n"));
+    assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
+    assert!(TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err());
+    assert!(!below.exists());
+}
+
+#[test]
 fn a_server_is_healthy_until_it_is_asked_to_stop() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start(&["--data-dir", directory.path().to_str().unwrap()]);

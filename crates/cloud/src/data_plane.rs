@@ -73,7 +73,8 @@ pub struct NodeSpec {
     pub release: Option<Release>,
     /// The part that it has in its instance.
     pub topology: Topology,
-    /// How many shards share its keys, if it is a Redis Cluster: each is a server with a port of its own.
+    /// How many shards share its keys. In a Redis Cluster each is a server with a port of its own; behind a proxy they have
+    /// none.
     pub shards: u32,
     /// How often each shard exists, its master included.
     pub copies: u32,

@@ -138,6 +138,19 @@ pub fn execute(
     } else {
         entry
     };
+    perform(node, worker, session, entry, args, reply)
+}
+
+/// As [`execute`], for a request whose command is known.
+#[inline]
+pub(crate) fn perform(
+    node: &Node,
+    worker: &mut Worker,
+    session: &mut Session,
+    entry: &'static Entry,
+    args: Args,
+    reply: &mut Reply,
+) -> Step {
     session.client.gauges.command.store(entry.index + 1, Ordering::Relaxed);
     if !entry.shape.allows(args.len()) {
         let error = CommandError::Arity(entry.full_name.clone());
@@ -198,7 +211,11 @@ pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a
 }
 
 /// The subcommand that a request names.
-fn subcommand(node: &Node, container: &'static Entry, args: Args) -> Result<&'static Entry, CommandError> {
+pub(crate) fn subcommand(
+    node: &Node,
+    container: &'static Entry,
+    args: Args,
+) -> Result<&'static Entry, CommandError> {
     let name = args.at(1);
     match container.subcommand(name) {
         Some(entry) if node.release >= Release::V7_0 || entry.shape.allows(args.len()) => Ok(entry),
@@ -209,7 +226,7 @@ fn subcommand(node: &Node, container: &'static Entry, args: Args) -> Result<&'st
 
 /// Answers a request that is not run.
 #[cold]
-fn refuse(
+pub(crate) fn refuse(
     node: &Node,
     worker: &mut Worker,
     session: &mut Session,
@@ -417,7 +434,7 @@ fn may_write(entry: &Entry) -> bool {
 
 /// Takes back a reply that the client does not want.
 #[inline]
-fn mute(session: &mut Session, reply: &mut Reply, before: usize) {
+pub(crate) fn mute(session: &mut Session, reply: &mut Reply, before: usize) {
     if session.state.intersects(State::REPLY_OFF | State::REPLY_SKIP | State::REPLY_SKIP_NEXT) {
         mute_now(session, reply, before);
     }

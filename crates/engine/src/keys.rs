@@ -170,7 +170,7 @@ fn is_unknown(spec: &KeySpec) -> bool {
 }
 
 /// Whether words in a request say that it has keys that only the command can find.
-fn has_words(record: &'static Command, args: Args) -> bool {
+pub(crate) fn has_words(record: &'static Command, args: Args) -> bool {
     record.keys.iter().any(|spec| matches!(spec.untold, Untold::Words(words) if has_one_of(words, args)))
 }
 

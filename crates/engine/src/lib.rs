@@ -44,6 +44,7 @@ pub mod parameter;
 pub mod parameters;
 pub mod parse;
 pub mod pause;
+pub mod proxy;
 pub mod pubsub;
 pub mod replicas;
 pub mod save;
@@ -62,6 +63,7 @@ pub use error::CommandError;
 pub use execute::{Step, Worker, execute};
 pub use host::Host;
 pub use node::Node;
+pub use proxy::Proxy;
 pub use session::Session;
 pub use settings::Settings;
 

@@ -106,16 +106,16 @@ pub struct Node {
     pub failover: Failover,
     /// The master that it follows, if it does.
     pub master: Master,
-    /// Channels and those who listen.
-    pub pubsub: PubSub,
+    /// Channels and those who listen, which nodes behind a proxy have in common.
+    pub pubsub: Arc<PubSub>,
     /// Clients that see all commands.
     pub monitors: Monitors,
     /// The pause in which clients are not served.
     pub pause: Pause,
     /// Its statistics.
     pub stats: Stats,
-    /// Commands that took long.
-    pub slowlog: SlowLog,
+    /// Commands that took long, which nodes behind a proxy have in common.
+    pub slowlog: Arc<SlowLog>,
     /// Events that took long.
     pub latency: Latency,
     /// The world that it runs in.
@@ -175,12 +175,12 @@ impl Node {
             replicas: Arc::new(Replicas::new(Id::NONE)),
             failover: Failover::default(),
             master: Master::default(),
-            pubsub: PubSub::default(),
+            pubsub: Arc::default(),
             monitors: Monitors::default(),
             pause: Pause::default(),
             startup_bytes: size_of::<Node>() + stats.heap_bytes() + spec.shards * size_of::<Shard>(),
             stats,
-            slowlog: SlowLog::default(),
+            slowlog: Arc::default(),
             latency: Latency::default(),
             saving: Saving::new(host.wall_us().div_euclid(1_000_000)),
             append_file: AppendFile::default(),

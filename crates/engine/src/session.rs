@@ -3,6 +3,7 @@
 use crate::clients::{Client, Marks};
 use crate::error::CommandError;
 use crate::node::Node;
+use crate::proxy::Underway;
 use crate::pubsub::Kind;
 use crate::table::{self, Entry, Names};
 use keyspace::interest::Watch;
@@ -75,6 +76,8 @@ pub struct Session {
     pub appended: u64,
     /// What a master has sent that has yet to be passed on.
     pub upstream: Vec<u8>,
+    /// What it is in the middle of, if it speaks to a proxy.
+    pub(crate) underway: Option<Box<Underway>>,
     /// The command of the last request, and its name as the client wrote it.
     last: Option<(&'static Entry, LastName)>,
 }
@@ -157,6 +160,7 @@ impl Session {
             written: 0,
             appended: 0,
             upstream: Vec::new(),
+            underway: None,
             last: None,
         }
     }

@@ -15,7 +15,7 @@ use engine::execute::prefetch;
 use engine::migration::{self, Finish, Parcel};
 use engine::session::State;
 use engine::settings::OutputLimit;
-use engine::{Client, Node, Session, Step, Worker, execute};
+use engine::{Client, Node, Proxy, Session, Step, Worker, execute};
 use resp::{Args, Limits, OwnedArgs, Parsed, Parser, ProtocolError, Reply, Request};
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -101,6 +101,36 @@ pub(crate) struct Place {
     pub(crate) clock: Arc<Clock>,
     pub(crate) numbers: Arc<Numbers>,
     pub(crate) syncs: Arc<Syncs>,
+    /// The proxy that the node is the front of, if it is.
+    pub(crate) proxy: Option<Arc<Proxy>>,
+}
+
+impl Place {
+    /// The node of this number behind the proxy; the node itself if there is no proxy.
+    #[inline]
+    fn at(&self, number: usize) -> &Arc<Node> {
+        self.proxy.as_ref().map_or(&self.node, |proxy| proxy.node(number))
+    }
+
+    /// The nodes that have keys.
+    fn keepers(&self) -> &[Arc<Node>] {
+        self.proxy.as_ref().map_or(std::slice::from_ref(&self.node), |proxy| proxy.shards())
+    }
+
+    /// As [`execute`], behind a proxy or not; and the number of the node that the step is about.
+    #[inline]
+    pub(crate) fn execute(
+        &self,
+        worker: &mut Worker,
+        session: &mut Session,
+        args: Args,
+        reply: &mut Reply,
+    ) -> (Step, usize) {
+        match &self.proxy {
+            None => (execute(&self.node, worker, session, args, reply), 0),
+            Some(proxy) => proxy.execute(worker, session, args, reply),
+        }
+    }
 }
 
 impl std::fmt::Debug for Place {
@@ -126,8 +156,11 @@ struct Connection {
     is_replica: bool,
     /// Whether what is to be sent waits for others to be served first.
     is_held_back: bool,
-    /// What the disk must have before anything is sent, as [`Node::must_be_synced`] gives it.
-    unsynced: Option<u64>,
+    /// What the disk must have before anything is sent, as [`Node::must_be_synced`] gives it: by the numbers of those
+    /// nodes of which it must have something.
+    unsynced: Vec<(usize, u64)>,
+    /// The number of the node behind the proxy that the last step is about.
+    at: usize,
     /// Since when more replies wait than the soft limit allows, in ms since the epoch.
     soft_since_ms: Option<i64>,
 }
@@ -203,7 +236,8 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         sent: 0,
         is_replica: false,
         is_held_back: false,
-        unsynced: None,
+        unsynced: Vec::new(),
+        at: 0,
         soft_since_ms: None,
     };
     // However the connection ends, there is nobody left to tell.
@@ -214,12 +248,20 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
     }
     match &mut connection.session {
         Some(session) => {
-            while let Err(shard) = session.leave(&node) {
-                poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
+            while let Err((number, shard)) = leave(&connection.place, session) {
+                poll_fn(|cx| connection.place.at(number).keyspace.poll_free(shard, cx)).await;
             }
         }
         // A command that panicked took it along.
         None => node.clients.remove(connection.client.id),
+    }
+}
+
+/// Has a session leave nothing behind. If somebody else holds what is needed for that: which node's, and which shard.
+fn leave(place: &Place, session: &mut Session) -> std::result::Result<(), (usize, usize)> {
+    match &place.proxy {
+        None => session.leave(&place.node).map_err(|shard| (0, shard)),
+        Some(proxy) => proxy.leave(session),
     }
 }
 
@@ -249,7 +291,7 @@ impl Connection {
                 Next::Read => self.wait_for_input().await?,
                 Next::Process => SHARED.with_borrow_mut(|shared| self.process_kept(shared))?,
                 Next::Contended(shard) => {
-                    let node = &self.place.node;
+                    let node = self.place.at(self.at);
                     poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
                     Next::Process
                 }
@@ -413,14 +455,20 @@ impl Connection {
                 }
             };
             if batch.requests.len() > 1 {
-                prefetch(node, session.db, (0..batch.requests.len()).map(|number| batch.args(bytes, number)));
+                let requests = (0..batch.requests.len()).map(|number| batch.args(bytes, number));
+                match &self.place.proxy {
+                    None => prefetch(node, session.db, requests),
+                    Some(proxy) => proxy.prefetch(session.db, requests),
+                }
             }
             let mut stopped = None;
             for number in 0..batch.requests.len() {
                 let args = batch.args(bytes, number);
                 let here = batch.requests[number].0;
                 let after = batch.requests.get(number + 1).map_or(parsed, |&(start, _)| start);
-                stopped = match execute(node, worker, session, args, &mut reply) {
+                let step;
+                (step, self.at) = self.place.execute(worker, session, args, &mut reply);
+                stopped = match step {
                     Step::Done if reply.len() < REPLY_KEPT => continue,
                     Step::Done => Some((after, Next::Process)),
                     Step::Close => Some((after, Next::Close)),
@@ -483,25 +531,30 @@ impl Connection {
 
     /// Ready when the disk has what it must have before anything is sent.
     fn poll_synced(&mut self, cx: &Context<'_>) -> Poll<()> {
-        let Some(position) = self.unsynced else { return Poll::Ready(()) };
-        std::task::ready!(self.place.node.append_file.poll_synced(position, cx));
-        self.unsynced = None;
+        let keepers = self.place.keepers();
+        while let Some(&(number, position)) = self.unsynced.last() {
+            std::task::ready!(keepers[number].append_file.poll_synced(position, cx));
+            self.unsynced.pop();
+        }
         Poll::Ready(())
     }
 
     /// Replies are there: what the commands have changed has to be on the disk before they go out, if so configured.
     #[inline]
     fn note_changes(&mut self) {
-        if let Some(position) = self.place.node.must_be_synced() {
-            self.unsynced = Some(position);
+        for (number, node) in self.place.keepers().iter().enumerate() {
+            if let Some(position) = node.must_be_synced() {
+                self.unsynced.retain(|(own, _)| *own != number);
+                self.unsynced.push((number, position));
+            }
         }
     }
 
     /// Whether replies may go out, as far as files are concerned.
     #[inline]
     fn may_send(&self) -> bool {
-        self.place.node.write_appended();
-        self.unsynced.is_none()
+        self.place.keepers().iter().for_each(|node| node.write_appended());
+        self.unsynced.is_empty()
     }
 
     /// Sends replies; what the socket does not take is kept.
@@ -615,10 +668,15 @@ impl Connection {
     /// Runs a long command elsewhere.
     async fn offload(&mut self, args: OwnedArgs) -> Result<Next> {
         let Some(session) = self.session.take() else { return Ok(Next::Close) };
-        let Place { node, numbers, .. } = self.place.clone();
-        let done = offload::run(node, numbers, session, args).await;
-        let Some((session, replies, step)) = done else { return Ok(Next::Close) };
+        let place = self.place.clone();
+        let execute = move |worker: &mut Worker, session: &mut Session, args: Args, reply: &mut Reply| {
+            worker.begin(&place.node);
+            place.execute(worker, session, args, reply)
+        };
+        let done = offload::run(Arc::clone(&self.place.numbers), session, args, execute).await;
+        let Some((session, replies, (step, at))) = done else { return Ok(Next::Close) };
         self.session = Some(session);
+        self.at = at;
         self.send(&replies)?;
         Ok(match step {
             Step::Blocked(waiter) => Next::Blocked(waiter),
@@ -633,7 +691,7 @@ impl Connection {
     /// afterwards.
     async fn migrate(&mut self, parcel: Box<Parcel>) -> Result<Next> {
         let mut parcel = parcel;
-        let Place { node, clock, .. } = self.place.clone();
+        let (node, clock) = (Arc::clone(self.place.at(self.at)), Arc::clone(&self.place.clock));
         loop {
             let outcome = migrate::send(&parcel, &clock).await;
             let finish = loop {
@@ -657,7 +715,7 @@ impl Connection {
 
     /// Waits until keys have landed that are on their way to another server.
     async fn wait_for_flights(&mut self) -> Result<Next> {
-        let node = Arc::clone(&self.place.node);
+        let node = Arc::clone(self.place.at(self.at));
         poll_fn(|cx| {
             self.client.register(cx.waker());
             if node.flights.poll_landed(cx).is_ready() {
@@ -677,14 +735,14 @@ impl Connection {
             reply = poll_fn(|cx| self.poll_served(cx, &waiter)) => reply,
             () = clock.sleep_until(deadline_ms.unwrap_or(i64::MAX)) => {
                 // Served or not, there is a reply now.
-                waiter.time_out(&self.place.node);
+                waiter.time_out(self.place.at(self.at));
                 Ok(waiter.take_reply().unwrap_or_default())
             }
         };
         if reply.is_err() {
             waiter.abandon();
         }
-        let node = &self.place.node;
+        let node = self.place.at(self.at);
         while let Err(shard) = blocking::forget(node, &waiter) {
             poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
         }
@@ -756,7 +814,7 @@ impl Connection {
 
     /// Waits until a pause is over.
     async fn wait_for_pause(&mut self, until_ms: i64) -> Result<Next> {
-        let Place { node, clock, .. } = self.place.clone();
+        let (node, clock) = (Arc::clone(self.place.at(self.at)), Arc::clone(&self.place.clock));
         let over = poll_fn(|cx| {
             self.client.register(cx.waker());
             if node.pause.poll_over(cx).is_ready() {

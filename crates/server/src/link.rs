@@ -19,7 +19,7 @@ use engine::session::State;
 use engine::{Client, Node, Session, Step, Worker, execute};
 use rdb::Reader;
 use replication::{Event, Failure, Id, Link};
-use resp::{Limits, Parsed, Parser, Protocol, Reply};
+use resp::{Args, Limits, Parsed, Parser, Protocol, Reply};
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::os::fd::AsRawFd;
@@ -380,7 +380,12 @@ impl Flow {
                 Some(Next::Offload(args)) => {
                     let session = self.session.take().expect("it is here");
                     let (node, numbers) = (Arc::clone(&following.node), Arc::clone(&following.numbers));
-                    let done = offload::run(node, numbers, session, args).await;
+                    let execute =
+                        move |worker: &mut Worker, session: &mut Session, args: Args, reply: &mut Reply| {
+                            worker.begin(&node);
+                            (execute(&node, worker, session, args, reply), 0)
+                        };
+                    let done = offload::run(numbers, session, args, execute).await;
                     let (session, ..) = done.ok_or(Broken::Killed)?;
                     self.session = Some(session);
                 }

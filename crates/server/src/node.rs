@@ -24,7 +24,7 @@ const SHARDS: usize = 16;
 const BACKLOG: i32 = 511;
 
 /// So long a node that ends waits for what its connections are doing.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// Why a node does not start.
 #[derive(Debug)]
@@ -129,6 +129,7 @@ impl Resident {
             clock: Arc::clone(clock),
             numbers: Arc::clone(workers.numbers()),
             syncs: Arc::default(),
+            proxy: None,
         };
         Ok(Resident { node, host, stop, _end: end, loaded, place })
     }
@@ -182,9 +183,9 @@ impl Resident {
 /// Where those who connect are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Counter {
-    place: Place,
+    pub(crate) place: Place,
     /// Changes when the node's connections are to end.
-    stopped: watch::Receiver<()>,
+    pub(crate) stopped: watch::Receiver<()>,
 }
 
 /// A node that listens; dropping it ends its connections and, somewhat later, frees its port.
@@ -290,7 +291,7 @@ impl Running {
 }
 
 /// Has a node load its keys, if it has any, on a thread of their own. Clients are told so meanwhile.
-fn load(node: &Arc<Node>, workers: &Workers) -> watch::Receiver<Option<Result<(), String>>> {
+pub(crate) fn load(node: &Arc<Node>, workers: &Workers) -> watch::Receiver<Option<Result<(), String>>> {
     let (done, loaded) = watch::channel(None);
     if !node.has_files() {
         node.open();

@@ -1,9 +1,9 @@
 //! Commands that take long, run on a thread of their own.
 
 use engine::session::State;
-use engine::{Node, Session, Step, Worker, execute};
+use engine::{Session, Step, Worker};
 use parking_lot::Mutex;
-use resp::{OwnedArgs, Reply};
+use resp::{Args, OwnedArgs, Reply};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,13 +36,14 @@ impl Numbers {
     }
 }
 
-/// Runs a request where no connection waits for the thread. Gives nothing if it panicked.
+/// Runs a request where no connection waits for the thread, by `execute`, which gives the number of the node that the
+/// step is about. Gives nothing if it panicked.
 pub(crate) async fn run(
-    node: Arc<Node>,
     numbers: Arc<Numbers>,
     session: Session,
     args: OwnedArgs,
-) -> Option<(Session, Vec<u8>, Step)> {
+    execute: impl Fn(&mut Worker, &mut Session, Args, &mut Reply) -> (Step, usize) + Send + 'static,
+) -> Option<(Session, Vec<u8>, (Step, usize))> {
     let run = move || {
         let number = numbers.take();
         let mut worker = Worker::new(number);
@@ -50,11 +51,10 @@ pub(crate) async fn run(
         let mut reply = Reply::new(session.protocol);
         session.state.insert(State::OFFLOADED);
         let step = loop {
-            worker.begin(&node);
-            match execute(&node, &mut worker, &mut session, args.as_args(), &mut reply) {
-                Step::Contended(_) => std::thread::yield_now(),
+            match execute(&mut worker, &mut session, args.as_args(), &mut reply) {
+                (Step::Contended(_), _) => std::thread::yield_now(),
                 // Somebody else's keys are on their way: a matter of milliseconds, mostly.
-                Step::InFlight => std::thread::sleep(Duration::from_millis(1)),
+                (Step::InFlight, _) => std::thread::sleep(Duration::from_millis(1)),
                 step => break step,
             }
         };

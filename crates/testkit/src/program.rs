@@ -40,6 +40,13 @@ impl Program {
         Program::started(command, config)
     }
 
+    /// Starts what these options say, with parameters, whose files lie in a directory.
+    pub fn redis_in_with(directory: &std::path::Path, options: &[&str], config: &[(&str, &str)]) -> Program {
+        let mut command = Command::new(carnelian());
+        command.current_dir(directory).args(["redis", "--port", "0"]).args(options);
+        Program::started(command, config)
+    }
+
     /// Starts a node in a directory, in which it writes nothing.
     pub fn ephemeral_in(directory: &std::path::Path) -> Program {
         let mut command = Command::new(carnelian());

@@ -227,7 +227,7 @@ fn ratio(a: u64, b: u64) -> String {
 }
 
 /// A number of bytes in the largest unit of which there is one.
-fn human(bytes: u64) -> String {
+pub(crate) fn human(bytes: u64) -> String {
     let units = ["K", "M", "G", "T", "P"];
     match units.iter().enumerate().rev().find(|(power, _)| bytes >> (10 * (power + 1)) > 0) {
         Some((power, unit)) => format!("{:.2}{unit}", bytes as f64 / (1u64 << (10 * (power + 1))) as f64),

@@ -20,6 +20,7 @@ use crate::{Cx, Node, master, replicas};
 use ::keyspace::Locked;
 use clients::ClientSums;
 use command::{Release, Version, v};
+pub(crate) use memory::human;
 use std::cell::OnceCell;
 use std::fmt::Write;
 
