@@ -270,11 +270,9 @@ fn we_follow_a_real_server_under_load_and_go_on_after_cuts() {
     assert_eq!(ours.say("SET a b"), error("READONLY You can't write against a read only replica."));
     assert!(ours.say("CLIENT LIST TYPE master").text().contains(" flags=M "));
     let role = ours.say("ROLE");
-    assert_eq!(role, {
-        let port = Reply::Integer(proxy.address().port().into());
-        let offset = Reply::Integer(info(&mut theirs, "master_repl_offset").parse().expect("a number"));
-        Reply::Array(vec![bulk("slave"), bulk("127.0.0.1"), port, bulk("connected"), offset])
-    });
+    let port = Reply::Integer(proxy.address().port().into());
+    assert_eq!(role.elements()[..4], [bulk("slave"), bulk("127.0.0.1"), port, bulk("connected")]);
+    assert!(role.elements()[4].integer() > 0);
     assert_eq!(theirs.say("WAIT 1 1000"), Reply::Integer(1));
 }
 
@@ -952,4 +950,37 @@ fn a_replica_trusts_no_master_and_misses_nothing() {
     client.say("SELECT 3");
     assert_eq!((client.say("GET n"), client.say("GET text")), (bulk("3"), bulk("\r\n*3\r\n")));
     assert_eq!(info(&mut client, "master_replid"), id);
+}
+
+#[test]
+fn transactions_that_may_not_run_any_more_say_why() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let replies = [program.address(), real.address()].map(|address| {
+        let (mut client, mut other) = (Client::connect(address), Client::connect(address));
+        let mut replies = Vec::new();
+        let changes = [
+            ["CONFIG SET min-replicas-to-write 1", "CONFIG SET min-replicas-to-write 0"],
+            ["REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"],
+            ["CONFIG SET replica-serve-stale-data no", "CONFIG SET replica-serve-stale-data yes"],
+        ];
+        for (change, back) in changes.map(|[change, back]| (change, back)) {
+            for queued in ["SET k v", "GET k"] {
+                if change.ends_with("data no") {
+                    other.say("REPLICAOF 127.0.0.1 1");
+                }
+                for line in ["MULTI", "GET k", "WATCH x", queued] {
+                    replies.push(client.say(line));
+                }
+                other.say(change);
+                replies.push(client.say("EXEC"));
+                // It is over, whatever came of it.
+                replies.push(client.say("EXEC"));
+                other.say(back);
+                other.say("REPLICAOF NO ONE");
+            }
+        }
+        replies
+    });
+    assert_eq!(replies[0], replies[1]);
 }

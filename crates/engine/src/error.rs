@@ -843,6 +843,12 @@ pub enum CommandError {
     /// The same from 5.0 on.
     #[error("READONLY You can't write against a read only replica.")]
     ReadOnly,
+    /// A transaction that would write to a replica, up to 4.0.
+    #[error("ERR Transaction contains write commands but instance is now a read-only slave. EXEC aborted.")]
+    ReadOnlyExec4,
+    /// The same in 5.0.
+    #[error("ERR Transaction contains write commands but instance is now a read-only replica. EXEC aborted.")]
+    ReadOnlyExec,
     /// A replica that has lost its master, and tells nothing that may be old, up to 4.0.
     #[error("MASTERDOWN Link with MASTER is down and slave-serve-stale-data is set to 'no'.")]
     MasterDown4,
@@ -1021,6 +1027,11 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// Whether it says by itself that a transaction has been given up.
+    pub(crate) fn is_of_exec(&self) -> bool {
+        matches!(self, CommandError::ReadOnlyExec4 | CommandError::ReadOnlyExec)
+    }
+
     /// The error for a command that a release does not have, quoting the beginning of the request.
     pub(crate) fn unknown_command<'a>(
         release: Release,

@@ -301,18 +301,20 @@ fn check(
         && (entry.is(Flags::NEEDS_DISK) || writes(session, entry))
     {
         let is_late = node.release >= Release::V7_0;
-        return Err(if is_late { CommandError::Unsaved7 } else { CommandError::Unsaved6 });
+        let error = if is_late { CommandError::Unsaved7 } else { CommandError::Unsaved6 };
+        refuse_alike(node.release, session, entry, error)?;
     }
     if gates.intersects(Gates::FOLLOWS | Gates::REPLICAS) && !state.contains(State::MASTER) {
         check_role(node, worker, session, entry)?;
     }
     if gates.contains(Gates::APPEND_FAILS) && (entry.is(Flags::NEEDS_DISK) || writes(session, entry)) {
-        return Err(CommandError::AppendFails(node.append_file.failure().unwrap_or_default().into()));
+        let error = CommandError::AppendFails(node.append_file.failure().unwrap_or_default().into());
+        refuse_alike(node.release, session, entry, error)?;
     }
     if gates.contains(Gates::LOADING)
         && !(entry.is(Flags::LOADING) && all_queued(session, entry, Flags::LOADING))
     {
-        return Err(CommandError::Loading);
+        refuse_alike(node.release, session, entry, CommandError::Loading)?;
     }
     let queues = state.contains(State::MULTI) && !entry.is(Flags::NOT_QUEUED);
     // What has been handed to another thread has begun already.
@@ -386,27 +388,60 @@ fn all_queued(session: &Session, entry: &Entry, flags: Flags) -> bool {
 }
 
 /// Whether a command may run on a node that follows a master, or needs replicas.
-fn check_role(node: &Node, worker: &Worker, session: &Session, entry: &Entry) -> Result<(), CommandError> {
+fn check_role(
+    node: &Node,
+    worker: &Worker,
+    session: &mut Session,
+    entry: &Entry,
+) -> Result<(), CommandError> {
     let (writes, is_old) = (writes(session, entry), node.release < Release::V5_0);
+    let refuse = |session: &mut Session, error| refuse_alike(node.release, session, entry, error);
     if !node.follows() {
         let needs = node.settings.needs_replicas().filter(|_| writes);
         let lacks = needs.is_some_and(|(least, lag_s)| node.replicas.good(worker.now_ms, lag_s) < least);
         return match lacks {
             false => Ok(()),
-            true if is_old => Err(CommandError::TooFewReplicas4),
-            true => Err(CommandError::TooFewReplicas),
+            true if is_old => refuse(session, CommandError::TooFewReplicas4),
+            true => refuse(session, CommandError::TooFewReplicas),
         };
     }
     // Whoever writes a key is sent to the node that serves it, where its shards are held.
     let is_sent_on = node.member.is_some() && (!entry.record.keys.is_empty() || entry.is(Flags::RUNS_QUEUE));
     if writes && !is_sent_on && node.settings.replica_is_read_only.load(Ordering::Relaxed) {
-        return Err(if is_old { CommandError::ReadOnly4 } else { CommandError::ReadOnly });
+        return refuse(
+            session,
+            match entry.is(Flags::RUNS_QUEUE) && node.release < Release::V6_2 {
+                true if is_old => CommandError::ReadOnlyExec4,
+                true => CommandError::ReadOnlyExec,
+                false if is_old => CommandError::ReadOnly4,
+                false => CommandError::ReadOnly,
+            },
+        );
     }
     let is_stale = !node.master.is_up() && !node.settings.serves_stale.load(Ordering::Relaxed);
     if is_stale && !(entry.is(Flags::STALE) && all_queued(session, entry, Flags::STALE)) {
-        return Err(if is_old { CommandError::MasterDown4 } else { CommandError::MasterDown });
+        let error = if is_old { CommandError::MasterDown4 } else { CommandError::MasterDown };
+        return refuse(session, error);
     }
     Ok(())
+}
+
+/// Refuses a command for what the node is, or has trouble with. A transaction that is to run ends by that, and says why;
+/// before 6.2 only where it would write to a replica.
+fn refuse_alike(
+    release: Release,
+    session: &mut Session,
+    entry: &Entry,
+    error: CommandError,
+) -> Result<(), CommandError> {
+    let ends = release >= Release::V6_2 || error.is_of_exec();
+    match session.multi.as_mut().filter(|_| ends && entry.is(Flags::RUNS_QUEUE)) {
+        Some(multi) => {
+            multi.refused.get_or_insert(error);
+            Ok(())
+        }
+        None => Err(error),
+    }
 }
 
 /// Whether monitors are shown a command.

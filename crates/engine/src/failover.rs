@@ -13,6 +13,9 @@ use keyspace::Locked;
 use parking_lot::Mutex;
 use replication::Stage;
 
+/// Writes are held back until somebody lets them go.
+const UNTIL_MS: i64 = i64::MAX - 1;
+
 /// How far a node is with handing over.
 #[derive(Debug, Default)]
 pub struct Failover(Mutex<State>);
@@ -80,7 +83,7 @@ impl Node {
     /// Begins to hand over.
     pub(crate) fn begin_failover(&self, target: Target) {
         *self.failover.0.lock() = State::Waits(target);
-        self.pause.begin(self, Scope::Writes, i64::MAX);
+        self.pause.begin(self, Scope::Writes, UNTIL_MS);
         self.replicas.ask();
         self.host.failover_begun();
     }

@@ -121,11 +121,15 @@ fn exec(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
     let broken = is_broken(cx);
     cx.session.unwatch(&mut cx.locked);
     let Multi { queue, aborted, refused } = *multi;
+    // What may not run is not looked at.
+    if let Some(error) = refused {
+        if error.is_of_exec() {
+            return Err(error);
+        }
+        return Err(CommandError::ExecRefused(error.to_string().into()));
+    }
     if aborted {
         return Err(CommandError::ExecAbort);
-    }
-    if let Some(error) = refused {
-        return Err(CommandError::ExecRefused(error.to_string().into()));
     }
     if broken {
         reply.null_array();
