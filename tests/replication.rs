@@ -984,3 +984,59 @@ fn transactions_that_may_not_run_any_more_say_why() {
     });
     assert_eq!(replies[0], replies[1]);
 }
+
+#[test]
+fn replicas_that_come_together_get_one_snapshot() {
+    let program = master();
+    let replicas = [master(), master(), master()];
+    let mut ours = program.client();
+    ours.say("CONFIG SET repl-diskless-sync-delay 3600");
+    ours.say("CONFIG SET repl-diskless-sync-max-replicas 2");
+    ours.say("SET k v");
+    follow(&mut replicas[0].client(), program.address());
+    until("it waits for another", || info(&mut ours, "slave0").contains("state=wait_bgsave"));
+    assert_eq!(replicas[0].client().say("GET k"), Reply::Nil);
+    follow(&mut replicas[1].client(), program.address());
+    for replica in &replicas[..2] {
+        in_step(&mut ours, &mut replica.client());
+    }
+    ours.say("CONFIG SET repl-diskless-sync no");
+    follow(&mut replicas[2].client(), program.address());
+    in_step(&mut ours, &mut replicas[2].client());
+    assert_eq!(info(&mut ours, "sync_full"), "3");
+}
+
+/// Has the system stop a process, or let it go on.
+fn signal(process: u32, name: &str) {
+    let done = std::process::Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(done.expect("there is a kill").success());
+}
+
+#[test]
+fn whoever_hangs_is_given_up_and_comes_again() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    for (master, replica) in [(true, false), (false, true)] {
+        let (first, second) = if master { (&mut ours, &mut theirs) } else { (&mut theirs, &mut ours) };
+        let address = if master { program.address() } else { real.address() };
+        for client in [&mut *first, &mut *second] {
+            client.say("CONFIG SET repl-timeout 2");
+            client.say("REPLICAOF NO ONE");
+        }
+        follow(second, address);
+        in_step(first, second);
+        let before = info(first, "sync_partial_ok");
+        // The real one hangs, whichever it is.
+        signal(real.id(), "-STOP");
+        if replica {
+            until("the link is given up", || info(second, "master_link_status") == "down");
+        } else {
+            until("the replica is given up", || info(first, "connected_slaves") == "0");
+        }
+        signal(real.id(), "-CONT");
+        first.say("INCR n");
+        in_step(first, second);
+        assert_ne!(info(first, "sync_partial_ok"), before);
+    }
+}

@@ -206,6 +206,11 @@ impl Oracle {
         false
     }
 
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// A connection to it.
     pub fn client(&self) -> Client {
         Client::connect(self.address)
