@@ -87,7 +87,7 @@ pub static ADDSLOTS: Command = Command {
     summary: "Has the node serve slots that nobody serves.",
     complexity: "O(N) for N slots.",
     arity: -3,
-    syntax: "(slot:int)...",
+    syntax: "slot:int...",
     handler: addslots,
     ..MOVES
 };
@@ -128,7 +128,7 @@ pub static SETSLOT: Command = Command {
     name: "setslot",
     summary: "Says that a slot moves, or who serves it.",
     arity: -4,
-    syntax: "slot:int subcommand=[IMPORTING importing=node-id | MIGRATING migrating=node-id | NODE node=node-id | STABLE]",
+    syntax: "slot:int subcommand=(IMPORTING node-id | MIGRATING node-id | NODE node-id | STABLE)",
     handler: setslot,
     ..MOVES
 };
@@ -157,7 +157,7 @@ pub static MEET: Command = Command {
     name: "meet",
     summary: "Has the node know another one of its instance.",
     arity: -4,
-    syntax: "ip port:int [cluster-bus-port:int@4.0.0]",
+    syntax: "ip port:int [cluster_bus_port:int@4.0.0]",
     handler: meet,
     ..MOVES
 };
@@ -178,7 +178,7 @@ pub static RESET: Command = Command {
     summary: "Has the node forget all others, and its slots.",
     complexity: "O(N) for N nodes.",
     arity: -2,
-    syntax: "reset-type=[HARD | SOFT]",
+    syntax: "hard_soft=[HARD | SOFT]",
     flags: Flags::ADMIN.union(Flags::STALE).union(Flags::NOSCRIPT).union(Flags::KEYSPACE),
     handler: reset,
     ..ASKS

@@ -35,8 +35,9 @@ pub static MIGRATE: Command = Command {
     since: v(2, 6, 0),
     group: Group::Generic,
     arity: -6,
-    syntax: "host port:int key-selector=[key | \"\"] destination-db:int timeout:int [COPY]@3.0.0 [REPLACE]@3.0.0 \
-             authentication=[AUTH password@4.0.7 | AUTH2 (username password)@6.0.0] [KEYS (keys=key:key2)...]@3.0.6",
+    syntax: "host port:int key_or_empty_string=(key | empty_string=\"\") destination-db:int timeout:int [COPY]@3.0.0 \
+             [REPLACE]@3.0.0 authentication=[[AUTH password]@4.0.7 | [AUTH2 username_password=(username \
+             password)]@6.0.0] [KEYS key...]@3.0.6",
     flags: Flags::WRITE.union(Flags::RANDOM).union(Flags::MOVABLEKEYS).union(Flags::MOVES_KEYS),
     categories: Category::KEYSPACE.union(Category::DANGEROUS),
     keys: &[

@@ -53,7 +53,7 @@ pub static FAILOVER: Command = Command {
     since: v(6, 2, 0),
     group: Group::Server,
     arity: -1,
-    syntax: "target=[TO host port:int [FORCE]] [ABORT] [TIMEOUT milliseconds:int]",
+    syntax: "[TO target=(host port:int [FORCE])] [ABORT] [TIMEOUT milliseconds:int]",
     flags: Flags::ADMIN.union(Flags::NOSCRIPT).union(Flags::STALE).union(Flags::KEYSPACE),
     handler: failover,
     ..BASE
