@@ -623,19 +623,63 @@ fn replicas_go_on_with_a_master_that_was_stopped() {
     assert_eq!(info(&mut program.client(), "sync_full"), "0");
 }
 
+/// What a node of a release is told so that tests need not wait.
+fn quick(release: &str) -> Vec<(&'static str, &'static str)> {
+    let known = QUICK.iter().copied().filter(|(name, _)| *name != "enable-debug-command" || release >= "7.0");
+    let named = known.map(|(name, value)| match name {
+        "repl-ping-replica-period" if release < "5.0" => ("repl-ping-slave-period", value),
+        name => (name, value),
+    });
+    named.collect()
+}
+
+#[test]
+fn every_release_follows_its_like_and_those_of_7_a_real_server() {
+    for release in ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"] {
+        let config = quick(release);
+        let (program, replica) = (Program::redis(release, &config), Program::redis(release, &config));
+        let proxy = Proxy::to(program.address());
+        let (mut ours, mut theirs) = (program.client(), replica.client());
+        let mut rng = Rng::new(2);
+        let mut changes = |client: &mut Client| {
+            for _ in 0..2000 {
+                client.run(&change(&mut rng));
+                if release == "7.4" {
+                    let (hash, ms) = (format!("h{}", rng.below(100)), (1 + rng.below(1000)).to_string());
+                    let field = rng.below(50).to_string();
+                    client.run(&["HPEXPIRE", &hash, &ms, "FIELDS", "1", &field]);
+                }
+            }
+        };
+        changes(&mut ours);
+        theirs.run(&["SLAVEOF", "127.0.0.1", &proxy.address().port().to_string()]);
+        until("the link is up", || info(&mut theirs, "master_link_status") == "up");
+        changes(&mut ours);
+        proxy.cut();
+        changes(&mut ours);
+        proxy.restore();
+        in_step(&mut ours, &mut theirs);
+        if release >= "4.0" {
+            assert_eq!(info(&mut ours, "sync_full"), "1", "{release}");
+        }
+        if release >= "7.0"
+            && let Some(real) = real()
+        {
+            let mut master = real.client();
+            changes(&mut master);
+            follow(&mut theirs, real.address());
+            until("the link is up", || info(&mut theirs, "master_link_status") == "up");
+            changes(&mut master);
+            in_step(&mut master, &mut theirs);
+        }
+    }
+}
+
 #[test]
 fn a_real_server_follows_every_release_that_it_understands() {
     for release in ["3.0", "4.0", "5.0", "6.2", "7.0"] {
         let Some(real) = real() else { return };
-        let config: Vec<_> = QUICK
-            .iter()
-            .copied()
-            .filter(|(name, _)| *name != "enable-debug-command" || release >= "7.0")
-            .map(|(name, value)| match name {
-                "repl-ping-replica-period" if release < "5.0" => ("repl-ping-slave-period", value),
-                name => (name, value),
-            })
-            .collect();
+        let config = quick(release);
         let program = Program::redis(release, &config);
         let (mut ours, mut theirs) = (program.client(), real.client());
         let mut rng = Rng::new(1);
