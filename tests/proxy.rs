@@ -215,6 +215,76 @@ fn sets_of_several_shards_are_put_together() {
 }
 
 #[test]
+fn large_sets_of_several_shards_are_put_together_elsewhere() {
+    let program = proxy("7.0", &[]);
+    let mut client = program.client();
+    for (key, from) in [("a", 0), ("a", 11_000), ("b", 20_000)] {
+        let words = ["SADD".to_owned(), key.to_owned()].into_iter();
+        let words: Vec<String> = words.chain((0..11_000).map(|n| (from + n).to_string())).collect();
+        assert_eq!(client.run(&words), integer(11_000));
+    }
+    // What is asked meanwhile is answered in its order, and others do not wait.
+    client.send(&["SUNIONSTORE", "all", "a", "b"]);
+    client.send(&["SCARD", "all"]);
+    client.send(&["SDIFF", "b", "a"]);
+    assert_eq!(program.client().say("PING").text(), "PONG");
+    assert_eq!((client.read(), client.read()), (integer(31_000), integer(31_000)));
+    assert_eq!(client.read().elements().len(), 9_000);
+    // One that goes in the middle of it leaves the others alone.
+    client.send(&["SUNIONSTORE", "gone", "a", "b"]);
+    drop(client);
+    let mut other = program.client();
+    assert_eq!(other.say("SINTERSTORE few a b"), integer(2_000));
+    until(|| other.say("CLIENT LIST").text().lines().count() == 1);
+    assert!(other.say("DBSIZE").integer() >= 4);
+}
+
+#[test]
+fn many_clients_at_once_do_not_get_into_each_others_way() {
+    let program = proxy("7.0", &[("maxmemory-policy", "allkeys-lru")]);
+    let rounds = 150;
+    let run = |number: usize| {
+        let mut client = program.client();
+        let mut rng = Rng::new(number as u64);
+        for round in 0..rounds {
+            let keys: Vec<String> = (0..12).map(|_| format!("k{}", rng.below(40))).collect();
+            let mut mset = vec!["MSET".to_owned()];
+            keys.iter().for_each(|key| mset.extend([key.clone(), round.to_string()]));
+            assert_eq!(client.run(&mset).text(), "OK");
+            let mget: Vec<String> = ["MGET".to_owned()].into_iter().chain(keys).collect();
+            assert_eq!(client.run(&mget).elements().len(), 12);
+            // Every transaction counts, whatever else goes on.
+            for line in ["MULTI", "INCR {n}1", "INCR {n}2", "EXEC"] {
+                assert!(!client.say(line).is_error());
+            }
+            client.run(&["SADD", &format!("s{}", rng.below(6)), &round.to_string()]);
+            assert!(client.say("SUNIONSTORE union s0 s1 s2 s3 s4 s5").integer() > 0);
+            assert!(client.say("SCAN 0 COUNT 100").elements().len() == 2);
+            assert!(client.say("DBSIZE").integer() > 0);
+            client.say("KEYS k*");
+            client.run(&["DEL", "k1", "k2", "k3", "k4"]);
+            client.run(&["RPUSH", "queue", "x"]);
+            assert_eq!(client.say("BLPOP queue 0").elements().len(), 2);
+            client.say("INFO");
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..6).for_each(|number| {
+            _ = scope.spawn({
+                let run = &run;
+                move || run(number)
+            })
+        })
+    });
+    let mut client = program.client();
+    let all = (6 * rounds).to_string();
+    assert_eq!((client.say("GET {n}1").text(), client.say("GET {n}2").text()), (all.clone(), all));
+    let members = client.say("SMEMBERS union").elements().len();
+    assert_eq!(client.say("SUNION s0 s1 s2 s3 s4 s5").elements().len(), members);
+    assert_eq!(client.say("LLEN queue"), integer(0));
+}
+
+#[test]
 fn what_needs_one_slot_says_so() {
     let program = proxy("7.0", &[]);
     let mut client = program.client();
@@ -527,6 +597,9 @@ fn a_proxy_tells_of_all_its_shards() {
     assert!(field(&mut client, "used_memory") > empty + 100_000);
     assert!(field(&mut client, "total_commands_processed") > 1000);
     assert!(client.say("INFO commandstats").text().contains("cmdstat_set:calls=1000,"));
+    client.say("SUNION k1 k2");
+    assert!(client.say("INFO commandstats").text().contains("cmdstat_sunion:calls=1,"));
+    client.say("CONFIG RESETSTAT");
     client.run(&["GET", "k1"]);
     client.run(&["GET", "none"]);
     assert_eq!((field(&mut client, "keyspace_hits"), field(&mut client, "keyspace_misses")), (1, 1));

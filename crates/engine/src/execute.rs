@@ -87,6 +87,12 @@ impl Worker {
         self.ticks = ticks::now();
     }
 
+    /// Before a request that runs on another node than the one that the batch has begun with.
+    #[inline]
+    pub(crate) fn visit(&self, node: &Node) {
+        node.stats.worker(self.id).begin(self.now_ms);
+    }
+
     /// Before a command, or what is done without one, when its shards are held: finds out whether it is repeated
     /// elsewhere, which stays so until it has been settled.
     #[inline]

@@ -74,8 +74,9 @@ impl Proxy {
                 let own = if is_shard { all.div_ceil(shards as u64) } else { 0 };
                 config.push(("maxmemory".into(), own.to_string()));
             }
+            config.push(("cluster-enabled".into(), "no".into()));
             if !is_shard {
-                config.extend(WITHOUT_KEYS.map(|(name, value)| (name.to_owned(), value.to_owned())));
+                config.push(("appendonly".into(), "no".into()));
             }
             let below = order.nodes.directory.as_ref().filter(|_| is_shard);
             let spec = Spec {
@@ -177,6 +178,3 @@ impl Proxy {
         self.door.address()
     }
 }
-
-/// What the nodes without keys do not do, whatever the configuration says.
-const WITHOUT_KEYS: [(&str, &str); 1] = [("appendonly", "no")];

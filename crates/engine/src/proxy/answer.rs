@@ -3,7 +3,7 @@
 /// The number behind a type's mark, and where the rest begins.
 fn header(bytes: &[u8]) -> (i64, &[u8]) {
     let end = bytes.iter().position(|&byte| byte == b'\r').unwrap_or(bytes.len());
-    let number = structures::number::parse_i64(&bytes[1..end]).unwrap_or(0);
+    let number = structures::number::parse_i64(bytes.get(1..end).unwrap_or_default()).unwrap_or(0);
     (number, bytes.get(end + 2..).unwrap_or_default())
 }
 
@@ -45,7 +45,7 @@ pub(super) fn integer(answer: &[u8]) -> i64 {
 /// The bytes of a string; none if there is none.
 pub(super) fn text(answer: &[u8]) -> Option<&[u8]> {
     let (len, rest) = header(answer);
-    match answer[0] {
+    match answer.first()? {
         b'$' => rest.get(..usize::try_from(len).ok()?),
         // The format and a colon stand in front.
         b'=' => rest.get(4..usize::try_from(len).ok()?),

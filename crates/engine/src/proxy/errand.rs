@@ -6,7 +6,7 @@
 use super::gather::Gather;
 use super::routes::Merge;
 use super::{Proxy, answer, info, own};
-use crate::execute::{Step, Worker, perform};
+use crate::execute::{Step, Worker};
 use crate::keys;
 use crate::session::Session;
 use crate::table::Entry;
@@ -145,8 +145,8 @@ impl Errand {
         loop {
             while let Some(part) = self.parts.get(self.answers.len()) {
                 let mut answer = Reply::new(session.protocol);
-                let node = proxy.node(part.node);
-                match perform(node, worker, session, part.entry, part.args.as_args(), &mut answer) {
+                let args = part.args.as_args();
+                match proxy.perform(part.node, worker, session, part.entry, args, &mut answer) {
                     Step::Done => {}
                     step => return Err((step, part.node)),
                 }

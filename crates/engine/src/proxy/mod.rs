@@ -28,6 +28,7 @@ use errand::Errand;
 use keyspace::slots::{SLOTS, slot_of};
 use resp::{Args, Protocol, Reply};
 use routes::{Route, Routes};
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -131,15 +132,14 @@ impl Proxy {
 
     /// As [`prefetch`], for requests that go to several nodes.
     pub fn prefetch<'a>(&self, db: u32, requests: impl Iterator<Item = Args<'a>> + Clone) {
-        let owner = |args: &Args| args.get(1).map(|key| self.owner(slot_of(key)));
-        // As many rounds as there are shards would look at every request too often; the first ones are what most
-        // batches are about.
-        let mut seen = [usize::MAX; 4];
-        for at in 0..seen.len() {
-            let next = requests.clone().filter_map(|args| owner(&args)).find(|number| !seen.contains(number));
-            let Some(number) = next else { return };
-            seen[at] = number;
-            prefetch(&self.nodes[number], db, requests.clone().filter(|args| owner(args) == Some(number)));
+        // The first argument of nearly all commands is a key; where it is not, a fetch is wasted.
+        let owner = |args: Args| args.get(1).map_or(FRONT, |key| self.owner(slot_of(key)));
+        let owners: SmallVec<[usize; 32]> = requests.clone().map(owner).collect();
+        for (at, &number) in owners.iter().enumerate() {
+            if number != FRONT && !owners[..at].contains(&number) {
+                let own = requests.clone().zip(&owners).filter(move |(_, owner)| **owner == number);
+                prefetch(&self.nodes[number], db, own.map(|(args, _)| args));
+            }
         }
     }
 
@@ -160,9 +160,25 @@ impl Proxy {
             && self.routes.route(entry) == Route::Slot
         {
             let number = self.owner(slot_of(args.at(index)));
-            return (perform(&self.nodes[number], worker, session, entry, args, reply), number);
+            return (self.perform(number, worker, session, entry, args, reply), number);
         }
         self.direct(worker, session, args, reply)
+    }
+
+    /// Runs a request on a node.
+    #[inline]
+    fn perform(
+        &self,
+        number: usize,
+        worker: &mut Worker,
+        session: &mut Session,
+        entry: &'static Entry,
+        args: Args,
+        reply: &mut Reply,
+    ) -> Step {
+        let node = &self.nodes[number];
+        worker.visit(node);
+        perform(node, worker, session, entry, args, reply)
     }
 
     /// As [`Proxy::execute`], for whatever there is.
@@ -196,7 +212,7 @@ impl Proxy {
         match self.route(session, entry, args) {
             Ok(Way::Node(number)) => {
                 let was = session.state;
-                let step = perform(&self.nodes[number], worker, session, entry, args, reply);
+                let step = self.perform(number, worker, session, entry, args, reply);
                 self.follow(session, was);
                 (step, number)
             }
@@ -225,6 +241,9 @@ impl Proxy {
                 Ok(Way::Errand(Errand::everywhere(shards, entry, args, merge)))
             }
             Route::Nodes(merge) => Ok(Way::Errand(Errand::everywhere(0..self.bench(), entry, args, merge))),
+            Route::Bench(merge) => {
+                Ok(Way::Errand(Errand::everywhere(0..self.nodes.len(), entry, args, merge)))
+            }
             Route::Scan => Ok(Way::Errand(Errand::scan(self.bench(), entry, args))),
             Route::Draw => Ok(Way::Errand(Errand::draw(self, entry, args))),
         }

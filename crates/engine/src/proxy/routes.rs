@@ -28,6 +28,8 @@ pub(super) enum Route {
     Shards(Merge),
     /// To the proxy's own node and all shards.
     Nodes(Merge),
+    /// The same, and to the bench.
+    Bench(Merge),
     /// To one shard after the other, as the cursor says.
     Scan,
     /// To a shard, drawn by the number of its keys.
@@ -79,8 +81,9 @@ static ROUTES: &[(Route, &[&str])] = &[
     (Route::Shards(Merge::Concat), &["keys"]),
     (Route::Scan, &["scan"]),
     (Route::Draw, &["randomkey"]),
-    (Route::Nodes(Merge::Info), &["info"]),
-    (Route::Nodes(Merge::First), &["client|pause", "client|unpause", "config|resetstat", "config|set"]),
+    (Route::Bench(Merge::Info), &["info"]),
+    (Route::Bench(Merge::First), &["config|resetstat"]),
+    (Route::Nodes(Merge::First), &["client|pause", "client|unpause", "config|set"]),
     (Route::Nodes(Merge::Sum), &["client|unblock"]),
     (Route::Any, &["echo", "ping", "publish", "select", "spublish", "time"]),
     (
