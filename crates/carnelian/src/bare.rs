@@ -56,11 +56,10 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
         replicas: settings.replicas,
         ports: Vec::new(),
     };
-    let mut cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true)?;
-    let addresses: Vec<String> = cluster.nodes().map(|(_, node)| node.address().to_string()).collect();
+    let cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true)?;
+    let addresses: Vec<String> = cluster.addresses().iter().map(ToString::to_string).collect();
     let mut asked = JoinSet::new();
-    for (number, node) in cluster.nodes() {
-        let ends = node.shut_down_asked();
+    for (number, ends) in cluster.shut_down_asked().into_iter().enumerate() {
         asked.spawn(async move {
             ends.await;
             number
@@ -77,9 +76,7 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
             else => break,
         }
     }
-    for node in cluster.into_nodes() {
-        node.stop().await;
-    }
+    cluster.stop().await;
     Ok(())
 }
 

@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use server::{Cluster, FailoverError, Fault, Pair, Proxy, Running};
-use tokio::task::JoinSet;
 
 /// What runs for a node of the control plane.
 pub(crate) enum Deployed {
@@ -39,7 +38,7 @@ impl Deployed {
         match self {
             Deployed::One(running) => vec![running.address().port()],
             Deployed::Pair(pair) => vec![pair.address().port()],
-            Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| node.address().port()).collect(),
+            Deployed::Cluster(cluster) => cluster.addresses().iter().map(SocketAddr::port).collect(),
             Deployed::Proxy(proxy) => vec![proxy.address().port()],
         }
     }
@@ -49,16 +48,17 @@ impl Deployed {
         match self {
             Deployed::One(running) => vec![Arc::clone(running.node())],
             Deployed::Pair(pair) => pair.master().into_iter().collect(),
-            Deployed::Cluster(cluster) => cluster.nodes().map(|(_, node)| Arc::clone(node.node())).collect(),
+            Deployed::Cluster(cluster) => cluster.nodes(),
             Deployed::Proxy(proxy) => std::iter::once(proxy.node()).chain(proxy.shards()).cloned().collect(),
         }
     }
 
     /// Has the standby take its master's place; nothing where there is none.
-    pub(crate) fn failover(&self) -> Option<impl Future<Output = Result<(), FailoverError>> + use<>> {
+    pub(crate) fn failover(&self) -> Option<Later<Result<(), FailoverError>>> {
         match self {
-            Deployed::Pair(pair) => Some(pair.failover()),
-            Deployed::One(_) | Deployed::Cluster(_) | Deployed::Proxy(_) => None,
+            Deployed::Pair(pair) => Some(Box::pin(pair.failover())),
+            Deployed::Cluster(cluster) => Some(Box::pin(cluster.failover())),
+            Deployed::One(_) | Deployed::Proxy(_) => None,
         }
     }
 
@@ -69,7 +69,8 @@ impl Deployed {
                 pair.fail(fault);
                 true
             }
-            Deployed::One(_) | Deployed::Cluster(_) | Deployed::Proxy(_) => false,
+            Deployed::Cluster(cluster) => cluster.fail(fault),
+            Deployed::One(_) | Deployed::Proxy(_) => false,
         }
     }
 
@@ -89,9 +90,7 @@ impl Deployed {
         let all: Vec<Later<Result<(), String>>> = match self {
             Deployed::One(running) => vec![Box::pin(running.loaded())],
             Deployed::Pair(pair) => vec![Box::pin(pair.loaded())],
-            Deployed::Cluster(cluster) => {
-                cluster.nodes().map(|(_, node)| Box::pin(node.loaded()) as Later<_>).collect()
-            }
+            Deployed::Cluster(cluster) => vec![Box::pin(cluster.loaded())],
             Deployed::Proxy(proxy) => vec![Box::pin(proxy.loaded())],
         };
         async move {
@@ -107,10 +106,7 @@ impl Deployed {
         match self {
             Deployed::One(running) => running.stop().await,
             Deployed::Pair(pair) => pair.stop().await,
-            Deployed::Cluster(cluster) => {
-                let mut stopping: JoinSet<()> = cluster.into_nodes().map(Running::stop).collect();
-                while stopping.join_next().await.is_some() {}
-            }
+            Deployed::Cluster(cluster) => cluster.stop().await,
             Deployed::Proxy(proxy) => proxy.stop().await,
         }
     }
@@ -120,11 +116,7 @@ impl Deployed {
         match self {
             Deployed::One(running) => running.stop_and_save(always).await,
             Deployed::Pair(pair) => pair.stop_and_save(always).await,
-            Deployed::Cluster(cluster) => {
-                let saving = cluster.into_nodes().map(|node| node.stop_and_save(always));
-                let saved: Vec<bool> = saving.collect::<JoinSet<bool>>().join_all().await;
-                saved.into_iter().all(|saved| saved)
-            }
+            Deployed::Cluster(cluster) => cluster.stop_and_save(always).await,
             Deployed::Proxy(proxy) => proxy.stop_and_save(always).await,
         }
     }

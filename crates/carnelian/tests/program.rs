@@ -317,16 +317,15 @@ fn a_cluster_instance_shares_its_slots_and_keeps_them() {
     assert!(ask(port, &format!("CLUSTER SETSLOT 5061 NODE {id}")).starts_with("+OK\r\n+OK"));
     assert!(ask(port_of(&fresh[1]), "SET bar kept").starts_with("+OK\r\n+OK"));
     let replica = port_of(&fresh[4]);
-    let mut answer = String::new();
-    for _ in 0..500 {
-        answer = ask(replica, "CLUSTER FAILOVER");
-        if answer.starts_with("+OK\r\n+OK") && ask(replica, "GET bar").contains("kept") {
-            break;
-        }
+    // It is refused until the replica is in step, and takes a moment afterwards.
+    while !ask(replica, "CLUSTER FAILOVER").starts_with("+OK\r\n+OK") {
         std::thread::sleep(Duration::from_millis(20));
     }
+    while !ask(replica, "GET bar").contains("kept") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let before = nodes(port);
-    assert!(before[1].contains("slave") && before[4].contains(" 5061 5461-10922"), "{answer} {before:?}");
+    assert!(before[1].contains("slave") && before[4].contains(" 5061 5461-10922"), "{before:?}");
     server.signal("TERM");
     assert_eq!(server.process.wait().unwrap().code(), Some(0));
 
@@ -376,6 +375,66 @@ fn a_proxy_cluster_instance_has_its_shards_behind_one_port_and_keeps_them() {
     assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
     assert!(TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err());
     assert!(!below.exists());
+}
+
+#[test]
+fn a_replica_of_a_cluster_takes_over_from_a_master_that_fails() {
+    let server = Server::start(&["--ephemeral", "--advertise", "127.0.0.1"]);
+    let token = server.token();
+    let mut order = order("dcs-c");
+    order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
+    order["capacity"] = json!(4);
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    let id = created.body["instance_id"].as_str().unwrap().to_owned();
+    let shown = server.ask("GET", &format!("{}/{id}", server.instances()), &token, &Value::Null).body;
+    // A node that fails hangs up; whoever is not answered comes again.
+    let ask = |port: u64, line: &str| {
+        let mut answer = Vec::new();
+        if let Ok(mut connection) = TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())) {
+            connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let _ = connection.write_all(format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n").as_bytes());
+            let _ = connection.read_to_end(&mut answer);
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    let first = shown["port"].as_u64().unwrap();
+    // The replica of the first master listens on some later port.
+    let nodes = ask(first, "CLUSTER NODES");
+    let own = nodes.lines().find(|line| line.contains("myself")).unwrap().split(' ').next().unwrap();
+    let line = nodes.lines().find(|line| line.contains("slave") && line.contains(own)).unwrap();
+    let second: u64 = line.split(['@', ':']).nth(1).unwrap().parse().unwrap();
+    let (mut master, mut expected) = (first, 0);
+    for (what, status) in
+        [("failover", 204), ("fail/stop", 202), ("fail/hang", 202), ("fail/stop", 202), ("failover", 204)]
+    {
+        while !ask(master, "INFO replication").contains("state=online") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        expected += 1;
+        // What has reached the replica is there afterwards.
+        let written = ask(master, "INCR {bar}\r\nWAIT 1 5000");
+        assert_eq!(written, format!("+OK\r\n:{expected}\r\n:1\r\n+OK\r\n"));
+        let answer = server.ask("POST", &format!("/admin/instances/{id}/{what}"), "", &Value::Null);
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        // Whoever serves the slot now has what was written, and the other one is its replica soon.
+        let other = if master == first { second } else { first };
+        expected += 1;
+        let told = loop {
+            // A node that hangs is found out when a client waits for it.
+            let told = ask(other, "INCR {bar}");
+            if what == "fail/hang" && told.contains("MOVED") {
+                drop(ask(master, "GET {bar}"));
+            }
+            if !told.contains("MOVED") && !told.contains("CLUSTERDOWN") && !told.is_empty() {
+                break told;
+            }
+        };
+        assert_eq!(told, format!("+OK\r\n:{expected}\r\n+OK\r\n"), "{what}");
+        master = other;
+    }
+    let nodes = ask(first, "CLUSTER NODES");
+    assert_eq!((nodes.matches(" connected").count(), nodes.matches("fail").count()), (6, 0), "{nodes}");
+    assert_eq!(nodes.matches("slave ").count(), 3, "{nodes}");
 }
 
 #[test]

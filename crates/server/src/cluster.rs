@@ -1,16 +1,22 @@
 //! The nodes of a cluster, all in this process: they share the map of its slots.
 //!
-//! A master that is stopped hands over to one of its replicas first, so nothing that it has answered is lost.
+//! A master that is stopped hands over to one of its replicas first, so nothing that it has answered is lost. One that
+//! fails is replaced by the replica that is furthest, and begins anew as a replica of that. That a node hangs is looked into
+//! when a client is kept waiting by it.
 
 use crate::clock::Clock;
 use crate::node::{Order, Running, StartError};
+use crate::pair::{DRAIN, FailoverError, Fault, LIFE_SIGN, catch_up, lives};
 use crate::takeover::take_over;
 use crate::workers::Workers;
+use engine::Node;
 use engine::cluster::{ClusterMap, Seat, id_of};
+use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 /// What a cluster is to be.
 #[derive(Clone, Debug)]
@@ -35,16 +41,36 @@ const SETTLE_MS: i64 = 50;
 /// A master has no reason to wait for further replicas before it sends its keys: there are as many as there will be.
 const AT_ONCE: [&str; 2] = ["repl-diskless-sync-delay", "0"];
 
-/// A cluster that listens.
+/// A cluster that listens; dropping it ends its nodes.
 #[derive(Debug)]
 pub struct Cluster {
-    map: Arc<ClusterMap>,
-    clock: Arc<Clock>,
+    shared: Arc<Shared>,
     address: SocketAddr,
+    watching: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    workers: Arc<Workers>,
+    clock: Arc<Clock>,
+    map: Arc<ClusterMap>,
     /// Where it is remembered who serves which slot.
     file: Option<PathBuf>,
-    /// The masters in the order of their slots, then their replicas in the same order; with their ids.
-    nodes: Vec<(String, Option<Running>)>,
+    /// The masters in the order of their slots, then their replicas in the same order.
+    nodes: Mutex<Vec<Place>>,
+    /// Held while a node is replaced.
+    turning: tokio::sync::Mutex<()>,
+    /// Notified when a node has stopped or may hang.
+    suspicion: Arc<Notify>,
+}
+
+/// The place of a node.
+#[derive(Debug)]
+struct Place {
+    order: Order,
+    id: String,
+    running: Option<Running>,
+    has_stopped: bool,
 }
 
 impl Cluster {
@@ -59,19 +85,14 @@ impl Cluster {
         is_free: impl Fn(u16) -> bool,
     ) -> Result<Cluster, StartError> {
         let map: Arc<ClusterMap> = Arc::default();
-        let mut cluster = Cluster {
-            map: Arc::clone(&map),
-            clock: Arc::clone(clock),
-            address: order.nodes.address,
-            file: None,
-            nodes: Vec::new(),
-        };
-        let id = |what: &str, number: usize| id_of(&format!("{} {what} {number}", order.name));
-        let mut address = order.nodes.address;
-        let mut config = vec![AT_ONCE.map(str::to_owned).into()];
-        config.extend(order.nodes.config.iter().cloned());
+        let suspicion: Arc<Notify> = Arc::default();
         let file = order.nodes.directory.as_ref().map(|directory| directory.join(FILE));
         let remembered = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
+        let mut config = vec![AT_ONCE.map(str::to_owned).into()];
+        config.extend(order.nodes.config.iter().cloned());
+        let id = |what: &str, number: usize| id_of(&format!("{} {what} {number}", order.name));
+        let mut places: Vec<Place> = Vec::new();
+        let mut address = order.nodes.address;
         for number in 0..order.masters * (1 + order.replicas) {
             let known = number.checked_sub(1).and_then(|at| order.ports.get(at));
             if let Some(&port) = known {
@@ -85,20 +106,20 @@ impl Cluster {
                 // What is remembered says who repeats whose changes.
                 replica_of: (number >= order.masters && remembered.is_none()).then(|| id("node", master)),
             };
-            let node = |address: SocketAddr| Order {
-                address,
+            let mut node = Order {
                 seed: order.nodes.seed.wrapping_add(number as u64),
                 directory: order.nodes.directory.as_ref().map(|below| below.join(number.to_string())),
                 config: config.clone(),
-                seat: Some(seat.clone()),
+                seat: Some(seat),
                 ..order.nodes.clone()
             };
-            if let Some(directory) = node(address).directory {
-                std::fs::create_dir_all(&directory)
-                    .map_err(|error| StartError::NoDirectory(directory, error))?;
+            if let Some(directory) = &node.directory {
+                std::fs::create_dir_all(directory)
+                    .map_err(|error| StartError::NoDirectory(directory.clone(), error))?;
             }
             let running = loop {
-                match Running::start(workers, clock, &node(address)) {
+                node.address = address;
+                match Running::start(workers, clock, &node) {
                     Err(StartError::PortInUse(_))
                         if number > 0 && known.is_none() && address.port() < u16::MAX =>
                     {
@@ -107,70 +128,45 @@ impl Cluster {
                     started => break started?,
                 }
             };
-            if number == 0 {
-                cluster.address = running.address();
-            }
-            cluster.nodes.push((seat.id, Some(running)));
+            running.suspect_to(&suspicion);
+            node.address = running.address();
+            let place =
+                Place { order: node, id: id("node", number), running: Some(running), has_stopped: false };
+            places.push(place);
             if address.port() != 0 {
                 next(&mut address, &is_free);
             }
         }
         match remembered.filter(|text| map.import(text)) {
-            Some(_) => cluster.nodes().for_each(|(_, node)| {
-                if let Some(member) = &node.node().member {
-                    member.follow_blocking(node.node());
+            Some(_) => places.iter().filter_map(|place| place.running.as_ref()).for_each(|running| {
+                if let Some(member) = &running.node().member {
+                    member.follow_blocking(running.node());
                 }
             }),
             None => {
-                let ids: Vec<&str> =
-                    cluster.nodes[..order.masters].iter().map(|(id, _)| id.as_str()).collect();
+                let ids: Vec<&str> = places[..order.masters].iter().map(|place| place.id.as_str()).collect();
                 map.divide(&ids);
             }
         }
-        if let Some(file) = file {
-            remember(&map, &file);
-            cluster.file = Some(file.clone());
+        if let Some(file) = &file {
+            remember(&map, file);
             let changed = Arc::<Notify>::default();
             let told = Arc::clone(&changed);
             map.watch(move || told.notify_one());
-            workers.next().spawn(keep(Arc::downgrade(&map), Arc::clone(clock), changed, file));
+            workers.next().spawn(keep(Arc::downgrade(&map), Arc::clone(clock), changed, file.clone()));
         }
-        Ok(cluster)
-    }
-
-    /// Its nodes that run: the masters that there were in the beginning, in the order of their slots, and the replicas.
-    pub fn nodes(&self) -> impl Iterator<Item = (usize, &Running)> {
-        self.nodes.iter().enumerate().filter_map(|(number, (_, running))| Some((number, running.as_ref()?)))
-    }
-
-    /// Stops a node, by its number; a master hands over to one of its replicas first. It is known as one that has failed
-    /// afterwards.
-    pub async fn stop_node(&mut self, number: usize) {
-        let Some((id, running)) = self.nodes.get_mut(number).map(|(id, running)| (id.clone(), running))
-        else {
-            return;
-        };
-        let Some(running) = running.take() else { return };
-        self.hand_over(&running).await;
-        self.map.set_down(&id, true);
-        running.stop().await;
-    }
-
-    /// Has the best replica of a node take its place, if it has replicas.
-    async fn hand_over(&self, master: &Running) {
-        let follows = |node: &&Running| {
-            let member = node.node().member.as_ref();
-            member.and_then(|member| member.master()).is_some_and(|own| Arc::ptr_eq(&own, master.node()))
-        };
-        let best = self
-            .nodes()
-            .map(|(_, node)| node)
-            .filter(follows)
-            .max_by_key(|node| node.node().replicas.offset());
-        let Some(replica) = best.map(|best| Arc::clone(best.node())) else { return };
-        let clock = Arc::clone(&self.clock);
-        // It does so as well as it can; what is left is for the clients to see.
-        let _ = tokio::task::spawn_blocking(move || take_over(&replica, &clock, false)).await;
+        let address = places.first().map_or(order.nodes.address, |place| place.order.address);
+        let shared = Arc::new(Shared {
+            workers: Arc::clone(workers),
+            clock: Arc::clone(clock),
+            map,
+            file,
+            nodes: Mutex::new(places),
+            turning: tokio::sync::Mutex::new(()),
+            suspicion,
+        });
+        let watching = workers.next().spawn(Arc::clone(&shared).watch());
+        Ok(Cluster { shared, address, watching })
     }
 
     /// Where the first of its nodes listens, or listened.
@@ -178,12 +174,214 @@ impl Cluster {
         self.address
     }
 
-    /// All nodes that run, to be stopped one by one.
-    pub fn into_nodes(self) -> impl Iterator<Item = Running> {
-        if let Some(file) = &self.file {
-            remember(&self.map, file);
+    /// Where its nodes listen, the masters that there were in the beginning first.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.shared.nodes.lock().iter().map(|place| place.order.address).collect()
+    }
+
+    /// Its nodes that run, in the same order.
+    pub fn nodes(&self) -> Vec<Arc<Node>> {
+        let nodes = self.shared.nodes.lock();
+        let running = nodes.iter().filter_map(|place| place.running.as_ref());
+        running.map(|running| Arc::clone(running.node())).collect()
+    }
+
+    /// Waits until all have loaded the keys that they had when they ended.
+    ///
+    /// # Errors
+    /// Why one has not, in a sentence.
+    pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let nodes = self.shared.nodes.lock();
+        let all: Vec<_> = nodes.iter().filter_map(|place| Some(place.running.as_ref()?.loaded())).collect();
+        async move {
+            for loaded in all {
+                loaded.await?;
+            }
+            Ok(())
         }
-        self.nodes.into_iter().filter_map(|(_, running)| running)
+    }
+
+    /// Lets clients end the nodes, which they may not otherwise: for each, what is ready when one has asked for it.
+    pub fn shut_down_asked(&self) -> Vec<impl Future<Output = ()> + use<>> {
+        let nodes = self.shared.nodes.lock();
+        nodes.iter().filter_map(|place| Some(place.running.as_ref()?.shut_down_asked())).collect()
+    }
+
+    /// Stops a node, by its number; a master hands over to one of its replicas first. It is known as one that has failed
+    /// afterwards.
+    pub async fn stop_node(&self, number: usize) {
+        let _turning = self.shared.turning.lock().await;
+        let (running, id) = {
+            let mut nodes = self.shared.nodes.lock();
+            let Some(place) = nodes.get_mut(number) else { return };
+            (place.running.take(), place.id.clone())
+        };
+        let Some(running) = running else { return };
+        if let Some(replica) = self.shared.best_replica(running.node()) {
+            let clock = Arc::clone(&self.shared.clock);
+            // It does so as well as it can; what is left is for the clients to see.
+            let _ = tokio::task::spawn_blocking(move || take_over(&replica, &clock, false)).await;
+        }
+        self.shared.map.set_down(&id, true);
+        running.stop().await;
+    }
+
+    /// Has the best replica of the first master that has one take its place, without losing anything.
+    ///
+    /// # Errors
+    /// [`FailoverError`]; then everything is as it was.
+    pub fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let _turning = shared.turning.try_lock().map_err(|_| FailoverError::Busy)?;
+            let (_, replica) = shared.first_pair().ok_or(FailoverError::NoStandby)?;
+            if !replica.master.is_up() {
+                return Err(FailoverError::NoStandby);
+            }
+            let clock = Arc::clone(&shared.clock);
+            let promoted = tokio::task::spawn_blocking(move || {
+                take_over(&replica, &clock, false);
+                replica.member.as_ref().is_some_and(|member| !member.is_replica())
+            });
+            if promoted.await.unwrap_or(false) { Ok(()) } else { Err(FailoverError::TooSlow) }
+        }
+    }
+
+    /// Has the first master that has replicas fail, to see what happens. Whether there is one.
+    pub fn fail(&self, fault: Fault) -> bool {
+        let Some((number, _)) = self.shared.first_pair() else { return false };
+        let mut nodes = self.shared.nodes.lock();
+        let place = &mut nodes[number];
+        let Some(running) = &place.running else { return false };
+        match fault {
+            Fault::Hang => running.node().pause.hang(running.node()),
+            Fault::Stop => {
+                running.cut_off();
+                place.has_stopped = true;
+                self.shared.suspicion.notify_one();
+            }
+        }
+        true
+    }
+
+    /// Ends all nodes, and waits until their ports are free.
+    pub async fn stop(self) {
+        for running in self.end().await {
+            running.stop().await;
+        }
+    }
+
+    /// The same; then saves the keys, as [`Running::stop_and_save`] does. Whether nothing has been lost.
+    pub async fn stop_and_save(self, always: bool) -> bool {
+        let saving = self.end().await.into_iter().map(|running| running.stop_and_save(always));
+        let saved = saving.collect::<tokio::task::JoinSet<bool>>().join_all().await;
+        saved.into_iter().all(|saved| saved)
+    }
+
+    /// Takes out all nodes that run, when nothing is going on with them.
+    async fn end(self) -> Vec<Running> {
+        let _turning = self.shared.turning.lock().await;
+        self.watching.abort();
+        if let Some(file) = &self.shared.file {
+            remember(&self.shared.map, file);
+        }
+        self.shared.take_nodes()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.watching.abort();
+        // What watches may be in the midst of something, and hold the nodes for a moment longer.
+        drop(self.shared.take_nodes());
+    }
+}
+
+impl Shared {
+    fn take_nodes(&self) -> Vec<Running> {
+        self.nodes.lock().iter_mut().filter_map(|place| place.running.take()).collect()
+    }
+
+    /// The replica of a node that is furthest, if it has one that has ever been in step.
+    fn best_replica(&self, master: &Arc<Node>) -> Option<Arc<Node>> {
+        let nodes = self.nodes.lock();
+        let follows = |node: &&Arc<Node>| {
+            let member = node.member.as_ref();
+            let own = member.and_then(|member| member.master());
+            own.is_some_and(|own| Arc::ptr_eq(&own, master)) && !node.master.state().never_up()
+        };
+        let running = nodes.iter().filter_map(|place| Some(place.running.as_ref()?.node()));
+        running.filter(follows).max_by_key(|node| node.replicas.offset()).cloned()
+    }
+
+    /// The number of the master with the lowest slots that has replicas, and the best of them.
+    fn first_pair(&self) -> Option<(usize, Arc<Node>)> {
+        let mut masters: Vec<(usize, Arc<Node>)> = {
+            let nodes = self.nodes.lock();
+            let running = |(number, place): (usize, &Place)| {
+                Some((number, Arc::clone(place.running.as_ref().filter(|_| !place.has_stopped)?.node())))
+            };
+            nodes.iter().enumerate().filter_map(running).collect()
+        };
+        let first_slot = |node: &Node| node.member.as_ref().and_then(|member| member.first_slot());
+        masters.retain(|(_, node)| first_slot(node).is_some());
+        masters.sort_by_key(|(_, node)| first_slot(node));
+        masters.into_iter().find_map(|(number, master)| Some((number, self.best_replica(&master)?)))
+    }
+
+    /// Looks after the nodes whenever something seems to be wrong with one of them.
+    async fn watch(self: Arc<Self>) {
+        loop {
+            self.suspicion.notified().await;
+            let count = self.nodes.lock().len();
+            for number in 0..count {
+                let (node, has_stopped) = {
+                    let nodes = self.nodes.lock();
+                    let place = &nodes[number];
+                    let Some(running) = &place.running else { continue };
+                    (Arc::clone(running.node()), place.has_stopped)
+                };
+                if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&node)).await.is_ok() {
+                    continue;
+                }
+                let _turning = self.turning.lock().await;
+                self.replace(number, node).await;
+            }
+        }
+    }
+
+    /// Has a replica take the place of a node that has failed, which begins anew.
+    async fn replace(&self, number: usize, failed: Arc<Node>) {
+        if let Some(replica) = self.best_replica(&failed) {
+            let caught_up = catch_up(&failed, &replica);
+            let _ = tokio::time::timeout(DRAIN, caught_up).await;
+            let taken = tokio::task::spawn_blocking(move || {
+                if let Some(member) = &replica.member {
+                    member.take_over_alone(&replica, true);
+                }
+            });
+            let _ = taken.await;
+        }
+        drop(failed);
+        let (running, order) = {
+            let mut nodes = self.nodes.lock();
+            let place = &mut nodes[number];
+            tracing::warn!("the node at {} has stopped or hangs: it begins anew", place.order.address);
+            let Some(running) = place.running.take() else { return };
+            (running, place.order.clone())
+        };
+        let (workers, clock) = (Arc::clone(&self.workers), Arc::clone(&self.clock));
+        let begun = tokio::task::spawn_blocking(move || running.begin_anew(&workers, &clock, &order)).await;
+        match begun {
+            Ok(Ok(running)) => {
+                running.suspect_to(&self.suspicion);
+                let mut nodes = self.nodes.lock();
+                nodes[number].running = Some(running);
+                nodes[number].has_stopped = false;
+            }
+            Ok(Err(error)) => tracing::error!("a node of the cluster does not begin anew: {error}"),
+            Err(error) => tracing::error!("a node of the cluster does not begin anew: {error}"),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// Lock stripes of a node.
@@ -265,6 +265,36 @@ impl Running {
     pub fn shut_down_asked(&self) -> impl Future<Output = ()> + use<> {
         let asked = self.resident.host.allow_shut_down();
         async move { asked.notified().await }
+    }
+
+    /// Whom to tell that the node may hang.
+    pub(crate) fn suspect_to(&self, suspicion: &Arc<Notify>) {
+        self.resident.host.suspect_to(suspicion);
+    }
+
+    /// Ends its connections soon, and serves nobody any more.
+    pub(crate) fn cut_off(&self) {
+        self.door.serve(None);
+        self.resident.end_connections();
+    }
+
+    /// Has another node serve in its place, as this one does not write any more. This may block the thread.
+    ///
+    /// # Errors
+    /// [`StartError`]; then nobody listens.
+    pub(crate) fn begin_anew(
+        self,
+        workers: &Arc<Workers>,
+        clock: &Arc<Clock>,
+        order: &Order,
+    ) -> Result<Running, StartError> {
+        self.cut_off();
+        let Running { resident, door } = self;
+        resident.node.give_up_files();
+        drop(resident);
+        let resident = Resident::start(workers, clock, order, door.address())?;
+        door.serve(Some(resident.counter()));
+        Ok(Running { resident, door })
     }
 
     /// Ends its connections, and waits until its port is free.

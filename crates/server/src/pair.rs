@@ -31,9 +31,9 @@ use tokio::task::JoinHandle;
 /// For so long an ordered failover may keep writes waiting, in ms.
 const PAUSE_MS: i64 = 2_000;
 /// For so long a forced failover waits for what is on its way to the standby.
-const DRAIN: Duration = Duration::from_millis(20);
+pub(crate) const DRAIN: Duration = Duration::from_millis(20);
 /// A master that a client waits for has so long to show that it is alive.
-const LIFE_SIGN: Duration = Duration::from_millis(50);
+pub(crate) const LIFE_SIGN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the standby has caught up.
 const LOOK: Duration = Duration::from_micros(500);
 /// After so long a standby that has not come up is replaced by another, and at first it has so long to come up.
@@ -357,7 +357,7 @@ impl Shared {
 }
 
 /// Ready when a node shows that it is alive: it serves, and lets go of its shards.
-async fn lives(node: &Node) {
+pub(crate) async fn lives(node: &Node) {
     if node.pause.hangs() {
         std::future::pending::<()>().await;
     }
@@ -365,7 +365,7 @@ async fn lives(node: &Node) {
 }
 
 /// Ready when the standby has all that its master has told.
-async fn catch_up(master: &Node, standby: &Node) {
+pub(crate) async fn catch_up(master: &Node, standby: &Node) {
     while standby.replicas.offset() < master.replicas.offset() {
         tokio::time::sleep(LOOK).await;
     }

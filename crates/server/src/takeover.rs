@@ -16,7 +16,7 @@ pub(crate) fn take_over(node: &Node, clock: &Clock, at_once: bool) {
     let master = member.master().filter(|_| !at_once);
     let Some(master) = master else {
         if member.is_replica() {
-            member.take_over_alone(node);
+            member.take_over_alone(node, false);
         }
         return;
     };

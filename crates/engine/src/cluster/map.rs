@@ -146,7 +146,7 @@ pub enum Refusal {
 }
 
 impl ClusterMap {
-    /// Adds a node, which knows those that are there if `joins`; otherwise none.
+    /// Adds a node, or puts one back that has ended. A new one knows those that are there if `joins`; otherwise none.
     pub(crate) fn add(
         self: &Arc<Self>,
         id: String,
@@ -155,6 +155,16 @@ impl ClusterMap {
         joins: bool,
     ) -> Arc<Member> {
         let mut groups = self.groups.write();
+        let known = groups.all().find(|(_, node)| node.id == id).map(|(number, _)| number);
+        if let Some(number) = known {
+            // It has been there before, and has the part that it has been given since.
+            let member = Arc::new(Member::new(Arc::clone(self), number));
+            let node = groups.node_mut(number);
+            node.member = Arc::downgrade(&member);
+            node.is_down = false;
+            groups.rejoin(number);
+            return member;
+        }
         let number = groups.next_node;
         groups.next_node += 1;
         let first = groups.nodes.values().next().map(|node| node.group).filter(|_| joins);

@@ -103,6 +103,11 @@ impl Member {
         }
     }
 
+    /// The first slot that the node serves, if it serves any.
+    pub fn first_slot(&self) -> Option<u16> {
+        (0..SLOTS).find(|&slot| matches!(self.view(slot), View::Mine | View::Migrating))
+    }
+
     pub(crate) fn set_view(&self, slot: u16, view: View) {
         self.views[usize::from(slot)].store(view as u8, Ordering::Release);
     }

@@ -87,11 +87,17 @@ impl Member {
         true
     }
 
-    /// Has the node, a replica, take the place of its master, whatever the master says. To be called from a thread that
-    /// serves no connections.
-    pub fn take_over_alone(&self, node: &Node) {
+    /// Has the node, a replica, take the place of its master, whatever the master says; which may have `failed`. To be
+    /// called from a thread that serves no connections.
+    pub fn take_over_alone(&self, node: &Node, failed: bool) {
         let mut own = node.keyspace.lock_blocking(node.keyspace.all());
-        self.map.change(|groups| groups.promote(self.number));
+        self.map.change(|groups| {
+            let master = groups.promote(self.number);
+            if let Some(master) = master.filter(|_| failed) {
+                groups.node_mut(master).is_down = true;
+                groups.rejoin(master);
+            }
+        });
         self.follow(node, &mut own);
         drop(own);
         self.lead(node);
@@ -100,9 +106,10 @@ impl Member {
     /// Has all others that are to follow this node follow it.
     fn lead(&self, node: &Node) {
         let replicas = self.map.look(|groups| {
-            let running = |(number, _)| groups.running(number);
-            groups.replicas(self.number).filter_map(running).collect::<Vec<_>>()
+            let up = groups.replicas(self.number).filter(|(_, node)| !node.is_down);
+            up.filter_map(|(number, _)| groups.running(number)).collect::<Vec<_>>()
         });
+        // One that has failed is left alone: its shards may be held for ever.
         for replica in replicas.iter().filter(|replica| !std::ptr::eq(&raw const ***replica, node)) {
             if let Some(member) = &replica.member {
                 member.follow_blocking(replica);
