@@ -1084,3 +1084,22 @@ fn whoever_hangs_is_given_up_and_comes_again() {
         assert_ne!(info(first, "sync_partial_ok"), before);
     }
 }
+
+#[test]
+fn links_that_clients_end_are_made_again() {
+    let Some(real) = real() else { return };
+    let program = master();
+    let (mut ours, mut theirs) = (program.client(), real.client());
+    follow(&mut theirs, program.address());
+    in_step(&mut ours, &mut theirs);
+    assert_eq!(ours.say("CLIENT KILL TYPE replica"), Reply::Integer(1));
+    until("it has come again", || info(&mut ours, "sync_partial_ok") == "1");
+    assert_eq!(theirs.say("REPLICAOF NO ONE"), Reply::Status(b"OK".to_vec()));
+    follow(&mut ours, real.address());
+    in_step(&mut theirs, &mut ours);
+    let before: u64 = info(&mut theirs, "sync_partial_ok").parse().expect("a number");
+    assert_eq!(ours.say("CLIENT KILL TYPE master"), Reply::Integer(1));
+    until("we have come again", || info(&mut theirs, "sync_partial_ok") == (before + 1).to_string());
+    theirs.say("INCR n");
+    in_step(&mut theirs, &mut ours);
+}

@@ -27,6 +27,8 @@ use tokio::sync::{Notify, oneshot};
 const PIECES: usize = 8;
 /// The size of a piece that is sent from memory, in bytes.
 const PIECE: usize = 64 << 10;
+/// While it is waited for further replicas it is looked this often whether those that came are still there, in ms.
+const STILL_WAITS_MS: i64 = 1_000;
 /// How long to wait while something else takes a snapshot, in ms.
 const BUSY_MS: u64 = 10;
 
@@ -124,12 +126,17 @@ async fn wait_for_more(syncs: &Syncs, place: &Place) {
     let until_ms = place.clock.wall_ms() + number(node, "repl-diskless-sync-delay") * 1000;
     let most = number(node, "repl-diskless-sync-max-replicas");
     loop {
-        let waiting = syncs.state.lock().waiting.len();
-        if most > 0 && waiting as i64 >= most {
+        let waiting = {
+            let mut state = syncs.state.lock();
+            state.waiting.retain(|waiting| !waiting.to.is_closed());
+            state.waiting.len()
+        };
+        let now_ms = place.clock.wall_ms();
+        if waiting == 0 || most > 0 && waiting as i64 >= most || now_ms >= until_ms {
             return;
         }
         tokio::select! {
-            () = place.clock.sleep_until(until_ms) => return,
+            () = place.clock.sleep_until(until_ms.min(now_ms + STILL_WAITS_MS)) => {}
             () = syncs.joined.notified() => {}
         }
     }
