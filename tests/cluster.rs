@@ -799,3 +799,28 @@ fn keys_of_a_slot_that_is_taken_away_are_deleted() {
     assert_eq!(loser.say("GET k3").text(), "1");
     assert_eq!(loser.say("GET bar").text(), format!("MOVED 5061 {}", nodes[1].0));
 }
+
+#[test]
+fn redis_cli_takes_nodes_out_and_puts_them_back() {
+    let program = cluster(2, 1);
+    let nodes = masters(&mut program.client());
+    let any = nodes[0].0.to_string();
+    let own = program.client().say("CLUSTER MYID").text();
+    let known = |client: &mut Client| client.say("CLUSTER NODES").text().lines().count();
+    let Some(_) = manage(&["del-node", &any, &own]) else { return };
+    let (mut first, mut replica) = (Client::connect(nodes[0].0), program.client());
+    assert_eq!((known(&mut first), known(&mut replica)), (3, 1));
+    assert_eq!(replica.say("ROLE").elements()[0].text(), "master");
+    let address = program.address().to_string();
+    first.say("SET {bar} 1");
+    manage(&["add-node", &address, &any, "--cluster-slave", "--cluster-master-id", &nodes[0].1]);
+    assert_eq!(known(&mut first), 4);
+    until("the replica has the keys of its new master", || {
+        replica.say("READONLY");
+        replica.say("EXISTS {bar}").integer() == 1
+    });
+    assert_eq!(replica.say("CLUSTER FAILOVER"), Reply::Status(b"OK".to_vec()));
+    until("it is the master", || replica.say("SET {bar} 2") == Reply::Status(b"OK".to_vec()));
+    let checked = manage(&["check", &address]).expect("redis-cli is there");
+    assert!(checked.contains("All 16384 slots covered") && !checked.contains("ERR"), "{checked}");
+}

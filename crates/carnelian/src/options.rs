@@ -330,7 +330,8 @@ const RECORDS: &[Record] = &[
         value: "N",
         default: "0",
         commands: &[Redis],
-        about: "Runs so many masters that share the slots of a cluster, from the port up; 0 for one node.",
+        about: "Runs so many masters that share the slots of a cluster, from the port up, and writes no files; 0 for one \
+                node.",
         takes: "a number of nodes",
         set: |settings, value| put(&mut settings.cluster, value),
     },
