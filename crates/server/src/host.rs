@@ -9,9 +9,11 @@ use engine::execute::expire_due;
 use engine::host::{Background, Process};
 use engine::{Host, Node, Worker};
 use keyspace::effects::Garbage;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
@@ -20,6 +22,9 @@ const EXPIRE_BATCH: usize = 200;
 
 /// While a node hands over it is looked this often how far its replicas are, in ms.
 const HAND_OVER_MS: i64 = 5;
+
+/// After so long it is tried again to start a thread where the system gave none.
+const THREAD_AGAIN: Duration = Duration::from_millis(100);
 
 /// The world of one node.
 #[derive(Debug)]
@@ -164,9 +169,14 @@ impl Host for NodeHost {
                 work(&node);
             }
         };
-        if let Err(error) = std::thread::Builder::new().name(name.into()).spawn(run) {
-            // What was to be done holds on to nothing but the node's own state, which says that it is still running.
-            tracing::error!("there is no thread to {name}: {error}");
+        let job = Job::new(Box::new(run));
+        if !job.begin(name, spawn) {
+            // What was to be done may be what ends a snapshot: it must not be forgotten.
+            self.timers.spawn(async move {
+                while !job.begin(name, spawn) {
+                    tokio::time::sleep(THREAD_AGAIN).await;
+                }
+            });
         }
     }
 
@@ -214,6 +224,39 @@ impl Host for NodeHost {
         });
         let _ = sender.send(garbage);
     }
+}
+
+/// Work that waits for a thread.
+struct Job(Arc<Mutex<Option<Work>>>);
+
+type Work = Box<dyn FnOnce() + Send>;
+
+impl Job {
+    fn new(work: Work) -> Self {
+        Job(Arc::new(Mutex::new(Some(work))))
+    }
+
+    /// Begins it on a thread of its own; whether there is one.
+    fn begin(&self, name: &str, spawn: impl FnOnce(&str, Work) -> std::io::Result<()>) -> bool {
+        let work = Arc::clone(&self.0);
+        let run = move || {
+            let work = work.lock().take();
+            if let Some(work) = work {
+                work();
+            }
+        };
+        match spawn(name, Box::new(run)) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!("there is no thread to {name}, which waits for one: {error}");
+                false
+            }
+        }
+    }
+}
+
+fn spawn(name: &str, work: Work) -> std::io::Result<()> {
+    std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }
 
 /// Has a node tended when it wants to be, until it is gone.
@@ -288,5 +331,28 @@ async fn hand_over(node: Weak<Node>, clock: Arc<Clock>) {
         }
         drop(node);
         clock.sleep_until(clock.wall_ms() + HAND_OVER_MS).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+    use std::sync::atomic::AtomicBool;
+
+    #[test]
+    fn what_gets_no_thread_is_done_when_there_is_one() {
+        let done = Arc::new(AtomicBool::new(false));
+        let job = Job::new(Box::new({
+            let done = Arc::clone(&done);
+            move || done.store(true, Ordering::Relaxed)
+        }));
+        assert!(!job.begin("test", |_, _| Err(ErrorKind::WouldBlock.into())));
+        assert!(!done.load(Ordering::Relaxed));
+        let begun = job.begin("test", |_, work| {
+            work();
+            Ok(())
+        });
+        assert!(begun && done.load(Ordering::Relaxed));
     }
 }
