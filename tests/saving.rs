@@ -267,6 +267,40 @@ fn a_shutdown_saves_if_it_is_to() {
 }
 
 #[test]
+fn what_is_acknowledged_during_a_shutdown_is_saved() {
+    for config in [&[][..], &[("appendonly", "yes"), ("save", "")]] {
+        let folder = tempfile::tempdir().unwrap();
+        let program = Program::redis_in(folder.path(), "7.4", config);
+        let mut client = program.client();
+        for number in 0..20_000 {
+            client.run(&["SET", &format!("filling:{number}"), "value"]);
+        }
+        let writers: Vec<_> = (0..4)
+            .map(|number| {
+                let mut client = program.client();
+                std::thread::spawn(move || {
+                    let (name, mut last) = (format!("last:{number}"), 0);
+                    while let Reply::Status(_) = client.run(&["SET", &name, &(last + 1).to_string()]) {
+                        last += 1;
+                    }
+                    last
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(client.say("SHUTDOWN"), Reply::Closed);
+        assert!(program.ended());
+        let program = Program::redis_in(folder.path(), "7.4", config);
+        let mut client = program.client();
+        for (number, writer) in writers.into_iter().enumerate() {
+            let acknowledged: u64 = writer.join().unwrap();
+            let found: u64 = client.say(&format!("GET last:{number}")).text().parse().unwrap();
+            assert!(found >= acknowledged, "{config:?}: {found} where {acknowledged} was acknowledged");
+        }
+    }
+}
+
+#[test]
 fn what_was_flushed_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::redis_in(folder.path(), "7.4", &[]);

@@ -3,6 +3,7 @@
 use crate::commands::family;
 use crate::master::{Address, Link};
 use crate::parse::is_word;
+use crate::pause::Scope;
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Category, Flags, Former, Group, Release, v};
@@ -144,12 +145,16 @@ fn shutdown(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> 
     if !cx.node.host.may_shut_down() {
         return Err(CommandError::unknown_command(cx.release(), args.at(0), args.iter_from(1)));
     }
-    if !nosave {
-        cx.offload()?;
-    }
+    cx.offload()?;
     cx.after = Some(Box::new(move |node| {
+        // What is acknowledged from now on would not be saved.
+        node.pause.begin(node, Scope::Writes, i64::MAX);
         if !nosave && !node.save_at_end(save) && !force {
+            node.pause.end(node);
             return Err(CommandError::ShutdownFailed);
+        }
+        if let Err(error) = node.close_append_file() {
+            node.host.log(&format!("the append-only file could not be ended: {error}"));
         }
         node.host.shut_down();
         Ok(())
