@@ -116,6 +116,7 @@ impl<'n> Replay<'n> {
     ) -> Result<u64, ReplayError> {
         let limits =
             Limits { bulk_bytes: ARGUMENT_BYTES, arguments: i64::from(i32::MAX), unauthenticated: false };
+        self.parser.restart();
         // Where the transaction begins that has not come to its end.
         let mut transaction = None;
         loop {
@@ -152,7 +153,6 @@ impl<'n> Replay<'n> {
                 }
                 taken += request.len;
             }
-            self.parser.restart();
             kept.drain(..taken);
             offset += taken as u64;
             if read_more(file, &mut kept, PIECE_BYTES)? == 0 {

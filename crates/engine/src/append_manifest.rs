@@ -1,7 +1,8 @@
 //! Which files an append-only file consists of, from release 7.0 on: a base that holds the keys as they were when it was
 //! written, and increments of the commands that have run since.
 //!
-//! Text of the manifest and names of the files are those of redis-server 7.0: `file <name> seq <number> type <b|h|i>`.
+//! Text of the manifest and names of the files are those of redis-server 7.0: `file <name> seq <number> type <b|h|i>`,
+//! with names in quotes that have something else than printable characters in them, or spaces.
 //!
 //! Not here: reading and writing files.
 
@@ -93,7 +94,12 @@ impl Manifest {
                 Role::Increment => 'i',
                 Role::History => 'h',
             };
-            let _ = writeln!(text, "file {name} seq {number} type {letter}");
+            let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+            let _ = if name.bytes().all(is_plain) {
+                writeln!(text, "file {name} seq {number} type {letter}")
+            } else {
+                writeln!(text, "file \"{}\" seq {number} type {letter}", escaped(name))
+            };
         }
         text
     }
@@ -128,8 +134,9 @@ impl Manifest {
 }
 
 fn parse_line(line: &str) -> Option<Part> {
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let ["file", name, "seq", number, "type", letter] = words[..] else { return None };
+    let words: Vec<Vec<u8>> = resp::inline::split_words(line.as_bytes())?;
+    let words: Option<Vec<&str>> = words.iter().map(|word| std::str::from_utf8(word).ok()).collect();
+    let ["file", name, "seq", number, "type", letter] = words?[..] else { return None };
     let role = match letter {
         "b" => Role::Base,
         "i" => Role::Increment,
@@ -137,6 +144,19 @@ fn parse_line(line: &str) -> Option<Part> {
         _ => return None,
     };
     Some(Part { name: name.to_owned(), number: number.parse().ok()?, role })
+}
+
+/// A name as it stands between quotes.
+fn escaped(name: &str) -> String {
+    let mut text = String::new();
+    for byte in name.bytes() {
+        let _ = match byte {
+            b'"' | b'\\' => write!(text, "\\{}", byte as char),
+            b' '..=b'~' => write!(text, "{}", byte as char),
+            _ => write!(text, "\\x{byte:02x}"),
+        };
+    }
+    text
 }
 
 #[cfg(test)]
@@ -160,6 +180,22 @@ mod tests {
                     file a.aof.1.incr.aof seq 1 type h\nfile a.aof.2.incr.aof seq 2 type i\n";
         assert_eq!(rewritten.text(), text);
         assert_eq!(Manifest::parse(text), Ok(rewritten));
+    }
+
+    #[test]
+    fn names_may_have_anything_in_them() {
+        for (name, shown) in [
+            ("plain.aof", "plain.aof"),
+            ("two words", "\"two words\""),
+            ("a\"b\\c", "\"a\\\"b\\\\c\""),
+            ("it's", "\"it's\""),
+            ("k\u{e4}se", "\"k\\xc3\\xa4se\""),
+        ] {
+            let part = Part { name: name.to_owned(), number: 1, role: Role::Increment };
+            let manifest = Manifest { increments: vec![part], ..Manifest::default() };
+            assert_eq!(manifest.text(), format!("file {shown} seq 1 type i\n"));
+            assert_eq!(Manifest::parse(&manifest.text()), Ok(manifest));
+        }
     }
 
     #[test]
