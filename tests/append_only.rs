@@ -273,6 +273,90 @@ fn a_file_is_begun_and_ended_while_the_node_runs() {
 }
 
 #[test]
+fn what_an_earlier_attempt_has_left_is_not_a_part_of_the_file() {
+    for left in ["appendonly.aof.1.incr.aof", "appendonly.aof.1.base.rdb"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("appendonlydir")).unwrap();
+        let stale = b"*3\r\n$3\r\nSET\r\n$5\r\nstale\r\n$1\r\n1\r\n";
+        fs::write(folder.path().join("appendonlydir").join(left), stale).unwrap();
+        let program = Program::redis_in(folder.path(), "7.4", &[("save", "")]);
+        let mut client = program.client();
+        client.say("SET a 1");
+        client.say("CONFIG SET appendonly yes");
+        until("there is a file", || folder.path().join("appendonlydir/appendonly.aof.manifest").exists());
+        until("it is whole", || info(&mut client, "aof_rewrite_in_progress") == "0");
+        client.say("SET b 1");
+        drop(program);
+        let program = started(folder.path(), "7.4", &[]);
+        assert_eq!(program.client().say("KEYS *").elements().len(), 2, "{left}");
+    }
+}
+
+#[test]
+fn names_may_have_spaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = [("appendfilename", "a \"file\".aof"), ("appenddirname", "a folder")];
+    let program = started(folder.path(), "7.0", &config);
+    let mut client = program.client();
+    client.say("SET a 1");
+    rewrite(&mut client);
+    client.say("SET b 1");
+    drop(program);
+    let program = started(folder.path(), "7.0", &config);
+    assert_eq!(program.client().say("DBSIZE").integer(), 2);
+    assert!(program.stop());
+    let directory = folder.path().to_str().unwrap();
+    let mut arguments =
+        vec!["--dir".to_owned(), directory.to_owned(), "--appendonly".to_owned(), "yes".to_owned()];
+    config.iter().for_each(|(name, value)| arguments.extend([format!("--{name}"), (*value).to_owned()]));
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let Some(oracle) = Oracle::start_with(&arguments) else { return };
+    assert_eq!(oracle.client().say("DBSIZE").integer(), 2);
+}
+
+#[test]
+fn a_command_longer_than_what_is_read_at_once_is_loaded() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    let items: Vec<String> = (0..200_000).map(|number| number.to_string()).collect();
+    let mut push = vec!["RPUSH", "list"];
+    push.extend(items.iter().map(String::as_str));
+    client.run(&push);
+    client.say("SET after 1");
+    drop(program);
+    let program = started(folder.path(), "7.4", &[]);
+    let mut client = program.client();
+    assert_eq!(client.say("LLEN list").integer(), 200_000);
+    assert_eq!(client.say("LINDEX list -1").text(), "199999");
+    assert_eq!(client.say("EXISTS after").integer(), 1);
+}
+
+#[test]
+fn increments_that_are_empty_do_not_keep_a_torn_one_from_being_mended() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.0", &[]);
+    program.client().say("SET a 1");
+    drop(program);
+    let first = increment(folder.path());
+    let mut torn = fs::read(&first).unwrap();
+    torn.extend_from_slice(b"*3\r\n$3\r\nSE");
+    fs::write(&first, torn).unwrap();
+    // As a rewrite leaves them that is killed before its cut.
+    let parts = folder.path().join("appendonlydir");
+    fs::write(parts.join("appendonly.aof.2.incr.aof"), b"").unwrap();
+    let manifest = parts.join("appendonly.aof.manifest");
+    let text = fs::read_to_string(&manifest).unwrap() + "file appendonly.aof.2.incr.aof seq 2 type i\n";
+    fs::write(&manifest, text).unwrap();
+    for round in 1..4 {
+        let program = started(folder.path(), "7.0", &[]);
+        let mut client = program.client();
+        assert_eq!(client.say("DBSIZE").integer(), round);
+        client.say(&format!("SET key{round} 1"));
+    }
+}
+
+#[test]
 fn an_expiry_survives_and_what_has_expired_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let program = started(folder.path(), "7.4", &[]);

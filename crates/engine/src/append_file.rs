@@ -171,8 +171,11 @@ impl AppendFile {
     ) -> io::Result<()> {
         self.inner.write_out()?;
         let mut target = self.inner.target.lock();
-        let Some(target) = &mut *target else { return Ok(()) };
-        let Some((mut tail, len)) = target.tail.take() else { return Ok(()) };
+        let Some(target) = &mut *target else { return Err(io::Error::other("the file has been ended")) };
+        // What has not gotten all would take the place of what has.
+        let Some((mut tail, len)) = target.tail.take() else {
+            return Err(io::Error::other("what has changed meanwhile could not be written"));
+        };
         let (file, size) = finish(&mut tail, len)?;
         let old = std::mem::replace(&mut target.file, Arc::new(file));
         (target.size, target.unsynced) = (size, Vec::new());
@@ -181,11 +184,22 @@ impl AppendFile {
         Ok(())
     }
 
-    /// Forgets a turn that came to nothing.
+    /// Forgets a turn that came to nothing, taken or not.
     pub(crate) fn drop_tail(&self) {
-        if let Some(target) = &mut *self.inner.target.lock() {
+        let mut target = self.inner.target.lock();
+        let mut buffer = self.inner.buffer.lock();
+        buffer.turn.take_if(|(_, turn)| matches!(turn, Turn::Tail(_)));
+        if let Some(target) = &mut *target {
             target.tail = None;
         }
+    }
+
+    /// Writes what has been appended until now, so that a turn has been taken: the files before it get nothing any more.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub(crate) fn settle_turn(&self) -> io::Result<()> {
+        self.inner.write_out()
     }
 
     /// What has to be on the disk before commands that have run may be answered; nothing if it need not be, or is there.
@@ -339,11 +353,13 @@ impl Inner {
         } else {
             let mut buffer = self.buffer.lock();
             let rest = bytes[done..].to_vec();
-            let later = std::mem::replace(&mut buffer.bytes, rest);
-            // Whoever turned meanwhile did so in what comes later.
+            let newer = std::mem::replace(&mut buffer.bytes, rest);
+            // Whoever turned meanwhile did so in what comes later. The earlier turn has come to nothing then: what it
+            // was for is over.
             let offset = buffer.bytes.len();
-            buffer.turn = turn.or(buffer.turn.take().map(|(at, turn)| (at + offset, turn)));
-            buffer.bytes.extend_from_slice(&later);
+            let later = buffer.turn.take().map(|(at, turn)| (at + offset, turn));
+            buffer.turn = later.or(turn.map(|turn| (before - done, turn.1)));
+            buffer.bytes.extend_from_slice(&newer);
         }
         self.remember(&outcome);
         outcome
@@ -352,7 +368,7 @@ impl Inner {
     /// Writes what has been appended and puts it on the disk.
     fn sync(&self) -> io::Result<()> {
         self.write_out()?;
-        let (files, written) = {
+        let (mut files, written) = {
             let mut target = self.target.lock();
             let Some(target) = &mut *target else { return Ok(()) };
             let mut files = std::mem::take(&mut target.unsynced);
@@ -362,6 +378,13 @@ impl Inner {
         if written > self.synced.load(Ordering::Acquire) {
             let outcome = files.iter().try_for_each(|file| file.sync_data());
             self.remember(&outcome);
+            if outcome.is_err() {
+                // None of them counts as being on the disk.
+                files.pop();
+                if let Some(target) = &mut *self.target.lock() {
+                    target.unsynced.extend(files);
+                }
+            }
             outcome?;
             self.synced.fetch_max(written, Ordering::AcqRel);
         }
@@ -480,6 +503,48 @@ mod tests {
             (fs::read(path("b")).unwrap(), fs::read(path("c")).unwrap()),
             (b"2345".to_vec(), b"6".to_vec())
         );
+    }
+
+    #[test]
+    fn a_file_that_has_not_gotten_all_takes_nobodys_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let append = AppendFile::default();
+        let (mut tap, _) = append.begin(open(&path("a")), 0);
+        fs::write(path("tail"), b"").unwrap();
+        append.turn(Turn::Tail(File::open(path("tail")).unwrap()));
+        tap.put(b"1");
+        append.write();
+        assert!(append.end_tail(|_, _| panic!("it takes nothing")).is_err());
+        // A turn that was not taken is forgotten, too.
+        append.turn(Turn::Tail(open(&path("tail"))));
+        append.drop_tail();
+        tap.put(b"2");
+        append.end().unwrap();
+        assert_eq!(
+            (fs::read(path("a")).unwrap(), fs::read(path("tail")).unwrap()),
+            (b"12".to_vec(), Vec::new())
+        );
+    }
+
+    #[test]
+    fn of_two_turns_that_could_not_be_taken_the_later_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), b"").unwrap();
+        let append = AppendFile::default();
+        let (mut tap, _) = append.begin(File::open(path("a")).unwrap(), 0);
+        tap.put(b"1");
+        append.turn(Turn::Next(open(&path("b"))));
+        tap.put(b"2");
+        append.write();
+        assert!(append.fails() && append.settle_turn().is_err());
+        append.turn(Turn::Next(open(&path("c"))));
+        tap.put(b"3");
+        append.inner.target.lock().as_mut().unwrap().file = Arc::new(open(&path("a")));
+        append.settle_turn().unwrap();
+        let read = |name: &str| String::from_utf8(fs::read(path(name)).unwrap()).unwrap();
+        assert_eq!((read("a"), read("b"), read("c")), ("12".into(), String::new(), "3".into()));
     }
 
     #[test]

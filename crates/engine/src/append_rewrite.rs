@@ -11,7 +11,7 @@ use crate::append_manifest::{Manifest, Part, Role};
 use crate::feed::Audience;
 use crate::node::Gates;
 use crate::save::Save;
-use crate::{CommandError, Node, Worker};
+use crate::{CommandError, Node, Worker, saving};
 use command::Release;
 use keyspace::Locked;
 use parking_lot::Mutex;
@@ -41,6 +41,8 @@ pub struct Rewriting {
     is_open: AtomicBool,
     /// Whether nobody else may begin or end the file.
     changing: Mutex<()>,
+    /// Held while a base takes its place, so that a node that has given its files up does not touch them any more.
+    placing: Mutex<()>,
     state: Mutex<State>,
 }
 
@@ -59,15 +61,37 @@ pub struct State {
     failed_s: i64,
     /// How many have been begun.
     pub rewrites: u64,
+    /// What the files are. Only who rewrites changes it.
     manifest: Manifest,
 }
 
-/// A rewrite that has been begun.
-pub(crate) struct Rewrite {
-    save: Save,
-    began_s: i64,
-    /// The number of the increment that began with it, from 7.0 on.
+/// Where changes go from the cut of a rewrite on.
+#[derive(Default)]
+struct Prepared {
+    /// Nowhere else, if nothing is appended.
+    turn: Option<Turn>,
+    /// The number of the increment that begins with it, from 7.0 on.
     first: Option<u64>,
+}
+
+/// A rewrite whose cut has been made.
+struct Rewrite {
+    save: Save,
+    first: Option<u64>,
+}
+
+/// Why the file is not rewritten now.
+enum Refusal {
+    /// There is another snapshot.
+    Busy,
+    /// Files cannot be written.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(error: io::Error) -> Self {
+        Refusal::Io(error)
+    }
 }
 
 impl Rewriting {
@@ -112,16 +136,23 @@ impl Node {
 
     /// Says whether changes are to be appended; files are begun or ended in the background.
     pub(crate) fn want_append_file(&self, wanted: bool) {
-        let was = self.rewriting.wanted.swap(wanted, Ordering::Relaxed);
-        if was != wanted && self.rewriting.is_open.load(Ordering::Relaxed) {
-            self.host.background("append", Box::new(Node::change_append_file));
-        }
+        self.rewriting.wanted.store(wanted, Ordering::Relaxed);
+        self.begin_or_end_append_file();
     }
 
     /// The node has loaded what there was: from now on files are begun and ended as the configuration wants it.
     pub(crate) fn open_for_changes(&self) {
         self.rewriting.is_open.store(true, Ordering::Relaxed);
-        if self.rewriting.is_wanted() != self.append_file.is_on() && self.has_directory() {
+        self.begin_or_end_append_file();
+    }
+
+    /// Has the file begun or ended, if it is not as it is wanted.
+    fn begin_or_end_append_file(&self) {
+        let rewriting = &self.rewriting;
+        if rewriting.is_open.load(Ordering::Relaxed)
+            && rewriting.is_wanted() != self.append_file.is_on()
+            && self.has_directory()
+        {
             self.host.background("append", Box::new(Node::change_append_file));
         }
     }
@@ -129,11 +160,17 @@ impl Node {
     /// Begins or ends the file, whichever is wanted.
     fn change_append_file(&self) {
         let _changing = self.rewriting.changing.lock();
-        if self.rewriting.is_wanted() == self.append_file.is_on() {
+        let is_open = self.rewriting.is_open.load(Ordering::Relaxed);
+        if self.rewriting.is_wanted() == self.append_file.is_on() || !is_open {
             return;
         }
-        let outcome = if self.rewriting.is_wanted() { self.begin_anew() } else { self.end_append_file() };
-        if let Err(error) = outcome {
+        let outcome = if self.rewriting.is_wanted() {
+            self.begin_anew()
+        } else {
+            self.end_append_file().map_err(Refusal::Io)
+        };
+        // What waits for another snapshot to end is tried again then.
+        if let Err(Refusal::Io(error)) = outcome {
             self.host.log(&format!("the append-only file could not be begun or ended: {error}"));
         }
     }
@@ -146,57 +183,62 @@ impl Node {
 
     /// Puts what has been appended on the disk: the node ends.
     pub fn close_append_file(&self) -> io::Result<()> {
+        self.rewriting.is_open.store(false, Ordering::Relaxed);
         let _changing = self.rewriting.changing.lock();
         self.end_append_file()
     }
 
     /// Begins to append while the node runs: a base is written of what there is.
-    fn begin_anew(&self) -> io::Result<()> {
+    fn begin_anew(&self) -> Result<(), Refusal> {
         let Some(folder) = self.append_folder() else { return Ok(()) };
-        fs::create_dir_all(&folder)?;
-        let mut manifest = self.read_manifest()?.unwrap_or_default();
+        if self.claim_rewrite().is_err() {
+            return Err(Refusal::Busy);
+        }
+        let outcome = self.begin_to_append(&folder).and_then(|rewrite| Ok(self.write_rewrite(rewrite)?));
+        let done = outcome.is_ok();
+        let ended = if done { Ok(()) } else { self.end_append_file() };
         if !self.has_parts() {
-            // Commands gather beside the file that is being written, and take its name with it.
-            let gathering = folder.join(format!("temp-{}", self.append_name()));
-            let file = File::options().create(true).write(true).truncate(true).open(&gathering)?;
-            let mut held = self.keyspace.lock_blocking(self.keyspace.all());
-            self.attach_file(&held, file, 0)?;
-            let rewrite = self.begin_rewrite(&mut held);
-            drop(held);
-            return match rewrite {
-                Ok(rewrite) => {
-                    let done = self.finish_rewrite(rewrite);
-                    let _ = fs::remove_file(gathering);
-                    if done { Ok(()) } else { self.end_append_file() }
-                }
-                Err(error) => {
-                    self.end_append_file()?;
-                    Err(io::Error::other(error.to_string()))
-                }
-            };
+            let _ = fs::remove_file(self.gathering(&folder));
         }
-        // What was there before is not what there is now: it goes when the base has been written.
-        let next = manifest.next_increment(&self.append_name());
-        let file = open(&folder.join(&next.name))?;
-        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
-        let save = Save::begin(self, &mut held, self.host.wall_us().div_euclid(1000));
-        let Ok(save) = save else {
-            return Err(io::Error::other("the keys are being saved or sent: try again when that is done"));
+        self.end_rewrite(&outcome);
+        outcome.and(ended.map_err(Refusal::Io))
+    }
+
+    /// Where commands gather before 7.0 until the file that they are for has been written.
+    fn gathering(&self, folder: &Path) -> PathBuf {
+        folder.join(format!("temp-{}", self.append_name()))
+    }
+
+    /// Begins to append to a file that is none yet: it becomes one with the base of this rewrite. What was there before
+    /// is not what there is now, and goes then.
+    fn begin_to_append(&self, folder: &Path) -> Result<Rewrite, Refusal> {
+        fs::create_dir_all(folder)?;
+        let mut manifest = Manifest::default();
+        let (file, mut prepared) = if self.has_parts() {
+            manifest = self.read_manifest()?.unwrap_or_default();
+            let next = manifest.next_increment(&self.append_name());
+            let file = open_new(&folder.join(&next.name))?;
+            let first = Some(next.number);
+            manifest.increments.push(next);
+            (file, Prepared { turn: None, first })
+        } else {
+            (open_new(&self.gathering(folder))?, Prepared::default())
         };
-        self.attach_file(&held, file, 0)?;
-        drop(held);
-        let first = next.number;
-        manifest.increments.push(next);
-        {
-            let mut state = self.rewriting.state.lock();
-            state.manifest = manifest;
-            state.running_since_s = Some(self.seconds());
-            state.rewrites += 1;
+        if !self.has_parts() {
+            prepared.turn = Some(Turn::Tail(tail_file(folder)?));
         }
-        if !self.finish_rewrite(Rewrite { save, began_s: self.seconds(), first: Some(first) }) {
-            self.end_append_file()?;
+        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+        let Ok(save) = Save::begin(self, &mut held, self.seconds() * 1000) else { return Err(Refusal::Busy) };
+        self.rewriting.state.lock().manifest = manifest;
+        if let Err(error) = self.attach_file(&held, file, 0) {
+            drop(held);
+            save.abandon(self);
+            return Err(Refusal::Io(error));
         }
-        Ok(())
+        if let Some(turn) = prepared.turn {
+            self.append_file.turn(turn);
+        }
+        Ok(Rewrite { save, first: prepared.first })
     }
 
     fn seconds(&self) -> i64 {
@@ -289,10 +331,15 @@ impl Node {
 
     fn load_parts(&self, worker: &mut Worker, folder: &Path, manifest: &Manifest) -> Result<(), String> {
         let mut replay = Replay::new(self);
-        let last = manifest.parts().last().map(|part| part.name.clone());
+        // Increments that a rewrite was about to begin are empty.
+        let is_empty = |part: &Part| fs::metadata(folder.join(&part.name)).is_ok_and(|data| data.len() == 0);
+        let ends_with = |name: &str| {
+            let after = manifest.parts().skip_while(|part| part.name != name).skip(1);
+            after.into_iter().all(is_empty)
+        };
         for part in manifest.parts() {
             let path = folder.join(&part.name);
-            let is_last = last.as_ref() == Some(&part.name);
+            let is_last = ends_with(&part.name);
             let loaded = replay.load(worker, &path, is_last && self.may_break_off());
             loaded.map_err(|error| format!("{} cannot be loaded: {error}", path.display()))?;
         }
@@ -317,7 +364,7 @@ impl Node {
         }
         if manifest.increments.is_empty() {
             let next = manifest.next_increment(&name);
-            open(&folder.join(&next.name))?;
+            open_new(&folder.join(&next.name))?;
             manifest.increments.push(next);
         }
         self.write_manifest(manifest)?;
@@ -351,83 +398,118 @@ impl Node {
         Ok(file.metadata()?.len())
     }
 
-    /// Begins a rewrite; all shards must be held. Files are opened, which is the price of a cut that is one.
+    /// Whether the file is being rewritten.
+    pub(crate) fn is_rewriting(&self) -> bool {
+        self.rewriting.state.lock().running_since_s.is_some()
+    }
+
+    /// Says that the file is going to be rewritten, and nobody else is to do so. [`Node::rewrite_claimed`] has to follow.
     ///
     /// # Errors
-    /// [`CommandError::Rewriting`], [`CommandError::ChildActive`], [`CommandError::NotRewritten`]
-    pub(crate) fn begin_rewrite(&self, held: &mut Locked<'_>) -> Result<Rewrite, CommandError> {
-        let began_s = self.seconds();
+    /// [`CommandError::Rewriting`]
+    fn claim_rewrite(&self) -> Result<(), CommandError> {
         let mut state = self.rewriting.state.lock();
         if state.running_since_s.is_some() {
             return Err(CommandError::Rewriting);
         }
-        let unable = |node: &Node, error: io::Error| {
-            node.host.log(&format!("the append-only file is not rewritten: {error}"));
-            CommandError::NotRewritten
-        };
-        let mut next = None;
-        let mut turn = None;
-        if self.append_file.is_on()
-            && let Some(folder) = self.append_folder()
-        {
-            if self.has_parts() {
-                let part = state.manifest.next_increment(&self.append_name());
-                let mut manifest = state.manifest.clone();
-                let mut begin = || {
-                    let file = open(&folder.join(&part.name))?;
-                    manifest.increments.push(part.clone());
-                    self.write_manifest(&manifest)?;
-                    Ok(file)
-                };
-                turn = Some(Turn::Next(begin().map_err(|error| unable(self, error))?));
-                state.manifest = manifest;
-                next = Some(part.number);
-            } else {
-                let path = folder.join("temp-rewriteaof-tail.aof");
-                let file = File::options().create(true).read(true).write(true).truncate(true).open(path);
-                turn = Some(Turn::Tail(file.map_err(|error| unable(self, error))?));
-            }
-        }
-        let save = Save::begin(self, held, began_s * 1000).map_err(|_| CommandError::ChildActive)?;
-        if let Some(turn) = turn {
-            self.append_file.turn(turn);
-            self.feed.select_again(held, Audience::FILE);
-        }
-        (state.running_since_s, state.is_scheduled) = (Some(began_s), false);
+        (state.running_since_s, state.is_scheduled) = (Some(self.seconds()), false);
         state.rewrites += 1;
-        Ok(Rewrite { save, began_s, first: next })
+        Ok(())
     }
 
-    /// Rewrites the file; whether it has been. The thread holds no shards, and no connection waits for it.
-    pub(crate) fn finish_rewrite(&self, rewrite: Rewrite) -> bool {
-        let Rewrite { mut save, began_s, first } = rewrite;
-        save.is_aof_base = true;
-        let outcome = self.write_rewrite(save, first);
+    /// Has the file rewritten on a thread of its own; the thread that asks may hold shards.
+    ///
+    /// # Errors
+    /// [`CommandError::Rewriting`]
+    pub(crate) fn rewrite_in_background(&self) -> Result<(), CommandError> {
+        self.claim_rewrite()?;
+        self.host.background("rewrite", Box::new(Node::rewrite_claimed));
+        Ok(())
+    }
+
+    /// Rewrites the file, as has been claimed. The thread holds no shards, and no connection waits for it.
+    fn rewrite_claimed(&self) {
+        let outcome = self.begin_rewrite().and_then(|rewrite| Ok(self.write_rewrite(rewrite)?));
         self.append_file.drop_tail();
+        self.end_rewrite(&outcome);
+    }
+
+    /// Makes the cut of a rewrite. The files that it needs are there before any shard is held.
+    fn begin_rewrite(&self) -> Result<Rewrite, Refusal> {
+        let Prepared { turn, first } = self.prepare_rewrite()?;
+        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+        let Ok(save) = Save::begin(self, &mut held, self.seconds() * 1000) else {
+            // Whoever takes the other snapshot needs the shards to end it, and looks at this when it has.
+            self.rewriting.state.lock().is_scheduled = true;
+            return Err(Refusal::Busy);
+        };
+        if let Some(turn) = turn {
+            self.append_file.turn(turn);
+            self.feed.select_again(&held, Audience::FILE);
+        }
+        Ok(Rewrite { save, first })
+    }
+
+    /// Opens what changes go to from the cut on. A manifest names it before there is anything in it; until the cut
+    /// changes go on to the increment before, and if there is none it stays empty.
+    fn prepare_rewrite(&self) -> io::Result<Prepared> {
+        let Some(folder) = self.append_folder().filter(|_| self.append_file.is_on()) else {
+            return Ok(Prepared::default());
+        };
+        if !self.has_parts() {
+            return Ok(Prepared { turn: Some(Turn::Tail(tail_file(&folder)?)), first: None });
+        }
+        let mut manifest = self.rewriting.state.lock().manifest.clone();
+        let part = manifest.next_increment(&self.append_name());
+        let file = open_new(&folder.join(&part.name))?;
+        let first = Some(part.number);
+        manifest.increments.push(part);
+        let _placing = self.rewriting.placing.lock();
+        self.write_manifest(&manifest)?;
+        self.rewriting.state.lock().manifest = manifest;
+        Ok(Prepared { turn: Some(Turn::Next(file)), first })
+    }
+
+    /// Takes note of how a rewrite has ended.
+    fn end_rewrite(&self, outcome: &Result<(), Refusal>) {
         let now_s = self.seconds();
         {
             let mut state = self.rewriting.state.lock();
-            state.running_since_s = None;
-            state.took_s = Some(now_s - began_s);
-            match &outcome {
-                Ok(()) => state.failures = 0,
-                Err(_) => (state.failures, state.failed_s) = (state.failures + 1, now_s),
+            let began_s = state.running_since_s.take().unwrap_or(now_s);
+            match outcome {
+                Ok(()) => (state.failures, state.took_s) = (0, Some(now_s - began_s)),
+                Err(Refusal::Io(_)) => {
+                    (state.failures, state.failed_s) = (state.failures + 1, now_s);
+                    state.took_s = Some(now_s - began_s);
+                }
+                // It has not been begun.
+                Err(Refusal::Busy) => state.rewrites -= 1,
             }
         }
-        if let Err(error) = &outcome {
-            self.host.log(&format!("the append-only file was not rewritten: {error}"));
+        match outcome {
+            Ok(()) => {}
+            // It goes on when the other snapshot has ended, which may be by now.
+            Err(Refusal::Busy) if self.keyspace.lock_blocking(self.keyspace.all()).is_cut() => return,
+            Err(Refusal::Busy) => {}
+            Err(Refusal::Io(error)) => {
+                self.host.log(&format!("the append-only file was not rewritten: {error}"));
+                return self.begin_scheduled();
+            }
         }
         self.do_what_waited();
-        outcome.is_ok()
     }
 
-    fn write_rewrite(&self, save: Save, first: Option<u64>) -> io::Result<()> {
+    fn write_rewrite(&self, rewrite: Rewrite) -> io::Result<()> {
+        let Rewrite { mut save, first } = rewrite;
+        save.is_aof_base = true;
         let Some(folder) = self.append_folder() else {
             save.abandon(self);
-            return Ok(());
+            return Err(given_up());
         };
-        let keys_path = folder.join(format!("temp-rewriteaof-{}.keys", self.host.process().id));
-        let path = folder.join(format!("temp-rewriteaof-{}.aof", self.host.process().id));
+        let number = saving::file_number();
+        let process = self.host.process().id;
+        let keys_path = folder.join(format!("temp-rewriteaof-{process}-{number}.keys"));
+        let path = folder.join(format!("temp-rewriteaof-{process}-{number}.aof"));
         let written = self.write_keys(save, &folder, &keys_path).and_then(|()| {
             if self.writes_keys() {
                 fs::rename(&keys_path, &path)?;
@@ -449,9 +531,9 @@ impl Node {
             fs::create_dir_all(folder)?;
             let file = File::create(path)?;
             let Some(save) = save.take() else { return Ok(()) };
-            let file = save.write(self, file, |_| true).map_err(|failure| match failure {
+            let file = save.write(self, file, |_| self.has_directory()).map_err(|failure| match failure {
                 crate::save::Failure::Io(error) => error,
-                other => io::Error::other(other.to_string()),
+                crate::save::Failure::Cancelled => given_up(),
             })?;
             file.sync_all()
         };
@@ -464,21 +546,29 @@ impl Node {
 
     /// Gives a new base its place.
     fn place_base(&self, folder: &Path, path: &Path, size: u64, first: Option<u64>) -> io::Result<()> {
+        let _placing = self.rewriting.placing.lock();
+        if !self.has_directory() {
+            return Err(given_up());
+        }
         let name = self.append_name();
         if self.has_parts() {
-            let mut state = self.rewriting.state.lock();
-            let base = state.manifest.next_base(&name, self.writes_keys());
-            let target = folder.join(&base.name);
-            fs::rename(path, &target)?;
-            let mut manifest = state.manifest.rewritten(base, first.unwrap_or(u64::MAX));
+            // Nothing goes to the increments any more that are about to be deleted.
+            self.append_file.settle_turn()?;
+            let manifest = self.rewriting.state.lock().manifest.clone();
+            let base = manifest.next_base(&name, self.writes_keys());
+            fs::rename(path, folder.join(&base.name))?;
+            let mut manifest = manifest.rewritten(base, first.unwrap_or(u64::MAX));
             self.write_manifest(&manifest)?;
+            self.rewriting.state.lock().manifest = manifest.clone();
+            self.rewriting.other_bytes.store(size, Ordering::Relaxed);
+            self.rewriting.base_bytes.store(size, Ordering::Relaxed);
             for old in std::mem::take(&mut manifest.history) {
                 let _ = fs::remove_file(folder.join(old.name));
             }
-            self.write_manifest(&manifest)?;
-            state.manifest = manifest;
-            self.rewriting.other_bytes.store(size, Ordering::Relaxed);
-            self.rewriting.base_bytes.store(size, Ordering::Relaxed);
+            // If it cannot be written now it names what is gone as history, which is what it is.
+            if self.write_manifest(&manifest).is_ok() {
+                self.rewriting.state.lock().manifest = manifest;
+            }
             return Ok(());
         }
         let target = folder.join(&name);
@@ -498,13 +588,14 @@ impl Node {
             self.rewriting.base_bytes.store(size + len, Ordering::Relaxed);
             Ok((file, size + len))
         })?;
-        let _ = fs::remove_file(folder.join("temp-rewriteaof-tail.aof"));
+        let _ = fs::remove_file(folder.join(TAIL));
         Ok(())
     }
 
-    /// Rewrites the file on a thread of its own.
-    pub(crate) fn rewrite_in_background(&self, rewrite: Rewrite) {
-        self.host.background("rewrite", Box::new(move |node| _ = node.finish_rewrite(rewrite)));
+    /// The node has given its files up: when this returns nobody touches them any more.
+    pub(crate) fn leave_append_files(&self) {
+        debug_assert!(!self.has_directory());
+        drop(self.rewriting.placing.lock());
     }
 
     /// What has to be on the disk before commands that have run may be answered; nothing if it need not be.
@@ -528,7 +619,8 @@ impl Node {
             self.set_gates(Gates::APPEND_FAILS, self.append_file.fails());
         }
         if self.has_grown() {
-            self.host.background("rewrite", Box::new(Node::rewrite_if_grown));
+            // Should somebody else have been quicker, that is as good.
+            let _ = self.rewrite_in_background();
         }
     }
 
@@ -545,14 +637,7 @@ impl Node {
         }
         let state = self.rewriting.state.lock();
         let waits = state.failures > 1 && self.seconds() < state.failed_s + RETRY_S;
-        state.running_since_s.is_none() && !waits
-    }
-
-    fn rewrite_if_grown(&self) {
-        if !self.has_grown() {
-            return;
-        }
-        self.rewrite_now();
+        state.running_since_s.is_none() && !state.is_scheduled && !waits
     }
 
     /// What the file holds, in bytes.
@@ -567,33 +652,43 @@ impl Node {
 
     /// A snapshot has ended: begins what has waited for that.
     pub fn do_what_waited(&self) {
+        self.begin_or_end_append_file();
+        self.begin_scheduled();
+    }
+
+    fn begin_scheduled(&self) {
         if self.rewriting.state.lock().is_scheduled {
-            self.host.background("rewrite", Box::new(Node::rewrite_now));
+            // If another is under way, this one follows it.
+            let _ = self.rewrite_in_background();
         } else if self.saving.takes_scheduled() {
             self.host.background("save", Box::new(|node| _ = node.save_in_background()));
         }
     }
 
-    fn rewrite_now(&self) {
-        let mut held = self.keyspace.lock_blocking(self.keyspace.all());
-        let rewrite = self.begin_rewrite(&mut held);
-        drop(held);
-        if let Ok(rewrite) = rewrite {
-            self.finish_rewrite(rewrite);
-        }
-    }
-
     /// The keys have been replaced by others that no command has brought about: the file begins anew with them. All
     /// shards are held.
-    pub(crate) fn rewrite_replaced(&self, held: &mut Locked<'_>) {
-        if !self.append_file.is_on() {
-            return;
-        }
-        match self.begin_rewrite(held) {
-            Ok(rewrite) => self.rewrite_in_background(rewrite),
-            Err(_) => self.schedule_rewrite(),
+    pub(crate) fn rewrite_replaced(&self) {
+        if self.append_file.is_on() && self.rewrite_in_background().is_err() {
+            self.schedule_rewrite();
         }
     }
+}
+
+/// What has changed during a rewrite before 7.0.
+const TAIL: &str = "temp-rewriteaof-tail.aof";
+
+fn tail_file(folder: &Path) -> io::Result<File> {
+    File::options().create(true).read(true).write(true).truncate(true).open(folder.join(TAIL))
+}
+
+fn given_up() -> io::Error {
+    io::Error::other("the node writes no files any more")
+}
+
+/// Begins a file. One of this name is of an attempt that came to nothing.
+fn open_new(path: &Path) -> io::Result<File> {
+    File::create(path)?;
+    open(path)
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -174,7 +174,7 @@ impl Loading {
         worker.begin_command(node);
         let moment = Moment::at(self.now_ms);
         self.put_in_place(node, &mut held, &mut worker.effects);
-        node.rewrite_replaced(&mut held);
+        node.rewrite_replaced();
         drop(settle(node, held, worker, moment, None));
     }
 }

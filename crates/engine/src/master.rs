@@ -244,7 +244,7 @@ impl Node {
             None => History::new(self.new_stream_id()),
         };
         loading.put_in_place(self, &mut held, &mut worker.effects);
-        self.rewrite_replaced(&mut held);
+        self.rewrite_replaced();
         self.replicas.adopt(history, db);
         // What they have is of another stream.
         self.replicas.dismiss();

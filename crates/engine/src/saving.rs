@@ -33,8 +33,6 @@ pub struct Saving {
     cancelled: Arc<AtomicBool>,
     /// Held while a file takes its place, so that what is not wanted does not take it any more.
     placing: Mutex<()>,
-    /// Distinguishes temporary files.
-    files: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -71,7 +69,6 @@ impl Saving {
             rules: RwLock::default(),
             cancelled: Arc::default(),
             placing: Mutex::new(()),
-            files: AtomicU64::new(0),
             state: Mutex::new(State {
                 last_s: now_s,
                 saved_changes: 0,
@@ -341,11 +338,12 @@ impl Node {
     /// Writes no files any more: another node is going to have them. What is being written is given up, what has been
     /// appended is put on the disk. The thread must hold no shards.
     pub fn give_up_files(&self) {
+        *self.directory.write() = None;
+        self.cancel_save();
         if let Err(error) = self.close_append_file() {
             self.host.log(&format!("the append-only file could not be ended: {error}"));
         }
-        *self.directory.write() = None;
-        self.cancel_save();
+        self.leave_append_files();
     }
 
     /// Has files in a directory from now on, in the place of a node that has given them up. The thread must hold no
@@ -379,13 +377,14 @@ impl Node {
         cancelled: Option<&AtomicBool>,
         write: impl FnOnce(&mut File) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let number = self.saving.files.fetch_add(1, Ordering::Relaxed);
+        let number = file_number();
         let temporary = path.with_file_name(format!("temp-{}-{number}.rdb", self.host.process().id));
         let mut file = File::create(&temporary)?;
         let written = write(&mut file).and_then(|()| {
             file.sync_all()?;
             let _placing = self.saving.placing.lock();
-            if cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed)) {
+            let is_cancelled = cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed));
+            if is_cancelled || !self.has_directory() {
                 return Err(Failure::Cancelled);
             }
             fs::rename(&temporary, path)?;
@@ -479,6 +478,13 @@ impl Node {
     fn count_loaded(&self, loading: &Loading) {
         self.saving.state.lock().loaded = (loading.keys(), loading.expired);
     }
+}
+
+/// A number that no other temporary file of this process has: several nodes may write to one directory, one after the
+/// other.
+pub(crate) fn file_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Puts the names of a file's directory on the disk.

@@ -253,14 +253,19 @@ impl Shard {
 }
 
 impl Locked<'_> {
+    /// Whether a snapshot is being taken; all shards must be held.
+    pub fn is_cut(&self) -> bool {
+        debug_assert!(self.holds_all());
+        self.iter().any(|shard| shard.walk.is_some())
+    }
+
     /// Begins a snapshot, its records written in this form; all shards must be held. The time says for how long keys
     /// have not been used.
     ///
     /// # Errors
     /// [`Busy`], if there is one already.
     pub fn cut(&mut self, now_ms: i64, form: Form) -> Result<Cut, Busy> {
-        debug_assert!(self.holds_all());
-        if self.iter().any(|shard| shard.walk.is_some()) {
+        if self.is_cut() {
             return Err(Busy);
         }
         self.iter_mut().for_each(|shard| shard.begin_walk(now_ms, form));

@@ -122,14 +122,15 @@ fn bgsave(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
 }
 
 fn bgrewriteaof(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    match cx.node.begin_rewrite(&mut cx.locked) {
-        Err(CommandError::ChildActive) => {
-            cx.node.schedule_rewrite();
-            reply.status("Background append only file rewriting scheduled");
-            return Ok(());
-        }
-        begun => cx.node.rewrite_in_background(begun?),
+    if cx.node.is_rewriting() {
+        return Err(CommandError::Rewriting);
     }
+    if cx.locked.is_cut() {
+        cx.node.schedule_rewrite();
+        reply.status("Background append only file rewriting scheduled");
+        return Ok(());
+    }
+    cx.node.rewrite_in_background()?;
     reply.status("Background append only file rewriting started");
     Ok(())
 }
