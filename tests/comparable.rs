@@ -1,4 +1,4 @@
-//! What of replies two servers have to agree about.
+//! What of replies two servers have to agree about, and how much of it is compared.
 
 use testkit::Reply;
 use testkit::sequences::Command;
@@ -84,5 +84,13 @@ fn without_times(reply: Reply) -> Reply {
             Reply::Array(kept)
         }
         other => other,
+    }
+}
+
+/// A number that a variable of the environment says.
+pub(crate) fn number(variable: &str, default: u64) -> u64 {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
+        Err(_) => default,
     }
 }

@@ -6,7 +6,7 @@
 
 mod comparable;
 
-use comparable::comparable;
+use comparable::{comparable, number};
 use std::collections::VecDeque;
 use std::fmt::Write;
 use testkit::client::encode;
@@ -87,13 +87,6 @@ fn shrink(ours: &mut Client, theirs: &mut Client, commands: Vec<Command>) -> Vec
         chunk /= 2;
     }
     commands
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
-        Err(_) => default,
-    }
 }
 
 #[test]

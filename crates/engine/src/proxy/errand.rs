@@ -196,21 +196,22 @@ impl Errand {
                     is_here
                 });
                 let drawn = drawn.unwrap_or(0);
-                // The keys of a shard may all have expired by now: then it is the next one's turn.
-                let shards = counts.len();
-                let ask = |at| Part { node: 1 + (drawn + at) % shards, entry, args: args.clone() };
-                *parts = (0..1).map(ask).collect();
-                if shards > 1 {
-                    parts.extend((1..shards).map(ask));
-                }
+                *parts = vec![Part { node: 1 + drawn, entry, args: args.clone() }];
                 answers.clear();
                 self.then = Then::Draw;
                 return false;
             }
-            Then::Draw => match answers.iter().find(|answer| answer::text(answer).is_some()) {
-                Some(key) => reply.raw(key),
-                None => reply.null(),
-            },
+            Then::Draw => {
+                let last = &answers[answers.len() - 1];
+                let shards = proxy.shards().len();
+                if answer::text(last).is_none() && answers.len() < shards {
+                    // The keys of a shard may all have expired by now: then it is the next one's turn.
+                    let node = 1 + parts[answers.len() - 1].node % shards;
+                    parts.push(Part { node, entry, args: args.clone() });
+                    return false;
+                }
+                reply.raw(last);
+            }
             Then::Gather(gather) => {
                 let answered = std::mem::take(answers);
                 *parts = gather.go_on(proxy, entry, args.as_args(), &answered);
