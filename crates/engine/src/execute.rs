@@ -191,10 +191,16 @@ const LOADING_MS: i64 = 100;
 /// From this many bytes of keys on they are not in the processor's caches anyway.
 const PREFETCH_FROM_BYTES: usize = 1 << 20;
 
+/// Whether a node has so many keys that [`prefetch`] does something.
+#[inline]
+pub(crate) fn is_large(node: &Node) -> bool {
+    node.keyspace.used_bytes() >= PREFETCH_FROM_BYTES
+}
+
 /// Has the processor fetch what requests that are about to run will need: first all buckets, then all entries; and what
 /// is inside of a collection, where all of them are about the same.
 pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a>> + Clone) {
-    if node.keyspace.used_bytes() < PREFETCH_FROM_BYTES {
+    if !is_large(node) {
         return;
     }
     let mut keys: SmallVec<[Key; 32]> = SmallVec::new();

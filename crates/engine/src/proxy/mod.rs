@@ -18,7 +18,7 @@ mod info;
 mod routes;
 
 use crate::error::CommandError;
-use crate::execute::{Step, Worker, execute, mute, perform, prefetch, refuse, subcommand};
+use crate::execute::{Step, Worker, execute, is_large, mute, perform, prefetch, refuse, subcommand};
 use crate::keys::{self, Plan};
 use crate::node::Node;
 use crate::session::{Session, State};
@@ -132,6 +132,9 @@ impl Proxy {
 
     /// As [`prefetch`], for requests that go to several nodes.
     pub fn prefetch<'a>(&self, db: u32, requests: impl Iterator<Item = Args<'a>> + Clone) {
+        if !self.shards().iter().any(|node| is_large(node)) {
+            return;
+        }
         // The first argument of nearly all commands is a key; where it is not, a fetch is wasted.
         let owner = |args: Args| args.get(1).map_or(FRONT, |key| self.owner(slot_of(key)));
         let owners: SmallVec<[usize; 32]> = requests.clone().map(owner).collect();
