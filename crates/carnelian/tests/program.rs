@@ -340,6 +340,59 @@ fn a_cluster_instance_shares_its_slots_and_keeps_them() {
 }
 
 #[test]
+fn redis_cli_manages_a_cluster_instance() {
+    let Some(_) = testkit::redis_program("redis-cli") else { return };
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let mut order = order("dcs-c");
+    order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
+    order["capacity"] = json!(4);
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+    let port = server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap();
+    let cli = |arguments: &[&str]| {
+        let output =
+            Command::new("redis-cli").env("REDISCLI_AUTH", "First_Pw1").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    };
+    let (address, port) = (format!("127.0.0.1:{port}"), port.to_string());
+    for number in 0..200 {
+        let (key, value) = (format!("k{number}"), number.to_string());
+        assert_eq!(cli(&["-c", "-p", &port, "SET", &key, &value]).trim(), "OK");
+    }
+    let covered = "All 16384 slots covered";
+    assert!(cli(&["--cluster", "check", &address]).contains(covered));
+    let nodes = cli(&["-p", &port, "CLUSTER", "NODES"]);
+    let masters: Vec<&str> = nodes
+        .lines()
+        .filter(|line| line.contains("master"))
+        .map(|line| line.split(' ').next().unwrap())
+        .collect();
+    let [from, to] = [masters[0], masters[2]];
+    let reshard = [
+        "--cluster",
+        "reshard",
+        &address,
+        "--cluster-from",
+        from,
+        "--cluster-to",
+        to,
+        "--cluster-slots",
+        "700",
+    ];
+    cli(&[&reshard[..], &["--cluster-yes"]].concat());
+    cli(&["--cluster", "rebalance", &address, "--cluster-threshold", "1"]);
+    cli(&["--cluster", "fix", &address]);
+    let checked = cli(&["--cluster", "check", &address]);
+    assert!(checked.contains(covered) && checked.contains("All nodes agree about slots"), "{checked}");
+    for number in 0..200 {
+        assert_eq!(cli(&["-c", "-p", &port, "GET", &format!("k{number}")]).trim(), number.to_string());
+    }
+}
+
+#[test]
 fn a_proxy_cluster_instance_has_its_shards_behind_one_port_and_keeps_them() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().to_str().unwrap();
