@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -145,6 +145,9 @@ impl Nodes {
         if let Some(directory) = &order.directory {
             std::fs::create_dir_all(directory)
                 .map_err(|source| StartError::NoDirectory { path: directory.clone(), source })?;
+            if let Files::Below(_) = self.files {
+                remove_leftovers(directory, DEPTH);
+            }
         }
         let own: Vec<u16> = running.values().flat_map(|node| node.running.ports()).collect();
         let is_free = |port: u16| !own.contains(&port) && !node.reserved_ports.contains(&port);
@@ -185,6 +188,24 @@ impl Nodes {
         let endpoint = Endpoint { address: started.address() };
         running.insert(node.id, Node { running: started, access: node.access });
         Ok(endpoint)
+    }
+}
+
+/// How many levels of directories an instance has: one for each server, and one for its append-only file.
+const DEPTH: usize = 2;
+
+/// Removes files that processes were writing when they were killed. The directory belongs to an instance that does not
+/// run, so nobody is writing any of them.
+fn remove_leftovers(directory: &Path, depth: usize) {
+    let Ok(entries) = std::fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.is_dir() && depth > 0 {
+            remove_leftovers(&path, depth - 1);
+        } else if entry.file_name().to_str().is_some_and(engine::saving::is_leftover) {
+            // It takes some room, and whether it can be removed makes no difference.
+            let _ = std::fs::remove_file(&path);
+        }
     }
 }
 
@@ -275,6 +296,16 @@ impl DataPlane for Nodes {
             if let Some(stopped) = stopped {
                 stopped.running.stop().await;
             }
+        })
+    }
+
+    fn remove<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let nodes = self.running.lock().get(node).map(|node| node.running.nodes());
+            self.stop(node).await;
+            // What is being saved or rewritten comes to nothing, rather than begin the directory again.
+            let give_up = move || nodes.into_iter().flatten().for_each(|node| node.give_up_files());
+            let _ = tokio::task::spawn_blocking(give_up).await;
             if let Files::Below(_) = self.files
                 && let Some(directory) = self.files.of(node)
                 && let Err(error) = std::fs::remove_dir_all(&directory)
@@ -505,6 +536,32 @@ mod tests {
         assert!(has(Release::V4_0, "GET") && has(Release::V5_0, "zpopmin"));
         assert!(!has(Release::V4_0, "zpopmin") && !has(Release::V5_0, "keys001"));
         assert!(!nodes().has_command(Engine::Memcached, None, "get"));
+    }
+
+    #[tokio::test]
+    async fn what_was_half_written_is_removed_before_a_node_begins() {
+        let directory = tempfile::tempdir().unwrap();
+        let own = directory.path().join("nodes/a");
+        let parts = own.join("appendonlydir");
+        std::fs::create_dir_all(&parts).unwrap();
+        let (left, kept) = ("temp-4711-0.rdb", "temp-mine.rdb");
+        for path in [own.join(left), own.join(kept), parts.join("temp-rewriteaof-4711-3.aof")] {
+            std::fs::write(path, b"half").unwrap();
+        }
+        let files = Files::Below(directory.path().to_owned());
+        let nodes = Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), files).unwrap();
+        nodes.start(spec("a", Port::FirstFreeFrom(25_000), Access::Open)).await.unwrap();
+        let names = |path: &Path| -> Vec<_> {
+            let entries = std::fs::read_dir(path).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+        };
+        assert!(names(&own).contains(&kept.to_owned()) && !names(&own).contains(&left.to_owned()));
+        assert!(names(&parts).is_empty());
+        let id = NodeId("a".to_owned());
+        nodes.stop(&id).await;
+        assert!(own.exists(), "what was saved stays");
+        nodes.remove(&id).await;
+        assert!(!own.exists());
     }
 
     #[tokio::test]

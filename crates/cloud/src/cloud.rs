@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::clock::Clock;
@@ -24,6 +25,9 @@ use crate::instance::{Fault, Instance, Order, Status};
 use crate::quota::{Exceeded, Quota, Usage};
 use crate::store::{Change, CommitError, Contents, Store};
 use crate::task::{self, Profile, Task};
+
+/// So many instances load their keys at once when a cloud is opened again.
+const STARTED_AT_ONCE: usize = 16;
 
 /// What a cloud is like.
 #[derive(Clone, Debug)]
@@ -285,7 +289,7 @@ impl Cloud {
             task::Kind::Delete => {
                 let outcome = self.finish(task, task::State::Succeeded, None).await;
                 if outcome.is_ok() {
-                    self.data_plane.stop(&node_of(instance)).await;
+                    self.data_plane.remove(&node_of(instance)).await;
                 }
                 outcome
             }
@@ -300,7 +304,7 @@ impl Cloud {
     /// Makes it as if the task had never been.
     async fn undo(&self, instance: &Instance, task: &Task) {
         if task.kind == task::Kind::Create {
-            self.data_plane.stop(&node_of(instance)).await;
+            self.data_plane.remove(&node_of(instance)).await;
         }
         let mut state = self.state.write();
         state.tasks.remove(&task.sequence);
@@ -413,14 +417,23 @@ impl Cloud {
             let running = |task: &&Arc<Task>| task.state == task::State::Running;
             (instances, state.tasks.values().filter(running).cloned().collect::<Vec<_>>())
         };
+        // Whoever has many keys to load does not keep the others waiting.
+        let mut starting = JoinSet::new();
         for instance in instances {
             if matches!(instance.status, Status::CreateFailed | Status::Creating) {
                 continue;
             }
-            let mut again = self.launch(&instance, Status::Error).await;
-            again.task.clone_from(&instance.task);
-            self.state.write().put(Arc::new(again));
+            if starting.len() >= STARTED_AT_ONCE {
+                starting.join_next().await;
+            }
+            let cloud = self.clone();
+            starting.spawn(async move {
+                let mut again = cloud.launch(&instance, Status::Error).await;
+                again.task.clone_from(&instance.task);
+                cloud.state.write().put(Arc::new(again));
+            });
         }
+        while starting.join_next().await.is_some() {}
         for task in unfinished {
             let instance = self.state.read().instance(&task.instance_id).cloned();
             if let Some(instance) = instance {

@@ -27,8 +27,11 @@ pub trait DataPlane: Send + Sync + 'static {
     /// Starts a node and answers where it listens.
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>>;
 
-    /// Stops a node, closes its connections and drops its data. A node that does not run is stopped already.
+    /// Stops a node and closes its connections. What it has saved stays. A node that does not run is stopped already.
     fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()>;
+
+    /// Stops a node as [`DataPlane::stop`] does, and drops all that it has saved, whether it ran or not.
+    fn remove<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()>;
 
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;

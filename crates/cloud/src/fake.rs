@@ -28,6 +28,7 @@ const COMMANDS: [&str; 6] = ["command", "keys", "flushdb", "flushall", "hgetall"
 struct State {
     nodes: HashMap<NodeId, (NodeSpec, Endpoint)>,
     taken_ports: Vec<u16>,
+    removed: Vec<NodeId>,
     silent: bool,
     panics: bool,
 }
@@ -62,6 +63,11 @@ impl FakeDataPlane {
     /// The nodes that run.
     pub fn nodes(&self) -> Vec<NodeSpec> {
         self.0.lock().nodes.values().map(|(spec, _)| spec.clone()).collect()
+    }
+
+    /// The nodes whose data has been dropped.
+    pub fn removed(&self) -> Vec<NodeId> {
+        self.0.lock().removed.clone()
     }
 
     /// Lets another program have this port.
@@ -125,6 +131,14 @@ impl DataPlane for FakeDataPlane {
     fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
         Box::pin(async move {
             self.0.lock().nodes.remove(node);
+        })
+    }
+
+    fn remove<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let mut state = self.0.lock();
+            state.nodes.remove(node);
+            state.removed.push(node.clone());
         })
     }
 

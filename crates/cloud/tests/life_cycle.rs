@@ -163,6 +163,21 @@ async fn a_node_that_does_not_answer_is_stopped() {
 }
 
 #[tokio::test]
+async fn what_was_saved_stays_when_a_node_does_not_answer_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let id = {
+        let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {}).await;
+        world.create("dcs-a").await.id.clone()
+    };
+    let silent = |nodes: &FakeDataPlane| nodes.be_silent(true);
+    let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), silent).await;
+    assert_eq!(world.show(&id).unwrap().status, Status::Error);
+    assert!(world.nodes.nodes().is_empty() && world.nodes.removed().is_empty());
+    world.cloud.delete(PROJECT, &id).await.unwrap();
+    assert_eq!(world.nodes.removed().len(), 1);
+}
+
+#[tokio::test]
 async fn names_are_unique_and_quotas_hold_for_orders_that_come_at_once() {
     let world = World::with(Profile::Instant, None, Quota { instances: 5, memory_gb: 8 }, |_| {}).await;
     let create = |name: String| {

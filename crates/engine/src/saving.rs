@@ -487,6 +487,20 @@ pub(crate) fn file_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Whether a file of this name is one that some process of ours was writing: nobody else calls files so.
+pub fn is_leftover(name: &str) -> bool {
+    let numbers = |text: &str| {
+        let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        text.split_once('-').is_some_and(|(process, number)| is_number(process) && is_number(number))
+    };
+    let Some(rest) = name.strip_prefix("temp-") else { return false };
+    match rest.strip_prefix("rewriteaof-") {
+        Some("tail.aof") => true,
+        Some(rest) => rest.strip_suffix(".keys").or(rest.strip_suffix(".aof")).is_some_and(numbers),
+        None => rest.strip_suffix(".rdb").is_some_and(numbers),
+    }
+}
+
 /// Puts the names of a file's directory on the disk.
 fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
