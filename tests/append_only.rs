@@ -315,6 +315,25 @@ fn names_may_have_spaces() {
 }
 
 #[test]
+fn a_disk_that_takes_nothing_keeps_no_node_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.0", &[]);
+    program.client().say("SET a 1");
+    drop(program);
+    // No manifest can be written as long as this is there.
+    fs::create_dir(folder.path().join("appendonlydir/temp_appendonly.aof.manifest")).unwrap();
+    let program = started(folder.path(), "7.0", &[]);
+    let mut client = program.client();
+    assert_eq!(client.say("GET a").text(), "1");
+    client.say("BGREWRITEAOF");
+    until("it is known", || info(&mut client, "aof_last_bgrewrite_status") == "err");
+    client.say("SET b 1");
+    drop(program);
+    let program = started(folder.path(), "7.0", &[]);
+    assert_eq!(program.client().say("DBSIZE").integer(), 2);
+}
+
+#[test]
 fn a_command_longer_than_what_is_read_at_once_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let program = started(folder.path(), "7.4", &[]);

@@ -300,6 +300,40 @@ fn what_is_acknowledged_during_a_shutdown_is_saved() {
     }
 }
 
+/// What is answered to saves in transactions.
+fn saves_in_transactions(client: &mut Client) -> Vec<String> {
+    let mut answers = Vec::new();
+    for line in ["SAVE", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF"] {
+        let (saves, rewrites) = (info(client, "rdb_saves"), info(client, "aof_rewrites"));
+        client.say("MULTI");
+        answers.push(format!("{line}: {}", shown(&client.say(line))));
+        match client.say("EXEC") {
+            Reply::Array(replies) => answers.extend(replies.iter().map(shown)),
+            other => answers.push(shown(&other)),
+        }
+        match line {
+            "SAVE" => {}
+            "BGREWRITEAOF" => until("it is rewritten", || info(client, "aof_rewrites") != rewrites),
+            _ => until("it is saved", || info(client, "rdb_saves") != saves),
+        }
+        for field in ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
+            until("it is over", || info(client, field) == "0");
+        }
+    }
+    answers
+}
+
+#[test]
+fn saves_in_transactions_follow_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.0", &[]);
+    let ours = saves_in_transactions(&mut program.client());
+    assert!(ours.contains(&"Background saving scheduled".to_owned()), "{ours:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let Some(oracle) = Oracle::start_with(&["--dir", folder.path().to_str().unwrap()]) else { return };
+    assert_eq!(ours, saves_in_transactions(&mut oracle.client()));
+}
+
 #[test]
 fn what_was_flushed_does_not_come_back() {
     let folder = tempfile::tempdir().unwrap();

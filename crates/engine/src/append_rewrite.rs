@@ -348,6 +348,7 @@ impl Node {
 
     /// Opens the last increment; where there is no base, one is written of what there is.
     fn begin_parts(&self, folder: &Path, manifest: &mut Manifest) -> io::Result<(File, u64)> {
+        let before = manifest.clone();
         for old in std::mem::take(&mut manifest.history) {
             let _ = fs::remove_file(folder.join(old.name));
         }
@@ -367,7 +368,10 @@ impl Node {
             open_new(&folder.join(&next.name))?;
             manifest.increments.push(next);
         }
-        self.write_manifest(manifest)?;
+        // Where the disk is full there is nothing to be written, and the keys can be read.
+        if *manifest != before {
+            self.write_manifest(manifest)?;
+        }
         let last = manifest.increments.last().map(|part| folder.join(&part.name)).unwrap_or_default();
         self.rewriting.state.lock().manifest = manifest.clone();
         let file = open(&last)?;

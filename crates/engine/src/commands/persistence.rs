@@ -108,6 +108,12 @@ fn bgsave(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
         }
         Some(_) => return Err(CommandError::Syntax),
     };
+    if waits_for_exec(cx) && cx.node.saving.state().running.is_none() {
+        cx.node.saving.schedule();
+        do_what_waits(cx);
+        reply.status("Background saving scheduled");
+        return Ok(());
+    }
     let run = match cx.node.begin_save(&mut cx.locked, true) {
         Err(CommandError::ChildActive) if may_wait => {
             cx.node.saving.schedule();
@@ -125,14 +131,27 @@ fn bgrewriteaof(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandEr
     if cx.node.is_rewriting() {
         return Err(CommandError::Rewriting);
     }
-    if cx.locked.is_cut() {
+    if cx.locked.is_cut() || waits_for_exec(cx) || cx.node.saving.state().running.is_some() {
         cx.node.schedule_rewrite();
+        do_what_waits(cx);
         reply.status("Background append only file rewriting scheduled");
         return Ok(());
     }
     cx.node.rewrite_in_background()?;
     reply.status("Background append only file rewriting started");
     Ok(())
+}
+
+/// From 7.0 on nothing is begun within a transaction: it follows.
+fn waits_for_exec(cx: &Cx) -> bool {
+    cx.is_queued() && cx.release().has(v(7, 0, 0))
+}
+
+/// Has begun what has been scheduled, unless the end of another snapshot is going to do so.
+fn do_what_waits(cx: &Cx) {
+    if !cx.locked.is_cut() {
+        cx.node.host.background("save", Box::new(crate::Node::do_what_waited));
+    }
 }
 
 fn lastsave(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
