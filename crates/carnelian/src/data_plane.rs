@@ -402,7 +402,13 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         databases: 16,
         parameters: node.config,
     };
-    let endpoint = nodes.start(spec).await.map_err(|error| match error {
+    let mut stop = std::pin::pin!(stop);
+    let started = tokio::select! {
+        started = nodes.start(spec) => started,
+        // What has not been loaded is still where it was.
+        () = &mut stop => return Ok(()),
+    };
+    let endpoint = started.map_err(|error| match error {
         StartError::PortInUse(port) => {
             anyhow!(
                 "port {port} is in use; stop the program that listens there, or choose another with --port"
@@ -420,7 +426,7 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
     };
     println!("Redis {} is ready on {}", node.release, endpoint.address);
     tokio::select! {
-        () = stop => anyhow::ensure!(nodes.stop_all().await, "the keys could not be saved"),
+        () = &mut stop => anyhow::ensure!(nodes.stop_all().await, "the keys could not be saved"),
         // Whatever was to be saved has been.
         () = asked => nodes.running.lock().clear(),
     }

@@ -15,6 +15,7 @@ use std::io::{self, Read};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// How much is read at once, in bytes.
 const PIECE_BYTES: usize = 256 << 10;
@@ -84,7 +85,8 @@ impl<'n> Replay<'n> {
             let begin = self.node.keyspace.lock_blocking(self.node.keyspace.all());
             let mut loading = Loading::begin(self.node, &begin, true);
             drop(begin);
-            let (_, rest) = loading.read(self.node, kept.as_slice().chain(&mut file))?;
+            let counted = self.node.saving.progress.count(&mut file);
+            let (_, rest) = loading.read(self.node, kept.as_slice().chain(counted))?;
             loading.replace(self.node, worker);
             offset = io::Seek::stream_position(&mut file)? - rest.len() as u64;
             kept = rest;
@@ -155,7 +157,9 @@ impl<'n> Replay<'n> {
             }
             kept.drain(..taken);
             offset += taken as u64;
-            if read_more(file, &mut kept, PIECE_BYTES)? == 0 {
+            let read = read_more(file, &mut kept, PIECE_BYTES)?;
+            self.node.saving.progress.read_bytes.fetch_add(read as u64, Relaxed);
+            if read == 0 {
                 self.session.set_multi(None);
                 return Ok(transaction.unwrap_or(offset));
             }

@@ -298,6 +298,8 @@ impl Node {
             let path = folder.join(&name);
             if path.exists() {
                 let mut replay = Replay::new(self);
+                let len = fs::metadata(&path).map_or(0, |data| data.len());
+                self.saving.progress.begin(self.seconds(), len);
                 let loaded = replay.load(worker, &path, self.may_break_off());
                 loaded.map_err(|error| format!("{} cannot be loaded: {error}", path.display()))?;
             }
@@ -331,6 +333,8 @@ impl Node {
 
     fn load_parts(&self, worker: &mut Worker, folder: &Path, manifest: &Manifest) -> Result<(), String> {
         let mut replay = Replay::new(self);
+        let len = |part: &Part| fs::metadata(folder.join(&part.name)).map_or(0, |data| data.len());
+        self.saving.progress.begin(self.seconds(), manifest.parts().map(len).sum());
         // Increments that a rewrite was about to begin are empty.
         let is_empty = |part: &Part| fs::metadata(folder.join(&part.name)).is_ok_and(|data| data.len() == 0);
         let ends_with = |name: &str| {

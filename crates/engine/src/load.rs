@@ -12,6 +12,7 @@ use keyspace::{Effects, Locked, Moment, Staging};
 use rdb::{Event, FileReader, Key, Library, Limits, ModuleId, ReadError, Reader};
 use replication::Id;
 use std::io::Read;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Why a file is not loaded.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,12 @@ impl Loading {
         loop {
             let offset = reader.reader().offset();
             let Some(event) = reader.next_event()? else { break };
+            if let Event::Aux { name, value } = &event
+                && &**name == b"used-mem"
+            {
+                let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                node.saving.progress.used_bytes.store(number.unwrap_or(0), Relaxed);
+            }
             self.take(offset, event)?;
         }
         let (reader, from) = reader.into_parts();
@@ -106,7 +113,7 @@ impl Loading {
     /// What reads a file of a release that is not later than the node's.
     pub fn reader(&self, node: &Node) -> Reader {
         let reader = Reader::new(save::version(node.release));
-        let compares = node.settings.rdb_has_checksum.load(std::sync::atomic::Ordering::Relaxed);
+        let compares = node.settings.rdb_has_checksum.load(Relaxed);
         if compares { reader } else { reader.without_checksum() }
     }
 

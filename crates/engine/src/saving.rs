@@ -13,10 +13,10 @@ use crate::{CommandError, Node, Worker};
 use keyspace::{Effects, Locked};
 use parking_lot::{Mutex, RwLock};
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 /// After a save that failed, rules wait for so long, in seconds.
 const RETRY_S: i64 = 5;
@@ -31,9 +31,48 @@ pub struct Saving {
     rules: RwLock<Box<[(i64, i64)]>>,
     /// What is being written in the background, to be told that it is not wanted any more.
     cancelled: Arc<AtomicBool>,
+    /// How far loading is.
+    pub progress: Progress,
     /// Held while a file takes its place, so that what is not wanted does not take it any more.
     placing: Mutex<()>,
     state: Mutex<State>,
+}
+
+/// How far files have been loaded with which a node begins.
+#[derive(Default)]
+pub struct Progress {
+    /// When it began, in s since the epoch.
+    pub began_s: AtomicI64,
+    /// What is to be loaded, in bytes.
+    pub total_bytes: AtomicU64,
+    /// How much of it has been read, in bytes.
+    pub read_bytes: AtomicU64,
+    /// What the keys took in memory where the file was written, if it says so, in bytes.
+    pub used_bytes: AtomicU64,
+}
+
+impl Progress {
+    /// Begins to load so many bytes.
+    pub(crate) fn begin(&self, now_s: i64, total_bytes: u64) {
+        self.began_s.store(now_s, Ordering::Relaxed);
+        self.total_bytes.store(total_bytes, Ordering::Relaxed);
+        self.read_bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts what is read from a file.
+    pub(crate) fn count<R: Read>(&self, from: R) -> impl Read {
+        Counted(from, self)
+    }
+}
+
+struct Counted<'p, R>(R, &'p Progress);
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.0.read(buffer)?;
+        self.1.read_bytes.fetch_add(len as u64, Ordering::Relaxed);
+        Ok(len)
+    }
 }
 
 /// How saving stands.
@@ -68,6 +107,7 @@ impl Saving {
             sleeps: AtomicBool::new(false),
             rules: RwLock::default(),
             cancelled: Arc::default(),
+            progress: Progress::default(),
             placing: Mutex::new(()),
             state: Mutex::new(State {
                 last_s: now_s,
@@ -430,7 +470,9 @@ impl Node {
         let all = self.keyspace.all();
         // A replica waits until its master says what has expired.
         let mut loading = Loading::begin(self, &self.keyspace.lock_blocking(all), self.follows());
-        loading.read(self, file)?;
+        let progress = &self.saving.progress;
+        progress.begin(self.now_s(), file.metadata().map_or(0, |data| data.len()));
+        loading.read(self, progress.count(file))?;
         self.count_loaded(&loading);
         let place = loading.place();
         loading.replace(self, worker);

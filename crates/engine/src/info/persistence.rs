@@ -7,8 +7,7 @@ use command::{Release, v};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
-pub(super) static PERSISTENCE: Section =
-    Section { title: "Persistence", fields: FIELDS, lines: append_file, ..SECTION };
+pub(super) static PERSISTENCE: Section = Section { title: "Persistence", fields: FIELDS, lines, ..SECTION };
 
 static FIELDS: &[Field] = &[
     Field {
@@ -119,6 +118,36 @@ fn state(view: &View) -> State {
 fn background_s(view: &View) -> Option<i64> {
     let now_s = view.node.host.wall_us().div_euclid(1_000_000);
     state(view).running.filter(|(_, is_background)| *is_background).map(|(began_s, _)| now_s - began_s)
+}
+
+/// What is told of the append-only file while there is one, and of loading while it lasts.
+fn lines(view: &View, text: &mut String) {
+    append_file(view, text);
+    if view.node.gates().contains(Gates::LOADING) {
+        loading(view, text);
+    }
+}
+
+/// How far loading is, as observed on redis 7.0.
+fn loading(view: &View, text: &mut String) {
+    let progress = &view.node.saving.progress;
+    let total = progress.total_bytes.load(Ordering::Relaxed);
+    let read = progress.read_bytes.load(Ordering::Relaxed).min(total);
+    let (began_s, used) =
+        (progress.began_s.load(Ordering::Relaxed), progress.used_bytes.load(Ordering::Relaxed));
+    let _ = write!(text, "loading_start_time:{began_s}\r\nloading_total_bytes:{total}\r\n");
+    if view.release() >= Release::V7_0 {
+        let _ = write!(text, "loading_rdb_used_mem:{used}\r\n");
+    }
+    let percent = read as f64 * 100.0 / total.max(1) as f64;
+    let took_s = (view.node.host.wall_us().div_euclid(1_000_000) - began_s).max(0);
+    // Nobody knows in the first second.
+    let left_s = if took_s == 0 { 1.0 } else { took_s as f64 * (total - read) as f64 / (read + 1) as f64 };
+    let _ = write!(
+        text,
+        "loading_loaded_bytes:{read}\r\nloading_loaded_perc:{percent:.2}\r\nloading_eta_seconds:{}\r\n",
+        left_s as i64
+    );
 }
 
 /// What is told of the append-only file while there is one.
