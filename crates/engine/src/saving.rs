@@ -17,11 +17,15 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// After a save that failed, rules wait for so long, in seconds.
 const RETRY_S: i64 = 5;
 /// While keys change, rules whose time has come are looked at this often, in seconds.
 const LOOK_S: i64 = 1;
+
+/// While another snapshot is being taken, it is looked this often whether it has ended.
+const LOOK_FOR_OTHER: Duration = Duration::from_millis(5);
 
 /// How saving stands; see the module.
 pub struct Saving {
@@ -355,6 +359,27 @@ impl Node {
             }
             drop(held);
             std::thread::yield_now();
+        }
+    }
+
+    /// Saves the keys as soon as no other snapshot is being taken; whether they have been. For a thread that holds no
+    /// shards and for which no connection waits but the one that asks.
+    ///
+    /// # Errors
+    /// [`CommandError::Saving`]
+    pub(crate) fn save_when_free(&self) -> Result<bool, CommandError> {
+        loop {
+            let mut held = self.keyspace.lock_blocking(self.keyspace.all());
+            match self.begin_save(&mut held, false) {
+                Err(CommandError::ChildActive) => {}
+                begun => {
+                    let run = begun?;
+                    drop(held);
+                    return Ok(self.finish_save(run));
+                }
+            }
+            drop(held);
+            std::thread::sleep(LOOK_FOR_OTHER);
         }
     }
 

@@ -96,6 +96,24 @@ async fn a_file_that_grows_waits_for_another_snapshot_and_is_rewritten_once() {
 }
 
 #[tokio::test]
+async fn a_save_waits_for_another_snapshot() {
+    let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
+    let running = started(&workers, folder.path(), &[]).await;
+    let node = Arc::clone(running.node());
+    let other = cut(&node);
+    let mut client = Client::connect(running.address());
+    client.say("SET a 1");
+    let saving = std::thread::spawn(move || client.say("SAVE").text());
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    assert!(!saving.is_finished());
+    end(&node, other);
+    until("it is saved", || saving.is_finished()).await;
+    assert_eq!(saving.join().unwrap(), "OK");
+    assert!(folder.path().join("dump.rdb").exists());
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn who_has_given_files_up_does_not_touch_them_any_more() {
     let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
     let running = started(&workers, folder.path(), &[("appendonly", "yes")]).await;

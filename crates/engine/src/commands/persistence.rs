@@ -90,11 +90,16 @@ fn save(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
         }
     } else {
         cx.offload()?;
-        let run = cx.node.begin_save(&mut cx.locked, false)?;
-        cx.after = Some(Box::new(move |node| match node.finish_save(run) {
-            true => Ok(()),
-            false => Err(CommandError::NotSaved),
-        }));
+        let begun = cx.node.begin_save(&mut cx.locked, false);
+        let saved = |saved: bool| if saved { Ok(()) } else { Err(CommandError::NotSaved) };
+        cx.after = Some(match begun {
+            // Another snapshot is none of the client's business: a replica is sent the keys, or a file is rewritten.
+            Err(CommandError::ChildActive) => Box::new(move |node| saved(node.save_when_free()?)),
+            begun => {
+                let run = begun?;
+                Box::new(move |node| saved(node.finish_save(run)))
+            }
+        });
     }
     reply.ok();
     Ok(())
