@@ -132,7 +132,7 @@ fn lines(view: &View, text: &mut String) {
 fn loading(view: &View, text: &mut String) {
     let progress = &view.node.saving.progress;
     let total = progress.total_bytes.load(Ordering::Relaxed);
-    let read = progress.read_bytes.load(Ordering::Relaxed).min(total);
+    let read = progress.read_bytes.load(Ordering::Relaxed);
     let (began_s, used) =
         (progress.began_s.load(Ordering::Relaxed), progress.used_bytes.load(Ordering::Relaxed));
     let _ = write!(text, "loading_start_time:{began_s}\r\nloading_total_bytes:{total}\r\n");
@@ -142,7 +142,8 @@ fn loading(view: &View, text: &mut String) {
     let percent = read as f64 * 100.0 / total.max(1) as f64;
     let took_s = (view.node.host.wall_us().div_euclid(1_000_000) - began_s).max(0);
     // Nobody knows in the first second.
-    let left_s = if took_s == 0 { 1.0 } else { took_s as f64 * (total - read) as f64 / (read + 1) as f64 };
+    let left_s =
+        if took_s == 0 { 1.0 } else { took_s as f64 * total.saturating_sub(read) as f64 / (read + 1) as f64 };
     let _ = write!(
         text,
         "loading_loaded_bytes:{read}\r\nloading_loaded_perc:{percent:.2}\r\nloading_eta_seconds:{}\r\n",
