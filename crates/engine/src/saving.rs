@@ -206,7 +206,8 @@ impl Node {
         let matters = self.has_directory() && self.saving.has_rules();
         let changed = matters && self.unsaved_changes() > 0;
         self.saving.sleeps.store(matters && !changed, Ordering::Relaxed);
-        if changed {
+        // What has changed in between has found nobody asleep.
+        if changed || matters && self.unsaved_changes() > 0 {
             let (now_s, last_s) = (self.now_s(), self.saving.state.lock().last_s);
             let due_s = self.saving.rules.read().iter().map(|rule| last_s + rule.0 + 1).min();
             self.host.tend_at(due_s.unwrap_or(now_s).max(now_s + LOOK_S) * 1000);
