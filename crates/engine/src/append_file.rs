@@ -232,7 +232,7 @@ impl AppendFile {
         }
     }
 
-    /// Ready when so much is on the disk, with whether it is; pending as long as it cannot be put there.
+    /// Ready when so much is on the disk, or nothing is appended any more; pending as long as it cannot be put there.
     pub fn poll_synced(&self, position: u64, cx: &Context<'_>) -> Poll<()> {
         let inner = &self.inner;
         if inner.synced.load(Ordering::Acquire) >= position || !self.is_on() {

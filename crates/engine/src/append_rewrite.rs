@@ -214,7 +214,7 @@ impl Node {
     fn begin_to_append(&self, folder: &Path) -> Result<Rewrite, Refusal> {
         fs::create_dir_all(folder)?;
         let mut manifest = Manifest::default();
-        let (file, mut prepared) = if self.has_parts() {
+        let (file, Prepared { turn, first }) = if self.has_parts() {
             manifest = self.read_manifest()?.unwrap_or_default();
             let next = manifest.next_increment(&self.append_name());
             let file = open_new(&folder.join(&next.name))?;
@@ -222,27 +222,21 @@ impl Node {
             manifest.increments.push(next);
             (file, Prepared { turn: None, first })
         } else {
-            (open_new(&self.gathering(folder))?, Prepared::default())
+            let file = open_new(&self.gathering(folder))?;
+            (file, Prepared { turn: Some(Turn::Tail(tail_file(folder)?)), first: None })
         };
-        if !self.has_parts() {
-            prepared.turn = Some(Turn::Tail(tail_file(folder)?));
-        }
         let mut held = self.keyspace.lock_blocking(self.keyspace.all());
-        let Ok(save) = Save::begin(self, &mut held, self.seconds() * 1000) else { return Err(Refusal::Busy) };
+        let Ok(save) = Save::begin(self, &mut held, self.now_s() * 1000) else { return Err(Refusal::Busy) };
         self.rewriting.state.lock().manifest = manifest;
         if let Err(error) = self.attach_file(&held, file, 0) {
             drop(held);
             save.abandon(self);
             return Err(Refusal::Io(error));
         }
-        if let Some(turn) = prepared.turn {
+        if let Some(turn) = turn {
             self.append_file.turn(turn);
         }
-        Ok(Rewrite { save, first: prepared.first })
-    }
-
-    fn seconds(&self) -> i64 {
-        self.host.wall_us().div_euclid(1_000_000)
+        Ok(Rewrite { save, first })
     }
 
     /// Has changes appended to a file that holds `size` bytes; all shards are held.
@@ -273,7 +267,7 @@ impl Node {
         file.write_all(manifest.text().as_bytes())?;
         file.sync_all()?;
         fs::rename(&temporary, &path)?;
-        sync_folder(&path)
+        saving::sync_directory(&path)
     }
 
     /// Loads the append-only file, if there is one, and begins to append to it. Whoever appends has the keys from there
@@ -299,7 +293,7 @@ impl Node {
             if path.exists() {
                 let mut replay = Replay::new(self);
                 let len = fs::metadata(&path).map_or(0, |data| data.len());
-                self.saving.progress.begin(self.seconds(), len);
+                self.saving.progress.begin(self.now_s(), len);
                 let loaded = replay.load(worker, &path, self.may_break_off());
                 loaded.map_err(|error| format!("{} cannot be loaded: {error}", path.display()))?;
             }
@@ -334,7 +328,7 @@ impl Node {
     fn load_parts(&self, worker: &mut Worker, folder: &Path, manifest: &Manifest) -> Result<(), String> {
         let mut replay = Replay::new(self);
         let len = |part: &Part| fs::metadata(folder.join(&part.name)).map_or(0, |data| data.len());
-        self.saving.progress.begin(self.seconds(), manifest.parts().map(len).sum());
+        self.saving.progress.begin(self.now_s(), manifest.parts().map(len).sum());
         // Increments that a rewrite was about to begin are empty.
         let is_empty = |part: &Part| fs::metadata(folder.join(&part.name)).is_ok_and(|data| data.len() == 0);
         let ends_with = |name: &str| {
@@ -420,7 +414,7 @@ impl Node {
         if state.running_since_s.is_some() {
             return Err(CommandError::Rewriting);
         }
-        (state.running_since_s, state.is_scheduled) = (Some(self.seconds()), false);
+        (state.running_since_s, state.is_scheduled) = (Some(self.now_s()), false);
         state.rewrites += 1;
         Ok(())
     }
@@ -446,7 +440,7 @@ impl Node {
     fn begin_rewrite(&self) -> Result<Rewrite, Refusal> {
         let Prepared { turn, first } = self.prepare_rewrite()?;
         let mut held = self.keyspace.lock_blocking(self.keyspace.all());
-        let Ok(save) = Save::begin(self, &mut held, self.seconds() * 1000) else {
+        let Ok(save) = Save::begin(self, &mut held, self.now_s() * 1000) else {
             // Whoever takes the other snapshot needs the shards to end it, and looks at this when it has.
             self.rewriting.state.lock().is_scheduled = true;
             return Err(Refusal::Busy);
@@ -480,7 +474,7 @@ impl Node {
 
     /// Takes note of how a rewrite has ended.
     fn end_rewrite(&self, outcome: &Result<(), Refusal>) {
-        let now_s = self.seconds();
+        let now_s = self.now_s();
         {
             let mut state = self.rewriting.state.lock();
             let began_s = state.running_since_s.take().unwrap_or(now_s);
@@ -582,7 +576,7 @@ impl Node {
         let target = folder.join(&name);
         if !self.append_file.is_on() {
             fs::rename(path, &target)?;
-            return sync_folder(&target);
+            return saving::sync_directory(&target);
         }
         self.append_file.end_tail(|tail, len| {
             io::Seek::rewind(tail)?;
@@ -592,7 +586,7 @@ impl Node {
             }
             file.sync_all()?;
             fs::rename(path, &target)?;
-            sync_folder(&target)?;
+            saving::sync_directory(&target)?;
             self.rewriting.base_bytes.store(size + len, Ordering::Relaxed);
             Ok((file, size + len))
         })?;
@@ -644,7 +638,7 @@ impl Node {
             return false;
         }
         let state = self.rewriting.state.lock();
-        let waits = state.failures > 1 && self.seconds() < state.failed_s + RETRY_S;
+        let waits = state.failures > 1 && self.now_s() < state.failed_s + RETRY_S;
         state.running_since_s.is_none() && !state.is_scheduled && !waits
     }
 
@@ -701,8 +695,4 @@ fn open_new(path: &Path) -> io::Result<File> {
 
 fn open(path: &Path) -> io::Result<File> {
     File::options().create(true).append(true).open(path)
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }

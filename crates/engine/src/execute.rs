@@ -834,7 +834,7 @@ pub(crate) fn record(node: &Node, client: &Client, entry: &'static Entry, args: 
     let took_us = node.ticks_to_us(took);
     let slow_us = node.settings.slowlog_us.load(Ordering::Relaxed);
     if slow_us >= 0 && took_us >= slow_us && !entry.is(Flags::SKIP_SLOWLOG) {
-        let at_s = node.host.wall_us().div_euclid(1_000_000);
+        let at_s = node.now_s();
         let most = node.settings.slowlog_len.load(Ordering::Relaxed);
         node.slowlog.add(client, shown(node.release, entry, args), at_s, took_us, most);
     }

@@ -258,7 +258,7 @@ impl Node {
         let least_ms = self.settings.latency_ms.load(Ordering::Relaxed);
         let took_ms = took_us / 1000;
         if least_ms > 0 && took_ms >= least_ms {
-            self.latency.add(event, self.host.wall_us().div_euclid(1_000_000), took_ms);
+            self.latency.add(event, self.now_s(), took_ms);
         }
     }
 

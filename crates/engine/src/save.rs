@@ -186,7 +186,7 @@ fn begin_file<W: Write>(
 ) -> io::Result<()> {
     writer.origin(&Origin {
         release: &node.release.version().to_string(),
-        created_s: node.host.wall_us().div_euclid(1_000_000),
+        created_s: node.now_s(),
         used_memory_bytes: node.used_bytes() as u64,
         position,
         is_aof_base,

@@ -15,7 +15,6 @@ use parking_lot::{Mutex, RwLock};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -34,7 +33,7 @@ pub struct Saving {
     /// `save`: seconds, and changes.
     rules: RwLock<Box<[(i64, i64)]>>,
     /// What is being written in the background, to be told that it is not wanted any more.
-    cancelled: Arc<AtomicBool>,
+    cancelled: AtomicBool,
     /// How far loading is.
     pub progress: Progress,
     /// Held while a file takes its place, so that what is not wanted does not take it any more.
@@ -110,7 +109,7 @@ impl Saving {
         Saving {
             sleeps: AtomicBool::new(false),
             rules: RwLock::default(),
-            cancelled: Arc::default(),
+            cancelled: AtomicBool::new(false),
             progress: Progress::default(),
             placing: Mutex::new(()),
             state: Mutex::new(State {
@@ -175,7 +174,8 @@ impl Node {
         self.stats.sum(|worker| &worker.dirty)
     }
 
-    fn now_s(&self) -> i64 {
+    /// The time, in s since the epoch.
+    pub(crate) fn now_s(&self) -> i64 {
         self.host.wall_us().div_euclid(1_000_000)
     }
 
@@ -287,9 +287,9 @@ impl Node {
     /// Writes the keys; whether they have been saved. The thread must hold no shards, and no connection may wait for it.
     pub(crate) fn finish_save(&self, run: Run) -> bool {
         let Run { save, changes, began_s, is_background } = run;
-        let (mut save, cancelled) = (Some(save), Arc::clone(&self.saving.cancelled));
+        let (mut save, cancelled) = (Some(save), &self.saving.cancelled);
         let outcome = match self.file() {
-            Some(path) => self.write_file(&path, Some(&cancelled), |to| match save.take() {
+            Some(path) => self.write_file(&path, Some(cancelled), |to| match save.take() {
                 Some(save) => save.write(self, to, |_| !cancelled.load(Ordering::Relaxed)).map(drop),
                 None => Ok(()),
             }),
@@ -570,6 +570,6 @@ pub fn is_leftover(name: &str) -> bool {
 }
 
 /// Puts the names of a file's directory on the disk.
-fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }

@@ -259,17 +259,24 @@ fn spawn(name: &str, work: Work) -> std::io::Result<()> {
     std::thread::Builder::new().name(name.into()).spawn(work).map(drop)
 }
 
-/// Has a node tended when it wants to be, until it is gone.
-async fn tend(node: Weak<Node>, clock: Arc<Clock>, mut at_ms: watch::Receiver<i64>) {
+/// Waits until the time is there that was asked for last; whether somebody may still ask.
+async fn is_due(clock: &Clock, at_ms: &mut watch::Receiver<i64>) -> bool {
     loop {
         let due_ms = *at_ms.borrow_and_update();
         tokio::select! {
-            () = clock.sleep_until(due_ms) => {}
-            changed = at_ms.changed() => match changed {
-                Ok(()) => continue,
-                Err(_) => return,
-            },
+            () = clock.sleep_until(due_ms) => return true,
+            changed = at_ms.changed() => {
+                if changed.is_err() {
+                    return false;
+                }
+            }
         }
+    }
+}
+
+/// Has a node tended when it wants to be, until it is gone.
+async fn tend(node: Weak<Node>, clock: Arc<Clock>, mut at_ms: watch::Receiver<i64>) {
+    while is_due(&clock, &mut at_ms).await {
         let Some(node) = node.upgrade() else { return };
         // It may wait for shards, which this thread must not.
         if tokio::task::spawn_blocking(move || node.tend()).await.is_err() || at_ms.changed().await.is_err() {
@@ -281,15 +288,7 @@ async fn tend(node: Weak<Node>, clock: Arc<Clock>, mut at_ms: watch::Receiver<i6
 /// Lets the keys of a node expire when they are due, until the node is gone.
 async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: watch::Receiver<i64>) {
     let mut worker = Worker::new(number);
-    loop {
-        let due_ms = *at_ms.borrow_and_update();
-        tokio::select! {
-            () = clock.sleep_until(due_ms) => {}
-            changed = at_ms.changed() => match changed {
-                Ok(()) => continue,
-                Err(_) => return,
-            },
-        }
+    while is_due(&clock, &mut at_ms).await {
         let Some(node) = node.upgrade() else { return };
         node.begin_expiry();
         let mut next_ms = None;

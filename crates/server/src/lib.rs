@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod cluster;
 mod connection;
+mod hold;
 mod host;
 mod link;
 mod migrate;

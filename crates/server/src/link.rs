@@ -7,6 +7,7 @@
 //! A snapshot is loaded beside the keys that there are, which are told until it takes their place.
 
 use crate::clock::Clock;
+use crate::hold::{hold, hold_some};
 use crate::offload::{self, Numbers};
 use crate::sync::number;
 use command::v;
@@ -128,14 +129,7 @@ impl Following {
 
     /// The replica that was to become the master does not: this one is it again.
     async fn stay_master(&self) {
-        let keyspace = &self.node.keyspace;
-        loop {
-            let shard = match keyspace.lock(keyspace.all()) {
-                Ok(mut held) => return self.node.abort_failover(&mut held),
-                Err(shard) => shard,
-            };
-            poll_fn(|cx| keyspace.poll_free(shard, cx)).await;
-        }
+        self.node.abort_failover(&mut hold(&self.node).await);
     }
 
     /// The link is down; gives the connection that there was.
@@ -265,18 +259,10 @@ impl Following {
 
     /// Begins to load a snapshot.
     async fn begin_load(&self) -> Load {
-        let keyspace = &self.node.keyspace;
         let mut one = keyspace::ShardSet::NONE;
         one.insert(0);
-        loop {
-            match keyspace.lock(one) {
-                Ok(held) => {
-                    let loading = Loading::begin(&self.node, &held, true);
-                    return Load { reader: loading.reader(&self.node), loading };
-                }
-                Err(shard) => poll_fn(|cx| keyspace.poll_free(shard, cx)).await,
-            }
-        }
+        let loading = Loading::begin(&self.node, &hold_some(&self.node, one).await, true);
+        Load { reader: loading.reader(&self.node), loading }
     }
 
     /// Puts what has been loaded in its place. Gives the database that is selected then, unless another order has been

@@ -13,14 +13,13 @@
 //!   there the master stays what it is. One that is forced keeps what had reached the standby.
 
 use crate::clock::Clock;
+use crate::hold::hold;
 use crate::node::{Door, Order, Resident, StartError};
 use crate::workers::Workers;
 use engine::Node;
 use engine::master::Address;
 use engine::pause::Scope;
-use keyspace::Locked;
 use parking_lot::Mutex;
-use std::future::poll_fn;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -36,7 +35,7 @@ pub(crate) const DRAIN: Duration = Duration::from_millis(20);
 pub(crate) const LIFE_SIGN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the standby has caught up.
 const LOOK: Duration = Duration::from_micros(500);
-/// After so long a standby that has not come up is replaced by another, and at first it has so long to come up.
+/// After so long it is tried again to have the standby take a failed master's place.
 const STANDBY_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why a failover does not happen.
@@ -368,18 +367,6 @@ pub(crate) async fn lives(node: &Node) {
 pub(crate) async fn catch_up(master: &Node, standby: &Node) {
     while standby.replicas.offset() < master.replicas.offset() {
         tokio::time::sleep(LOOK).await;
-    }
-}
-
-/// Holds all shards of a node, without blocking the thread.
-async fn hold(node: &Node) -> Locked<'_> {
-    let keyspace = &node.keyspace;
-    loop {
-        let shard = match keyspace.lock(keyspace.all()) {
-            Ok(held) => return held,
-            Err(shard) => shard,
-        };
-        poll_fn(|cx| keyspace.poll_free(shard, cx)).await;
     }
 }
 

@@ -9,6 +9,7 @@
 
 use crate::clock::Clock;
 use crate::connection::Place;
+use crate::hold::hold;
 use bytes::Bytes;
 use engine::Node;
 use engine::save::Save;
@@ -319,11 +320,5 @@ async fn keep(keeper: Arc<Keeper>, node: Weak<Node>, clock: Arc<Clock>) {
 /// Forgets the stream if it is time. Gives when to look again, in ms since the epoch, if it may be then.
 async fn end_stream(node: &Node, now_ms: i64) -> Option<i64> {
     let ttl_ms = number(node, "repl-backlog-ttl") * 1000;
-    loop {
-        let shard = match node.keyspace.lock(node.keyspace.all()) {
-            Ok(held) => return node.end_stream(&held, now_ms, ttl_ms),
-            Err(shard) => shard,
-        };
-        poll_fn(|cx| node.keyspace.poll_free(shard, cx)).await;
-    }
+    node.end_stream(&hold(node).await, now_ms, ttl_ms)
 }

@@ -116,7 +116,7 @@ fn state(view: &View) -> State {
 
 /// For how long the keys have been being saved in the background, in s.
 fn background_s(view: &View) -> Option<i64> {
-    let now_s = view.node.host.wall_us().div_euclid(1_000_000);
+    let now_s = view.node.now_s();
     state(view).running.filter(|(_, is_background)| *is_background).map(|(began_s, _)| now_s - began_s)
 }
 
@@ -140,7 +140,7 @@ fn loading(view: &View, text: &mut String) {
         let _ = write!(text, "loading_rdb_used_mem:{used}\r\n");
     }
     let percent = read as f64 * 100.0 / total.max(1) as f64;
-    let took_s = (view.node.host.wall_us().div_euclid(1_000_000) - began_s).max(0);
+    let took_s = (view.node.now_s() - began_s).max(0);
     // Nobody knows in the first second.
     let left_s =
         if took_s == 0 { 1.0 } else { took_s as f64 * total.saturating_sub(read) as f64 / (read + 1) as f64 };
@@ -177,6 +177,6 @@ fn rewriting(view: &View) -> crate::append_rewrite::State {
 
 /// For how long the append-only file has been being rewritten, in s.
 fn rewriting_for_s(view: &View) -> Option<i64> {
-    let now_s = view.node.host.wall_us().div_euclid(1_000_000);
+    let now_s = view.node.now_s();
     rewriting(view).running_since_s.map(|began_s| now_s - began_s)
 }
