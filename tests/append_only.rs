@@ -7,31 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testkit::program::carnelian;
-use testkit::{Client, Oracle, Program, Reply, Rng};
-
-/// How often it is looked whether something has happened: much longer than it should take.
-const LOOKS: usize = 6_000;
-
-/// Waits until something is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what}");
-}
-
-fn info(client: &mut Client, name: &str) -> String {
-    let text = client.say("INFO").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
-    line.unwrap_or_else(|| panic!("INFO has no {name}")).to_owned()
-}
-
-fn digest(client: &mut Client) -> String {
-    client.say("DEBUG DIGEST").text()
-}
+use testkit::{Client, Oracle, Program, Reply, Rng, until};
 
 fn started(folder: &Path, release: &str, more: &[(&str, &str)]) -> Program {
     let mut config = vec![("appendonly", "yes")];
@@ -44,8 +20,8 @@ fn started(folder: &Path, release: &str, more: &[(&str, &str)]) -> Program {
 
 fn rewrite(client: &mut Client) {
     assert_eq!(client.say("BGREWRITEAOF").text(), "Background append only file rewriting started");
-    until("the file is rewritten", || info(client, "aof_rewrite_in_progress") == "0");
-    assert_eq!(info(client, "aof_last_bgrewrite_status"), "ok");
+    until("the file is rewritten", || client.info("aof_rewrite_in_progress") == "0");
+    assert_eq!(client.info("aof_last_bgrewrite_status"), "ok");
 }
 
 /// Random changes of all kinds.
@@ -163,10 +139,10 @@ fn keys_come_back_from_every_form_of_the_file() {
                 }
                 rewriting.join().unwrap();
             }
-            let before = digest(&mut client);
+            let before = client.digest();
             drop(program);
             let program = started(folder.path(), release, config);
-            assert_eq!(digest(&mut program.client()), before, "{release} {config:?} {round}");
+            assert_eq!(program.client().digest(), before, "{release} {config:?} {round}");
         }
     }
 }
@@ -181,20 +157,20 @@ fn real_servers_read_what_is_written_and_the_other_way_round() {
         (0..500).for_each(|_| change(&mut client, &mut rng));
         rewrite(&mut client);
         (0..500).for_each(|_| change(&mut client, &mut rng));
-        let before = digest(&mut client);
+        let before = client.digest();
         assert!(program.stop());
         let directory = folder.path().to_str().unwrap();
         let Some(oracle) = Oracle::start_with(&["--dir", directory, "--appendonly", "yes"]) else { return };
         let mut real = oracle.client();
-        assert_eq!(digest(&mut real), before, "{release}");
+        assert_eq!(real.digest(), before, "{release}");
         (0..500).for_each(|_| change(&mut real, &mut rng));
         rewrite(&mut real);
         (0..500).for_each(|_| change(&mut real, &mut rng));
-        let before = digest(&mut real);
+        let before = real.digest();
         real.say("SHUTDOWN");
         drop(oracle);
         let program = started(folder.path(), "7.0", &[]);
-        assert_eq!(digest(&mut program.client()), before, "{release}");
+        assert_eq!(program.client().digest(), before, "{release}");
     }
 }
 
@@ -256,7 +232,7 @@ fn a_file_is_begun_and_ended_while_the_node_runs() {
         let path =
             if release == "6.2" { "appendonly.aof" } else { "appendonlydir/appendonly.aof.1.base.rdb" };
         until("there is a file", || exists(path));
-        until("it is whole", || info(&mut client, "aof_rewrite_in_progress") == "0");
+        until("it is whole", || client.info("aof_rewrite_in_progress") == "0");
         client.say("SET later 1");
         drop(program);
         let program = started(folder.path(), release, &[("save", "")]);
@@ -284,7 +260,7 @@ fn what_an_earlier_attempt_has_left_is_not_a_part_of_the_file() {
         client.say("SET a 1");
         client.say("CONFIG SET appendonly yes");
         until("there is a file", || folder.path().join("appendonlydir/appendonly.aof.manifest").exists());
-        until("it is whole", || info(&mut client, "aof_rewrite_in_progress") == "0");
+        until("it is whole", || client.info("aof_rewrite_in_progress") == "0");
         client.say("SET b 1");
         drop(program);
         let program = started(folder.path(), "7.4", &[]);
@@ -326,7 +302,7 @@ fn a_disk_that_takes_nothing_keeps_no_node_from_starting() {
     let mut client = program.client();
     assert_eq!(client.say("GET a").text(), "1");
     client.say("BGREWRITEAOF");
-    until("it is known", || info(&mut client, "aof_last_bgrewrite_status") == "err");
+    until("it is known", || client.info("aof_last_bgrewrite_status") == "err");
     client.say("SET b 1");
     drop(program);
     let program = started(folder.path(), "7.0", &[]);

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Reply};
+use testkit::{Client, Oracle, Program, Reply, until};
 
 /// Every release that differs in how waiting clients are served.
 const RELEASES: [&str; 6] = ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"];
@@ -57,23 +57,12 @@ fn wait(observer: &mut Client, client: &mut Client, command: &str) {
     let before = waiting(observer);
     let words: Vec<&str> = command.split_whitespace().collect();
     client.send(&words);
-    until(|| waiting(observer) > before);
+    until("the state is reached", || waiting(observer) > before);
 }
 
 /// The number of clients that others see wait.
 fn waiting(observer: &mut Client) -> usize {
     observer.say("CLIENT LIST").text().lines().filter(|line| line.contains(" flags=b ")).count()
-}
-
-/// Waits for a state.
-fn until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("the state was not reached");
 }
 
 fn bulk(text: &str) -> Reply {
@@ -115,7 +104,7 @@ fn one_push_of_many_values_serves_many_clients_in_their_order() {
         let replies: Vec<Reply> = clients.iter_mut().map(Client::read).collect();
         assert_eq!(replies, [array(&["k", "1"]), array(&["k", "4"]), array(&["k", "2"])]);
         assert_eq!(entries(&mut pusher, "k"), array(&["3"]));
-        until(|| waiting(&mut pusher) == 0);
+        until("the state is reached", || waiting(&mut pusher) == 0);
     });
 }
 
@@ -437,7 +426,7 @@ fn a_client_that_has_gone_takes_nothing() {
     on(&["7.0", "7.4"], |server| {
         let mut other = server.client();
         drop([server.waiting("BLPOP k 0"), server.waiting("BRPOPLPUSH k l 0")]);
-        until(|| waiting(&mut other) == 0);
+        until("the state is reached", || waiting(&mut other) == 0);
         other.say("RPUSH k x");
         assert_eq!(entries(&mut other, "k"), array(&["x"]));
     });
@@ -449,11 +438,11 @@ fn what_is_sent_while_waiting_is_run_afterwards() {
         let mut other = server.client();
         let mut client = server.client();
         client.send_bytes(b"BLPOP k 0\r\nPING\r\nBLPOP k 0\r\nPI");
-        until(|| waiting(&mut other) == 1);
+        until("the state is reached", || waiting(&mut other) == 1);
         other.say("RPUSH k 1");
         assert_eq!(client.read(), array(&["k", "1"]));
         assert_eq!(client.read(), Reply::Status(b"PONG".to_vec()));
-        until(|| waiting(&mut other) == 1);
+        until("the state is reached", || waiting(&mut other) == 1);
         other.say("RPUSH k 2");
         assert_eq!(client.read(), array(&["k", "2"]));
         client.send_bytes(b"NG\r\n");
@@ -609,7 +598,7 @@ fn one_entry_serves_all_who_read_the_stream() {
         for client in &mut clients {
             assert_eq!(client.read(), streams("s", &[("2-0", "new")]));
         }
-        until(|| waiting(&mut writer) == 0);
+        until("the state is reached", || waiting(&mut writer) == 0);
     });
 }
 
@@ -891,7 +880,7 @@ fn one_zadd_of_many_members_serves_many_clients_in_their_order() {
         let replies: Vec<Reply> = clients.iter_mut().map(Client::read).collect();
         assert_eq!(replies, [array(&["z", "a", "1"]), array(&["z", "d", "4"]), array(&["z", "b", "2"])]);
         assert_eq!(adder.say("ZRANGE z 0 -1"), array(&["c"]));
-        until(|| waiting(&mut adder) == 0);
+        until("the state is reached", || waiting(&mut adder) == 0);
     });
 }
 

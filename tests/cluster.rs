@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Reply, redis_program};
+use testkit::{Client, Oracle, Program, Reply, redis_program, until};
 
 /// A cluster of this program.
 fn cluster(masters: usize, replicas: usize) -> Program {
@@ -30,15 +30,9 @@ fn masters(any: &mut Client) -> Vec<(SocketAddr, String)> {
     masters
 }
 
-/// Waits for a state.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it did not come to this: {what}");
+/// What moves slots from one master to another, for redis-cli.
+fn reshard<'a>(any: &'a str, from: &'a str, to: &'a str, slots: &'a str) -> [&'a str; 9] {
+    ["reshard", any, "--cluster-from", from, "--cluster-to", to, "--cluster-slots", slots, "--cluster-yes"]
 }
 
 /// What a program prints; it has to succeed.
@@ -413,17 +407,7 @@ fn redis_cli_manages_a_cluster_while_it_is_written_to() {
     };
     let run = |args: &[&str]| manage(args).expect("redis-cli is there");
     let [(_, first), (_, second), _] = &nodes[..] else { panic!("{nodes:?}") };
-    run(&[
-        "reshard",
-        &any,
-        "--cluster-from",
-        first,
-        "--cluster-to",
-        second,
-        "--cluster-slots",
-        "200",
-        "--cluster-yes",
-    ]);
+    run(&reshard(&any, first, second, "200"));
     run(&["rebalance", &any, "--cluster-threshold", "1"]);
     let mut client = Client::connect(nodes[0].0);
     // What is left half done is put in order.
@@ -587,17 +571,7 @@ fn clients_lose_no_write_while_slots_move_and_a_replica_takes_over() {
     let Some(python) = Live::start("python3", "live.py", nodes[0].0) else { return };
     let Some(node) = Live::start("node", "live.mjs", nodes[0].0) else { return };
     let [(_, first), (_, second), _] = &nodes[..] else { panic!("{nodes:?}") };
-    let reshard = [
-        "reshard",
-        &any,
-        "--cluster-from",
-        first,
-        "--cluster-to",
-        second,
-        "--cluster-slots",
-        "300",
-        "--cluster-yes",
-    ];
+    let reshard = reshard(&any, first, second, "300");
     if manage(&reshard).is_none() {
         return;
     }

@@ -86,11 +86,3 @@ fn without_times(reply: Reply) -> Reply {
         other => other,
     }
 }
-
-/// A number that a variable of the environment says.
-pub(crate) fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
-        Err(_) => default,
-    }
-}

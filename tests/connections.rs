@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Reply};
+use testkit::{Client, Oracle, Program, Reply, until};
 
 /// Sends bytes, says that there will be no more, and gives all that comes back.
 fn exchange(address: SocketAddr, pieces: &[&[u8]]) -> Vec<u8> {
@@ -189,23 +189,12 @@ fn what_is_only_announced_takes_no_memory() {
         })
         .collect();
     // All of what they have sent has come in.
-    until(|| {
+    until("the state is reached", || {
         let list = observer.say("CLIENT LIST").text();
         list.lines().filter(|line| !line.contains(" qbuf=0 ")).count() >= clients.len()
     });
     let grown = resident_bytes(&program).saturating_sub(before);
     assert!(grown < 8 << 20, "200 clients took {grown} bytes");
-}
-
-/// Waits for a state.
-fn until(mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("the state was not reached");
 }
 
 #[test]
@@ -215,7 +204,7 @@ fn a_client_too_many_is_told_so() {
     assert_eq!((first.say("PING"), second.say("PING")), (pong(), pong()));
     assert_eq!(exchange(program.address(), &[]), b"-ERR max number of clients reached\r\n");
     drop(first);
-    until(|| second.say("CLIENT LIST").text().lines().count() == 1);
+    until("the state is reached", || second.say("CLIENT LIST").text().lines().count() == 1);
     assert_eq!(program.client().say("PING"), pong());
 }
 
@@ -238,7 +227,9 @@ fn slow_listeners_are_closed_when_too_much_waits_for_them() {
         for _ in 0..16 {
             other.run(&[&b"PUBLISH"[..], b"channel", &message]);
         }
-        until(|| other.say("PUBSUB NUMSUB channel").elements()[1] == Reply::Integer(0));
+        until("the state is reached", || {
+            other.say("PUBSUB NUMSUB channel").elements()[1] == Reply::Integer(0)
+        });
         assert_eq!(other.say("CLIENT LIST").text().lines().count(), 1, "{limit}");
     }
 }
@@ -266,7 +257,7 @@ fn a_killed_client_runs_nothing_more() {
     let id = victim.say("CLIENT ID").integer();
     other.say("CLIENT PAUSE 100000 WRITE");
     victim.send_bytes(b"SET k v\r\n");
-    until(|| other.say(&format!("CLIENT LIST ID {id}")).text().contains(" qbuf=9 "));
+    until("the state is reached", || other.say(&format!("CLIENT LIST ID {id}")).text().contains(" qbuf=9 "));
     other.send_bytes(format!("CLIENT KILL ID {id}\r\nCLIENT UNPAUSE\r\n").as_bytes());
     assert_eq!(other.read(), Reply::Integer(1));
     assert_eq!(other.read(), Reply::Status(b"OK".to_vec()));
@@ -281,9 +272,9 @@ fn a_client_that_goes_during_a_pause_is_gone() {
     other.say("CLIENT PAUSE 100000 WRITE");
     let mut client = program.client();
     client.send_bytes(b"SET k v\r\n");
-    until(|| other.say("CLIENT LIST").text().contains(" qbuf=9 "));
+    until("the state is reached", || other.say("CLIENT LIST").text().contains(" qbuf=9 "));
     drop(client);
-    until(|| other.say("CLIENT LIST").text().lines().count() == 1);
+    until("the state is reached", || other.say("CLIENT LIST").text().lines().count() == 1);
 }
 
 #[test]
@@ -294,7 +285,7 @@ fn a_pause_holds_writes_back_and_nothing_else() {
     other.say("CLIENT PAUSE 100000 WRITE");
     writer.send_bytes(b"GET k\r\nSET k after\r\nGET k\r\n");
     assert_eq!(writer.read(), Reply::Bulk(b"before".to_vec()));
-    until(|| other.say("CLIENT LIST").text().contains(" qbuf=20 "));
+    until("the state is reached", || other.say("CLIENT LIST").text().contains(" qbuf=20 "));
     assert_eq!(other.say("GET k"), Reply::Bulk(b"before".to_vec()));
     other.say("CLIENT UNPAUSE");
     assert_eq!(writer.read(), Reply::Status(b"OK".to_vec()));

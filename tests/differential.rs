@@ -6,12 +6,11 @@
 
 mod comparable;
 
-use comparable::{comparable, number};
+use comparable::comparable;
 use std::collections::VecDeque;
-use std::fmt::Write;
 use testkit::client::encode;
-use testkit::sequences::{Command, DATABASES, FAMILIES, Family, LIMITS, SEQUENCE, sequence};
-use testkit::{Client, Oracle, Program, Reply, Rng};
+use testkit::sequences::{Command, DATABASES, FAMILIES, Family, LIMITS, SEQUENCE, sequence, shown, shrink};
+use testkit::{Client, Oracle, Program, Reply, Rng, number};
 
 /// Runs a sequence and gives what can be compared of each reply, and then of the keyspace.
 fn run(client: &mut Client, commands: &[Command]) -> Vec<Reply> {
@@ -69,26 +68,6 @@ fn difference(ours: &mut Client, theirs: &mut Client, commands: &[Command]) -> O
     Some((at, get(&ours), get(&theirs)))
 }
 
-/// The shortest sequence that was found to show a difference.
-fn shrink(ours: &mut Client, theirs: &mut Client, commands: Vec<Command>) -> Vec<Command> {
-    let mut commands = commands;
-    let mut chunk = commands.len() / 2;
-    while chunk > 0 {
-        let mut start = 0;
-        while start < commands.len() {
-            let mut shorter = commands.clone();
-            shorter.drain(start..(start + chunk).min(commands.len()));
-            if difference(ours, theirs, &shorter).is_some() {
-                commands = shorter;
-            } else {
-                start += chunk;
-            }
-        }
-        chunk /= 2;
-    }
-    commands
-}
-
 #[test]
 fn random_sequences_agree_with_a_real_server() {
     let Some(oracle) = Oracle::start() else { return };
@@ -104,13 +83,9 @@ fn random_sequences_agree_with_a_real_server() {
     for _ in 0..total.div_ceil(SEQUENCE) {
         let commands = sequence(&mut rng, &families);
         if difference(&mut ours, &mut theirs, &commands).is_some() {
-            let commands = shrink(&mut ours, &mut theirs, commands);
-            let mut report = String::new();
-            for command in &commands {
-                let words: Vec<String> =
-                    command.iter().map(|word| format!("{:?}", String::from_utf8_lossy(word))).collect();
-                let _ = writeln!(report, "  {}", words.join(" "));
-            }
+            let commands =
+                shrink(commands, |commands| difference(&mut ours, &mut theirs, commands).is_some());
+            let report = shown(&commands);
             match difference(&mut ours, &mut theirs, &commands) {
                 Some((at, ours, theirs)) => {
                     panic!("reply {at} of seed {seed} differs:\n{report}ours   {ours:?}\ntheirs {theirs:?}")

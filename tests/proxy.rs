@@ -5,14 +5,14 @@
 
 mod comparable;
 
-use comparable::{comparable, number};
+use comparable::comparable;
 use std::collections::{BTreeSet, VecDeque};
 use std::process::Stdio;
 use std::time::Duration;
 use testkit::client::encode;
 use testkit::program::redis_tool;
 use testkit::sequences::{Command, DATABASES, FAMILIES, Family, LIMITS, SEQUENCE, sequence};
-use testkit::{Client, Oracle, Program, Reply, Rng};
+use testkit::{Client, Oracle, Program, Reply, Rng, number};
 
 const CROSS_SLOT: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 

@@ -2,15 +2,14 @@
 //!
 //! `CARNELIAN_REPEATED_SEQUENCES` says how many sequences are run (200 by default), `CARNELIAN_REPEATED_SEED` which.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use testkit::client::encode;
 use testkit::follower::{Follower, Request};
-use testkit::sequences::{Command, FAMILIES, Family, LIMITS, sequence};
+use testkit::sequences::{Command, FAMILIES, Family, LIMITS, sequence, shown, shrink};
 use testkit::template::{Vocabulary, fill};
-use testkit::{Client, Oracle, Program, Reply, Rng};
+use testkit::{Client, Oracle, Program, Reply, Rng, number};
 
 /// Times may differ by so much, in ms.
 const TOLERANCE_MS: i64 = 20_000;
@@ -114,43 +113,6 @@ fn is_same_time(a: &[u8], b: &[u8]) -> bool {
     let time =
         |word: &[u8]| std::str::from_utf8(word).ok()?.parse::<i64>().ok().filter(|&ms| ms > FIRST_TIME_MS);
     matches!((time(a), time(b)), (Some(a), Some(b)) if (a - b).abs() <= TOLERANCE_MS)
-}
-
-fn shown<'a>(requests: impl IntoIterator<Item = &'a Request>) -> String {
-    let mut text = String::new();
-    for request in requests {
-        let words: Vec<String> =
-            request.iter().map(|word| format!("{:?}", String::from_utf8_lossy(word))).collect();
-        let _ = writeln!(text, "  {}", words.join(" "));
-    }
-    text
-}
-
-/// The shortest sequence that was found to be one of those that are looked for.
-fn shrink(commands: Vec<Command>, mut is_one: impl FnMut(&[Command]) -> bool) -> Vec<Command> {
-    let mut commands = commands;
-    let mut chunk = commands.len() / 2;
-    while chunk > 0 {
-        let mut start = 0;
-        while start < commands.len() {
-            let mut shorter = commands.clone();
-            shorter.drain(start..(start + chunk).min(commands.len()));
-            if is_one(&shorter) {
-                commands = shorter;
-            } else {
-                start += chunk;
-            }
-        }
-        chunk /= 2;
-    }
-    commands
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
-        Err(_) => default,
-    }
 }
 
 #[test]

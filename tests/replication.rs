@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Proxy, Reply, Rng};
+use testkit::{Client, Oracle, Program, Proxy, Reply, Rng, until};
 
 /// What a master is told so that tests need not wait.
 const QUICK: &[(&str, &str)] = &[
@@ -30,27 +30,12 @@ fn real() -> Option<Oracle> {
     Oracle::start_with(&args)
 }
 
-/// Waits for a state.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    panic!("it did not come to this: {what}");
-}
-
 /// A field of `INFO`; an empty text if the connection has ended.
 fn info(client: &mut Client, field: &str) -> String {
     let reply = client.say("INFO");
     let text = if reply == Reply::Closed { String::new() } else { reply.text() };
     let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     value.unwrap_or_default().trim_end().to_owned()
-}
-
-fn digest(client: &mut Client) -> String {
-    client.say("DEBUG DIGEST").text()
 }
 
 fn follow(replica: &mut Client, master: SocketAddr) {
@@ -67,7 +52,7 @@ fn in_step(master: &mut Client, replica: &mut Client) {
         until("the replica has everything", || {
             info(replica, "slave_repl_offset") == info(master, "master_repl_offset")
         });
-        digests = vec![digest(master), digest(replica)];
+        digests = vec![master.digest(), replica.digest()];
         if digests[0] == digests[1] {
             return;
         }
@@ -751,7 +736,7 @@ fn the_file_of_a_replica_holds_what_its_master_has() {
     assert!(program.stop());
     let program = Program::redis_in(directory.path(), "7.0", &config);
     until("it has loaded", || program.client().say("PING") == Reply::Status(b"PONG".to_vec()));
-    assert_eq!(digest(&mut program.client()), digest(&mut theirs));
+    assert_eq!(program.client().digest(), theirs.digest());
 }
 
 /// A process that ends with the test.

@@ -6,24 +6,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use testkit::program::{carnelian, redis_program};
-use testkit::{Client, Oracle, Program, Reply};
+use testkit::{Client, Oracle, Program, Reply, until};
 
 const RELEASES: [&str; 6] = ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"];
 const FILE: &str = "dump.rdb";
-
-/// How often it is looked whether something has happened: much longer than it should take.
-const LOOKS: usize = 6_000;
-
-/// Waits until something is so.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    panic!("{what}");
-}
 
 /// A reply in a word.
 fn shown(reply: &Reply) -> String {
@@ -36,17 +22,6 @@ fn shown(reply: &Reply) -> String {
 
 fn say(client: &mut Client, line: &str, expected: &str) {
     assert_eq!(shown(&client.say(line)), expected, "{line}");
-}
-
-/// A field of `INFO`.
-fn info(client: &mut Client, name: &str) -> String {
-    let text = String::from_utf8_lossy(client.say("INFO").bytes()).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}:")));
-    line.unwrap_or_else(|| panic!("INFO has no {name}")).to_owned()
-}
-
-fn digest(client: &mut Client) -> String {
-    client.say("DEBUG DIGEST").text()
 }
 
 /// Some of everything that a release knows.
@@ -91,19 +66,19 @@ fn keys_come_back_as_they_were() {
         let program = Program::redis_in(folder.path(), release, config);
         let mut client = program.client();
         fill(&mut client, release);
-        let before = digest(&mut client);
+        let before = client.digest();
         say(&mut client, "DEBUG RELOAD", "OK");
-        assert_eq!(digest(&mut client), before, "{release}");
+        assert_eq!(client.digest(), before, "{release}");
         say(&mut client, "SAVE", "OK");
-        assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+        assert_eq!(client.info("rdb_changes_since_last_save"), "0");
         say(&mut client, "SET late yes", "OK");
-        let before = digest(&mut client);
+        let before = client.digest();
         assert!(program.stop(), "{release}");
 
         let program = Program::redis_in(folder.path(), release, config);
         let mut client = program.client();
-        assert_eq!(digest(&mut client), before, "{release}");
-        assert_eq!(info(&mut client, "loading"), "0");
+        assert_eq!(client.digest(), before, "{release}");
+        assert_eq!(client.info("loading"), "0");
         let ttl = client.say("TTL expires").integer();
         assert!((99_000..=100_000).contains(&ttl), "{ttl}");
     }
@@ -116,7 +91,7 @@ fn a_real_server_takes_the_file_and_gives_it_back() {
     let program = Program::redis_in(folder.path(), "7.0", &debug);
     let mut client = program.client();
     fill(&mut client, "7.0");
-    let before = digest(&mut client);
+    let before = client.digest();
     assert_eq!(client.say("SHUTDOWN SAVE"), Reply::Closed);
     assert!(program.ended());
     let Some(mut check) = redis_program("redis-check-rdb") else { return };
@@ -125,13 +100,13 @@ fn a_real_server_takes_the_file_and_gives_it_back() {
     let directory = folder.path().to_str().unwrap();
     let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
     let mut real = oracle.client();
-    assert_eq!(digest(&mut real), before);
+    assert_eq!(real.digest(), before);
     say(&mut real, "RPUSH added by the other one", "4");
-    let before = digest(&mut real);
+    let before = real.digest();
     say(&mut real, "SAVE", "OK");
     drop(oracle);
     let program = Program::redis_in(folder.path(), "7.0", &debug);
-    assert_eq!(digest(&mut program.client()), before);
+    assert_eq!(program.client().digest(), before);
 }
 
 #[test]
@@ -143,10 +118,10 @@ fn what_is_killed_comes_back_as_of_its_last_save() {
         client.run(&["SET", &number.to_string(), "v"]);
     }
     say(&mut client, "BGSAVE", "Background saving started");
-    until("the keys have been saved", || info(&mut client, "rdb_saves") == "1");
-    assert_eq!(info(&mut client, "rdb_last_bgsave_status"), "ok");
+    until("the keys have been saved", || client.info("rdb_saves") == "1");
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
     say(&mut client, "SET late yes", "OK");
-    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "1");
+    assert_eq!(client.info("rdb_changes_since_last_save"), "1");
     drop(program);
     let program = Program::redis_in(folder.path(), "7.4", &[]);
     say(&mut program.client(), "DBSIZE", "1000");
@@ -164,10 +139,10 @@ fn a_rule_saves_what_has_changed_without_being_asked() {
     say(&mut client, "SET b 1", "OK");
     // Enough time for a rule that does not count.
     std::thread::sleep(Duration::from_millis(2500));
-    assert_eq!(info(&mut client, "rdb_saves"), "0");
+    assert_eq!(client.info("rdb_saves"), "0");
     say(&mut client, "SET c 1", "OK");
-    until("the rule is followed", || info(&mut client, "rdb_saves") == "1");
-    assert_eq!(info(&mut client, "rdb_changes_since_last_save"), "0");
+    until("the rule is followed", || client.info("rdb_saves") == "1");
+    assert_eq!(client.info("rdb_changes_since_last_save"), "0");
     drop(program);
     let program = Program::redis_in(folder.path(), "7.4", &[]);
     say(&mut program.client(), "DBSIZE", "3");
@@ -180,12 +155,12 @@ fn a_damaged_file_is_refused_with_the_place_and_changes_nothing() {
     let mut client = program.client();
     fill(&mut client, "7.4");
     say(&mut client, "SAVE", "OK");
-    let before = digest(&mut client);
+    let before = client.digest();
     let path = folder.path().join(FILE);
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     say(&mut client, "DEBUG RELOAD NOSAVE", "ERR Error trying to load the RDB dump, check server logs.");
-    assert_eq!(digest(&mut client), before);
+    assert_eq!(client.digest(), before);
     drop(program);
     let mut command = Command::new(carnelian());
     command.current_dir(folder.path()).args(["redis", "--port", "0"]).env_clear();
@@ -214,7 +189,7 @@ fn without_a_disk(client: &mut Client, folder: &Path) -> Vec<String> {
     let ask = |client: &mut Client, line: &str| format!("{line}: {}", shown(&client.say(line)));
     answers.push(ask(client, "SAVE"));
     answers.push(ask(client, "BGSAVE"));
-    until("the failure is known", || info(client, "rdb_last_bgsave_status") == "err");
+    until("the failure is known", || client.info("rdb_last_bgsave_status") == "err");
     for line in
         ["SET a 1", "GET a", "PING", "DEL a", "PUBLISH c m", "MULTI", "SET a 1", "GET a", "EXEC", "INCR a"]
     {
@@ -322,10 +297,10 @@ fn while_keys_are_loaded_it_is_told_how_far_and_a_signal_ends_it() {
     let half = whole.len() / 2;
     pipe.write_all(&whole[..half]).unwrap();
     let mut client = Client::connect(port);
-    until("half of it is loaded", || info(&mut client, "loading_loaded_bytes") == half.to_string());
+    until("half of it is loaded", || client.info("loading_loaded_bytes") == half.to_string());
     say(&mut client, "GET text", "LOADING Redis is loading the dataset in memory");
-    assert_eq!(info(&mut client, "loading"), "1");
-    assert!(info(&mut client, "loading_rdb_used_mem").parse::<u64>().unwrap() > 0);
+    assert_eq!(client.info("loading"), "1");
+    assert!(client.info("loading_rdb_used_mem").parse::<u64>().unwrap() > 0);
     assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
     assert!(process.wait().unwrap().success());
 }
@@ -334,7 +309,7 @@ fn while_keys_are_loaded_it_is_told_how_far_and_a_signal_ends_it() {
 fn saves_in_transactions(client: &mut Client) -> Vec<String> {
     let mut answers = Vec::new();
     for line in ["SAVE", "BGSAVE", "BGSAVE SCHEDULE", "BGREWRITEAOF"] {
-        let (saves, rewrites) = (info(client, "rdb_saves"), info(client, "aof_rewrites"));
+        let (saves, rewrites) = (client.info("rdb_saves"), client.info("aof_rewrites"));
         client.say("MULTI");
         answers.push(format!("{line}: {}", shown(&client.say(line))));
         match client.say("EXEC") {
@@ -343,11 +318,11 @@ fn saves_in_transactions(client: &mut Client) -> Vec<String> {
         }
         match line {
             "SAVE" => {}
-            "BGREWRITEAOF" => until("it is rewritten", || info(client, "aof_rewrites") != rewrites),
-            _ => until("it is saved", || info(client, "rdb_saves") != saves),
+            "BGREWRITEAOF" => until("it is rewritten", || client.info("aof_rewrites") != rewrites),
+            _ => until("it is saved", || client.info("rdb_saves") != saves),
         }
         for field in ["rdb_bgsave_in_progress", "aof_rewrite_in_progress", "aof_rewrite_scheduled"] {
-            until("it is over", || info(client, field) == "0");
+            until("it is over", || client.info(field) == "0");
         }
     }
     answers
@@ -385,7 +360,7 @@ fn an_ephemeral_node_writes_nothing() {
     say(&mut client, "SET a 1", "OK");
     say(&mut client, "SAVE", "OK");
     say(&mut client, "BGSAVE", "Background saving started");
-    until("it is over", || info(&mut client, "rdb_bgsave_in_progress") == "0");
+    until("it is over", || client.info("rdb_bgsave_in_progress") == "0");
     assert!(program.stop());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }

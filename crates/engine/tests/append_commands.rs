@@ -7,7 +7,7 @@ use command::Release;
 use engine::append_commands::{write, write_select};
 use node::Caller;
 use std::collections::BTreeMap;
-use testkit::follower::Request;
+use testkit::follower::{Request, requests};
 use testkit::sequences::{Command, DATABASES, FAMILIES, Family, sequence};
 use testkit::{Oracle, Reply, Rng};
 
@@ -23,30 +23,6 @@ fn rewritten(caller: &Caller) -> Vec<u8> {
         }
     }
     out
-}
-
-/// The requests that bytes consist of. A line that begins with `#` says when.
-fn requests(bytes: &[u8]) -> Vec<Request> {
-    let mut rest = bytes;
-    let header = |sign: u8, rest: &mut &[u8]| {
-        assert_eq!(rest[0], sign);
-        let end = rest.iter().position(|&byte| byte == b'\r').expect("a header ends");
-        let number = String::from_utf8_lossy(&rest[1..end]).parse::<usize>().expect("a number");
-        *rest = &rest[end + 2..];
-        number
-    };
-    let mut requests = Vec::new();
-    while !rest.is_empty() {
-        let words = header(b'*', &mut rest);
-        let word = |_| {
-            let len = header(b'$', &mut rest);
-            let word = rest[..len].to_vec();
-            rest = &rest[len + 2..];
-            word
-        };
-        requests.push((0..words).map(word).collect());
-    }
-    requests
 }
 
 /// What can be told of a node's keys: digests, and all of streams but when consumers were seen last.

@@ -9,11 +9,10 @@ use command::Release;
 use engine::feed::{Audience, Tap};
 use node::Caller;
 use parking_lot::Mutex;
-use std::fmt::Write;
 use std::sync::Arc;
-use testkit::Rng;
-use testkit::follower::Request;
-use testkit::sequences::{Command, FAMILIES, Family, sequence};
+use testkit::follower::{Request, requests};
+use testkit::sequences::{Command, FAMILIES, Family, sequence, shown, shrink};
+use testkit::{Rng, number};
 
 #[derive(Clone, Default)]
 struct Taken(Arc<Mutex<Vec<u8>>>);
@@ -34,64 +33,7 @@ impl Taken {
 
     /// The requests that came since this was last asked.
     fn requests(&self) -> Vec<Request> {
-        let bytes = std::mem::take(&mut *self.0.lock());
-        let mut rest = &bytes[..];
-        let header = |sign: u8, rest: &mut &[u8]| {
-            assert_eq!(rest[0], sign);
-            let end = rest.iter().position(|&byte| byte == b'\r').expect("a header ends");
-            let number = String::from_utf8_lossy(&rest[1..end]).parse::<usize>().expect("a number");
-            *rest = &rest[end + 2..];
-            number
-        };
-        let mut requests = Vec::new();
-        while !rest.is_empty() {
-            let words = header(b'*', &mut rest);
-            let word = |_| {
-                let len = header(b'$', &mut rest);
-                let word = rest[..len].to_vec();
-                rest = &rest[len + 2..];
-                word
-            };
-            requests.push((0..words).map(word).collect());
-        }
-        requests
-    }
-}
-
-fn shown<'a>(requests: impl IntoIterator<Item = &'a Request>) -> String {
-    let mut text = String::new();
-    for request in requests {
-        let words: Vec<String> =
-            request.iter().map(|word| format!("{:?}", String::from_utf8_lossy(word))).collect();
-        let _ = writeln!(text, "  {}", words.join(" "));
-    }
-    text
-}
-
-/// The shortest sequence that was found to be one of those that are looked for.
-fn shrink(commands: Vec<Command>, mut is_one: impl FnMut(&[Command]) -> bool) -> Vec<Command> {
-    let mut commands = commands;
-    let mut chunk = commands.len() / 2;
-    while chunk > 0 {
-        let mut start = 0;
-        while start < commands.len() {
-            let mut shorter = commands.clone();
-            shorter.drain(start..(start + chunk).min(commands.len()));
-            if is_one(&shorter) {
-                commands = shorter;
-            } else {
-                start += chunk;
-            }
-        }
-        chunk /= 2;
-    }
-    commands
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    match std::env::var(variable) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {text:?}")),
-        Err(_) => default,
+        requests(&std::mem::take(&mut *self.0.lock()))
     }
 }
 

@@ -41,6 +41,18 @@ impl Client {
         self.run(&args)
     }
 
+    /// A field of `INFO`.
+    pub fn info(&mut self, name: &str) -> String {
+        let text = self.say("INFO").text();
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        value.unwrap_or_else(|| panic!("INFO has no {name}")).to_owned()
+    }
+
+    /// The digest of all keys.
+    pub fn digest(&mut self) -> String {
+        self.say("DEBUG DIGEST").text()
+    }
+
     /// Sends a command and does not wait.
     pub fn send<A: AsRef<[u8]>>(&mut self, args: &[A]) {
         self.send_bytes(&encode(args));

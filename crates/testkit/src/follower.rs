@@ -13,6 +13,30 @@ pub struct Follower {
 /// A request of the stream: its words.
 pub type Request = Vec<Vec<u8>>;
 
+/// The requests that bytes consist of.
+pub fn requests(bytes: &[u8]) -> Vec<Request> {
+    let mut rest = bytes;
+    let header = |sign: u8, rest: &mut &[u8]| {
+        assert_eq!(rest[0], sign);
+        let end = rest.iter().position(|&byte| byte == b'\r').expect("a header ends");
+        let number = String::from_utf8_lossy(&rest[1..end]).parse::<usize>().expect("a number");
+        *rest = &rest[end + 2..];
+        number
+    };
+    let mut requests = Vec::new();
+    while !rest.is_empty() {
+        let words = header(b'*', &mut rest);
+        let word = |_| {
+            let len = header(b'$', &mut rest);
+            let word = rest[..len].to_vec();
+            rest = &rest[len + 2..];
+            word
+        };
+        requests.push((0..words).map(word).collect());
+    }
+    requests
+}
+
 impl Follower {
     /// Follows the server at an address. Its snapshot is read and forgotten.
     pub fn of(address: SocketAddr) -> Follower {

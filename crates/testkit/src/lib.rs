@@ -11,6 +11,8 @@ pub mod rng;
 pub mod scenario;
 pub mod sequences;
 pub mod template;
+pub mod variable;
+pub mod wait;
 
 pub use client::Client;
 pub use follower::Follower;
@@ -18,3 +20,5 @@ pub use program::{Oracle, Program, redis_program, redis_tool};
 pub use proxy::Proxy;
 pub use reply::Reply;
 pub use rng::Rng;
+pub use variable::number;
+pub use wait::until;

@@ -2,6 +2,7 @@
 
 use crate::rng::Rng;
 use crate::template::{Vocabulary, fill};
+use std::fmt::Write;
 
 /// Commands of a sequence, which begins with an empty keyspace.
 pub const SEQUENCE: usize = 120;
@@ -13,6 +14,37 @@ pub const DATABASES: usize = 3;
 
 /// A command: its words.
 pub type Command = Vec<Vec<u8>>;
+
+/// The shortest sequence that was found to be one of those that are looked for.
+pub fn shrink(commands: Vec<Command>, mut is_one: impl FnMut(&[Command]) -> bool) -> Vec<Command> {
+    let mut commands = commands;
+    let mut chunk = commands.len() / 2;
+    while chunk > 0 {
+        let mut start = 0;
+        while start < commands.len() {
+            let mut shorter = commands.clone();
+            shorter.drain(start..(start + chunk).min(commands.len()));
+            if is_one(&shorter) {
+                commands = shorter;
+            } else {
+                start += chunk;
+            }
+        }
+        chunk /= 2;
+    }
+    commands
+}
+
+/// Commands, or requests of a stream, to be read: a line each.
+pub fn shown<'a>(commands: impl IntoIterator<Item = &'a Command>) -> String {
+    let mut text = String::new();
+    for command in commands {
+        let words: Vec<String> =
+            command.iter().map(|word| format!("{:?}", String::from_utf8_lossy(word))).collect();
+        let _ = writeln!(text, "  {}", words.join(" "));
+    }
+    text
+}
 
 /// Templates of a family, and the prefix of the keys that it mostly uses.
 #[derive(Debug)]
