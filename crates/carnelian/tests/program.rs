@@ -246,9 +246,11 @@ fn a_standby_takes_its_masters_place_behind_the_same_address() {
     let port = shown["port"].as_u64().unwrap();
     let say = |line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
     let admin = |what: &str| server.ask("POST", &format!("/admin/instances/{id}/{what}"), "", &Value::Null);
+    let swap =
+        || server.ask("POST", &format!("{}/swap", path.replace("/v1.0/", "/v2/")), &token, &Value::Null);
     assert!(say("SET number 0").contains("+OK\r\n+OK"));
     for (number, what, status) in
-        [(1, "failover", 204), (2, "fail/stop", 202), (3, "fail/hang", 202), (4, "failover", 204)]
+        [(1, "failover", 204), (2, "fail/stop", 202), (3, "fail/hang", 202), (4, "swap", 204)]
     {
         // A standby that has just been started needs a moment to get in step.
         while !say("INFO replication").contains("state=online") {
@@ -256,7 +258,7 @@ fn a_standby_takes_its_masters_place_behind_the_same_address() {
         }
         let run_id = |info: &str| info.lines().find(|line| line.starts_with("run_id:")).unwrap().to_owned();
         let before = run_id(&say("INFO server"));
-        let answer = admin(what);
+        let answer = if what == "swap" { swap() } else { admin(what) };
         assert_eq!(answer.status, status, "{what}: {}", answer.body);
         // A client that was waiting for a master that hangs is hung up on, and connects again.
         let mut increased = say("INCR number");

@@ -31,6 +31,7 @@ struct State {
     removed: Vec<NodeId>,
     silent: bool,
     panics: bool,
+    lagging: bool,
 }
 
 impl FakeClock {
@@ -85,6 +86,11 @@ impl FakeDataPlane {
         self.0.lock().silent = silent;
     }
 
+    /// Whether standbys are out of step with their masters.
+    pub fn lag(&self, lagging: bool) {
+        self.0.lock().lagging = lagging;
+    }
+
     /// Whether starting a node panics.
     pub fn panic(&self, panics: bool) {
         self.0.lock().panics = panics;
@@ -94,9 +100,11 @@ impl FakeDataPlane {
 impl FakeDataPlane {
     /// Whether a node runs that has a standby.
     fn standby_of(&self, node: &NodeId) -> Result<(), FailoverError> {
-        match self.0.lock().nodes.get(node) {
+        let state = self.0.lock();
+        match state.nodes.get(node) {
             None => Err(FailoverError::NotRunning),
             Some((spec, _)) if spec.topology != Topology::MasterStandby => Err(FailoverError::NoStandby),
+            Some(_) if state.lagging => Err(FailoverError::TooSlow),
             Some(_) => Ok(()),
         }
     }

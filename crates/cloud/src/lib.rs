@@ -24,12 +24,14 @@ pub mod instance;
 pub mod maintenance;
 pub mod quota;
 pub mod service;
+mod state;
 pub mod store;
 pub mod task;
 pub mod topology;
+mod work;
 pub mod zone;
 
-pub use crate::cloud::{Cloud, CreateError, DeleteError, Settings};
+pub use crate::cloud::{Cloud, CreateError, Settings, TaskError};
 
 /// A future behind a pointer, so that traits with asynchronous methods can be used as objects.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

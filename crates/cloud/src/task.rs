@@ -5,6 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::instance::{Instance, Status};
+use crate::topology::Topology;
+
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
@@ -40,6 +43,35 @@ pub enum Kind {
     Create,
     /// Removes it.
     Delete,
+    /// Has its standby take its master's place.
+    Swap,
+}
+
+impl Kind {
+    /// Whether an instance is one that this can be done with.
+    pub(crate) fn suits(self, instance: &Instance) -> bool {
+        match self {
+            Kind::Create | Kind::Delete => true,
+            Kind::Swap => instance.topology == Topology::MasterStandby,
+        }
+    }
+
+    /// The states in which an instance must be when this begins.
+    pub(crate) const fn begins_in(self) -> &'static [Status] {
+        match self {
+            Kind::Create => &[],
+            Kind::Delete => &[Status::Running, Status::Error, Status::CreateFailed, Status::Frozen],
+            Kind::Swap => &[Status::Running],
+        }
+    }
+
+    /// The state that an instance shows meanwhile, if not the one that it is in.
+    pub(crate) const fn status(self) -> Option<Status> {
+        match self {
+            Kind::Create => Some(Status::Creating),
+            Kind::Delete | Kind::Swap => None,
+        }
+    }
 }
 
 /// How far a task is.
@@ -71,7 +103,7 @@ impl Profile {
         match (self, kind) {
             (Profile::Instant | Profile::Stepped, _) => 0,
             (Profile::Realistic, Kind::Create) => 60_000,
-            (Profile::Realistic, Kind::Delete) => 10_000,
+            (Profile::Realistic, Kind::Delete | Kind::Swap) => 10_000,
         }
     }
 }

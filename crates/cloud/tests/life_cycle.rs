@@ -20,7 +20,7 @@ use cloud::quota::{Exceeded, Quota};
 use cloud::store::Store;
 use cloud::task::{self, Profile};
 use cloud::topology::Topology;
-use cloud::{Cloud, CreateError, DeleteError, Settings};
+use cloud::{Cloud, CreateError, Settings, TaskError};
 
 const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 const NOW_MS: u64 = 1_700_000_000_000;
@@ -134,7 +134,7 @@ async fn instances_get_the_next_free_port_and_only_their_project_sees_them() {
     assert!(world.cloud.instances("other").is_empty());
     let id = &world.cloud.instances(PROJECT)[0].id;
     assert!(world.cloud.instance("other", id).is_none());
-    assert!(matches!(world.cloud.delete("other", id).await, Err(DeleteError::NotFound)));
+    assert!(matches!(world.cloud.delete("other", id).await, Err(TaskError::NotFound)));
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn realistically_a_task_takes_its_time_and_the_instance_follows() {
     assert_eq!((instance.status, instance.port), (Status::Creating, None));
     assert!(instance.task.is_some());
     let refused = world.cloud.delete(PROJECT, &instance.id).await;
-    assert!(matches!(refused, Err(DeleteError::Busy(task::Kind::Create))));
+    assert!(matches!(refused, Err(TaskError::Busy(task::Kind::Create))));
 
     world.clock.advance(30_000);
     tokio::task::yield_now().await;
@@ -221,10 +221,41 @@ async fn realistically_a_task_takes_its_time_and_the_instance_follows() {
 
     world.cloud.delete(PROJECT, &instance.id).await.unwrap();
     let refused = world.cloud.delete(PROJECT, &instance.id).await;
-    assert!(matches!(refused, Err(DeleteError::Busy(task::Kind::Delete))));
+    assert!(matches!(refused, Err(TaskError::Busy(task::Kind::Delete))));
     assert_eq!(world.show(&instance.id).unwrap().status, Status::Running);
     world.clock.advance(10_000);
     world.until(&instance.id, |instance| instance.is_none()).await;
+}
+
+#[tokio::test]
+async fn a_swap_is_a_task_that_only_pairs_have_use_for() {
+    use task::{Kind, State};
+    let world = World::new(Profile::Instant).await;
+    let pair = world.create("dcs-a").await;
+    world.cloud.swap(PROJECT, &pair.id).await.unwrap();
+    world.nodes.lag(true);
+    assert!(matches!(world.cloud.swap(PROJECT, &pair.id).await, Err(TaskError::Failed)));
+    assert_eq!(*world.show(&pair.id).unwrap(), *pair, "the instance is as it was");
+    let outcomes: Vec<_> = world.cloud.tasks(PROJECT).iter().map(|task| (task.kind, task.state)).collect();
+    let expected =
+        [(Kind::Create, State::Succeeded), (Kind::Swap, State::Succeeded), (Kind::Swap, State::Failed)];
+    assert_eq!(outcomes, expected);
+
+    let single = Order { topology: Topology::Single, ..order("dcs-b") };
+    let single = world.cloud.create(single).await.unwrap();
+    assert!(matches!(world.cloud.swap(PROJECT, &single.id).await, Err(TaskError::NotSupported)));
+    assert!(matches!(world.cloud.swap("other", &pair.id).await, Err(TaskError::NotFound)));
+
+    let world = World::new(Profile::Realistic).await;
+    let pair = world.create("dcs-a").await;
+    assert!(matches!(world.cloud.swap(PROJECT, &pair.id).await, Err(TaskError::Busy(Kind::Create))));
+    world.clock.advance(60_000);
+    world.until(&pair.id, |instance| instance.unwrap().status == Status::Running).await;
+    world.cloud.swap(PROJECT, &pair.id).await.unwrap();
+    assert_eq!(world.show(&pair.id).unwrap().status, Status::Running, "it serves all the time");
+    assert!(matches!(world.cloud.delete(PROJECT, &pair.id).await, Err(TaskError::Busy(Kind::Swap))));
+    world.clock.advance(10_000);
+    world.until(&pair.id, |instance| instance.unwrap().task.is_none()).await;
 }
 
 #[tokio::test]
@@ -359,7 +390,7 @@ async fn what_cannot_be_recorded_does_not_happen() {
         let kept = world.create(&format!("dcs-{profile:?}")).await;
         world.cloud.close();
         assert!(matches!(world.cloud.create(order("dcs-b")).await, Err(CreateError::Store(_))));
-        assert!(matches!(world.cloud.delete(PROJECT, &kept.id).await, Err(DeleteError::Store(_))));
+        assert!(matches!(world.cloud.delete(PROJECT, &kept.id).await, Err(TaskError::Store(_))));
         assert_eq!(world.show(&kept.id).unwrap(), kept);
         assert_eq!(world.nodes.nodes().iter().filter(|node| node.id.0 == kept.id).count(), 1);
         assert!(world.cloud.instances(PROJECT).iter().all(|instance| instance.name != "dcs-b"));

@@ -1,7 +1,7 @@
 //! The error codes of DCS (DCS API Reference, table 12-2), as far as something here answers them.
 //!
-//! Each error has two forms in the table: `DCS.nnnn`, and nine digits, which v1.0 showed first. The texts are the
-//! table's, letter by letter. Invariant: what stands here is declared by an operation; a test sees to it.
+//! Most errors have two forms in the table: `DCS.nnnn`, and nine digits, which v1.0 showed first. What only operations
+//! of v2 answer may have the former alone. The texts are the table's, letter by letter. Invariant: what stands here is declared by an operation; a test sees to it.
 
 use operation::{ErrorCode, Former};
 
@@ -97,6 +97,13 @@ pub(crate) static ACCESS_USER: ErrorCode =
 pub(crate) static PASSWORD: ErrorCode =
     code(400, "DCS.4845", "111400845", "The password parameter is missing or its value is invalid.");
 
+pub(crate) static NO_SWAP: ErrorCode = ErrorCode {
+    status: 400,
+    code: "DCS.4855",
+    message: "Master standby swap is not supported.",
+    former: None,
+};
+
 pub(crate) static INVALID_TOKEN: ErrorCode = code(401, "DCS.1001", "111401001", "Invalid token.");
 pub(crate) static TOKEN_EXPIRED: ErrorCode = code(401, "DCS.1002", "111401002", "Token expired.");
 pub(crate) static NO_TOKEN: ErrorCode = code(401, "DCS.1003", "111401003", "No token in the request.");
@@ -127,6 +134,8 @@ pub(crate) static WRONG_METHOD: ErrorCode =
     code(405, "DCS.5001", "111405001", "This request method is not allowed.");
 
 pub(crate) static BROKEN: ErrorCode = code(500, "DCS.5000", "111500000", "Internal service error.");
+pub(crate) static SWAP_FAILED: ErrorCode =
+    ErrorCode { status: 500, code: "DCS.5094", message: "Master standby swap failed.", former: None };
 pub(crate) static NOT_SAVED: ErrorCode = ErrorCode {
     status: 500,
     code: "DCS.5017",

@@ -35,7 +35,7 @@ pub(crate) struct Request<'a> {
 
 /// The endpoints of a service, by operation.
 pub(crate) struct Endpoints<S: 'static> {
-    tables: &'static [&'static [Endpoint<S>]],
+    tables: Vec<&'static [Endpoint<S>]>,
     handlers: HashMap<&'static str, Handler<S>>,
     empty_body: &'static ErrorCode,
     not_json: &'static ErrorCode,
@@ -44,17 +44,18 @@ pub(crate) struct Endpoints<S: 'static> {
 impl<S> Endpoints<S> {
     /// The endpoints of `tables`; the two errors answer a body that is missing or no JSON object.
     pub(crate) fn new(
-        tables: &'static [&'static [Endpoint<S>]],
+        tables: &[&'static [Endpoint<S>]],
         empty_body: &'static ErrorCode,
         not_json: &'static ErrorCode,
     ) -> Self {
-        let handlers = endpoints(tables).map(|endpoint| (endpoint.operation.id, endpoint.handler)).collect();
-        Endpoints { tables, handlers, empty_body, not_json }
+        let endpoints = tables.iter().copied().flatten();
+        let handlers = endpoints.map(|endpoint| (endpoint.operation.id, endpoint.handler)).collect();
+        Endpoints { tables: tables.to_vec(), handlers, empty_body, not_json }
     }
 
     /// The records, in the order of the tables.
     pub(crate) fn operations(&self) -> Vec<&'static Operation> {
-        operations(self.tables)
+        self.tables.iter().copied().flat_map(operations).collect()
     }
 
     /// Checks a call against its operation's declaration and does what the operation does.
@@ -107,11 +108,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The records of `tables`, in their order.
-pub(crate) fn operations<S>(tables: &'static [&'static [Endpoint<S>]]) -> Vec<&'static Operation> {
-    endpoints(tables).map(|endpoint| endpoint.operation).collect()
-}
-
-fn endpoints<S>(tables: &'static [&'static [Endpoint<S>]]) -> impl Iterator<Item = &'static Endpoint<S>> {
-    tables.iter().flat_map(|table| table.iter())
+/// The records of a table, in its order.
+pub(crate) fn operations<S>(table: &'static [Endpoint<S>]) -> Vec<&'static Operation> {
+    table.iter().map(|endpoint| endpoint.operation).collect()
 }

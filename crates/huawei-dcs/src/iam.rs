@@ -27,14 +27,14 @@ pub(crate) struct Iam {
 }
 
 /// The operations, in the order in which a client calls them.
-pub(crate) static TABLES: [&[Endpoint<Iam>]; 1] = [&[
+pub(crate) static TABLE: &[Endpoint<Iam>] = &[
     Endpoint { operation: &discovery::VERSIONS, handler: discovery::versions },
     Endpoint { operation: &discovery::VERSION, handler: discovery::version },
     Endpoint { operation: &tokens::CREATE_TOKEN, handler: tokens::create_token },
     Endpoint { operation: &projects::PROJECTS, handler: projects::projects },
     Endpoint { operation: &projects::OWN_PROJECTS, handler: projects::projects },
     Endpoint { operation: &catalog::CATALOG, handler: catalog::catalog },
-]];
+];
 
 /// What the records have in common.
 const IAM: Operation = Operation { errors: &[ERRORS], error_body: ERROR_BODY, ..BASE };
@@ -63,7 +63,7 @@ const ERROR_BODY: &[Field] = &[Field {
 
 impl Iam {
     pub(crate) fn new(authority: Arc<Authority>) -> Self {
-        Iam { authority, endpoints: Endpoints::new(&TABLES, &code::NOT_JSON, &code::NOT_JSON) }
+        Iam { authority, endpoints: Endpoints::new(&[TABLE], &code::NOT_JSON, &code::NOT_JSON) }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Huawei Cloud DCS v1.0, and the calls of the identity service (IAM) that its clients make first.
+//! Huawei Cloud DCS v1.0 and v2, and the calls of the identity service (IAM) that its clients make first.
 //!
 //! Invariants:
 //! - What a document says stands in a record ([`operation::Operation`]), a table (`catalogue`) or a list of codes
@@ -12,12 +12,14 @@ mod catalogue;
 mod code;
 mod dcs;
 mod endpoint;
+mod field;
 mod iam;
 mod password;
 mod signature;
 mod time;
 mod token;
 mod v1;
+mod v2;
 
 use std::sync::Arc;
 
@@ -35,7 +37,11 @@ pub fn services(cloud: &Arc<Cloud>, directory: Directory) -> Vec<Arc<dyn Service
 
 /// The operations of these services, by the interface that they belong to.
 pub fn operations() -> Vec<(&'static str, Vec<&'static Operation>)> {
-    vec![("DCS v1.0", endpoint::operations(&v1::TABLES)), ("IAM", endpoint::operations(&iam::TABLES))]
+    vec![
+        ("DCS v1.0", endpoint::operations(v1::TABLE)),
+        ("DCS v2", endpoint::operations(v2::TABLE)),
+        ("IAM", endpoint::operations(iam::TABLE)),
+    ]
 }
 
 /// How callers of these services prove who they are.

@@ -1,4 +1,4 @@
-//! DCS v1.0: its tables of operations, and what their records share.
+//! DCS v1.0: its table of operations, and what their records share.
 
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -9,15 +9,15 @@ pub(crate) mod quota;
 pub(crate) mod show;
 pub(crate) mod zones;
 
-use operation::schema::{FIELD, Field, INTEGER, Integer, Kind, Need, Pattern, TEXT, Text};
-use operation::{Access, BASE, ErrorCode, Operation, Source};
+use operation::schema::Field;
+use operation::{Access, BASE, Operation};
 
-use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Endpoint;
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, PROJECT_ID, object, reference, text, text_or_null};
 
 /// The operations, in the order of the reference.
-pub(crate) static TABLES: [&[Endpoint<Dcs>]; 1] = [&[
+pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &create::CREATE, handler: create::create },
     Endpoint { operation: &delete::DELETE, handler: delete::delete },
     Endpoint { operation: &show::SHOW, handler: show::show },
@@ -26,7 +26,7 @@ pub(crate) static TABLES: [&[Endpoint<Dcs>]; 1] = [&[
     Endpoint { operation: &quota::QUOTA, handler: quota::quota },
     Endpoint { operation: &maintenance::WINDOWS, handler: maintenance::windows },
     Endpoint { operation: &zones::ZONES, handler: zones::zones },
-]];
+];
 
 /// What the records of v1.0 have in common; each names its section.
 pub(crate) const V1: Operation = Operation {
@@ -45,103 +45,6 @@ pub(crate) const V1_PROJECT: Operation = Operation {
     ..V1
 };
 
-/// What every operation with a known caller may answer.
-pub(crate) const CALLER_ERRORS: &[&ErrorCode] =
-    &[&code::NO_TOKEN, &code::INVALID_TOKEN, &code::TOKEN_EXPIRED, &code::NOT_JSON, &code::BROKEN];
-
-/// What every operation on a project may answer besides.
-pub(crate) const PROJECT_ERRORS: &[&ErrorCode] = &[&code::OTHER_PROJECT, &code::DENIED, &code::READ_ONLY];
-
-/// A section of the DCS API Reference.
-pub(crate) const fn reference(section: &'static str) -> Source {
-    Source { document: "DCS API Reference", section }
-}
-
-pub(crate) const PROJECT_ID: Field = Field {
-    name: "project_id",
-    kind: Kind::Text(Text { pattern: Some(&PROJECT_ID_FORM), ..TEXT }),
-    need: Need::Required,
-    invalid: Some(&code::PROJECT_ID),
-    about: "The id of the project.",
-};
-
-pub(crate) const INSTANCE_ID: Field = Field {
-    name: "instance_id",
-    kind: Kind::Text(Text { pattern: Some(&UUID), ..TEXT }),
-    need: Need::Required,
-    invalid: Some(&code::INSTANCE_ID),
-    about: "The id of the instance.",
-};
-
-/// A tag of an instance.
-pub(crate) const TAG: &[Field] = &[
-    Field {
-        name: "key",
-        kind: Kind::Text(Text { min_chars: 1, max_chars: 36, ..TEXT }),
-        need: Need::Required,
-        invalid: Some(&code::PARAMETER),
-        about: "The tag's key, unique within the instance.",
-    },
-    Field {
-        name: "value",
-        kind: Kind::Text(Text { max_chars: 43, ..TEXT }),
-        need: Need::Required,
-        invalid: Some(&code::PARAMETER),
-        about: "The tag's value, which may be empty.",
-    },
-];
-
-/// The fields of an answer: always there.
-pub(crate) const fn text(name: &'static str, about: &'static str) -> Field {
-    Field { name, about, need: Need::Required, ..FIELD }
-}
-
-/// The fields of an answer: there, and null where it has nothing to say.
-pub(crate) const fn text_or_null(name: &'static str, about: &'static str) -> Field {
-    Field { need: Need::Nullable, ..text(name, about) }
-}
-
-/// A whole number of an answer.
-pub(crate) const fn integer(name: &'static str, about: &'static str) -> Field {
-    Field { kind: Kind::Integer(INTEGER), ..text(name, about) }
-}
-
-/// A whole number of an answer, or null.
-pub(crate) const fn integer_or_null(name: &'static str, about: &'static str) -> Field {
-    Field { need: Need::Nullable, ..integer(name, about) }
-}
-
-/// A truth value of an answer.
-pub(crate) const fn boolean(name: &'static str, about: &'static str) -> Field {
-    Field { kind: Kind::Boolean, ..text(name, about) }
-}
-
-/// A truth value of an answer, or null.
-pub(crate) const fn boolean_or_null(name: &'static str, about: &'static str) -> Field {
-    Field { need: Need::Nullable, ..boolean(name, about) }
-}
-
-/// An object of an answer.
-pub(crate) const fn object(name: &'static str, fields: &'static [Field], about: &'static str) -> Field {
-    Field { kind: Kind::Object(fields), ..text(name, about) }
-}
-
-/// An array of an answer.
-pub(crate) const fn list(name: &'static str, of: &'static Kind, about: &'static str) -> Field {
-    Field { kind: Kind::List { of, min_items: 0 }, ..text(name, about) }
-}
-
-/// A whole number of a query.
-pub(crate) const fn count(name: &'static str, max: i64, about: &'static str) -> Field {
-    Field {
-        name,
-        kind: Kind::Integer(Integer { min: 1, max, or_text: true }),
-        need: Need::Optional,
-        invalid: Some(&code::PARAMETER),
-        about,
-    }
-}
-
 const ERROR_BODY: &[Field] = &[
     object(
         "error",
@@ -153,36 +56,8 @@ const ERROR_BODY: &[Field] = &[
     text_or_null("error_ext_msg", "Not used."),
 ];
 
-static PROJECT_ID_FORM: Pattern = Pattern {
-    expression: "^[0-9a-z]{32}$",
-    matches: |id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()),
-};
-
-static UUID: Pattern = Pattern {
-    expression: "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-    matches: |id| {
-        let parts: Vec<_> = id.split('-').collect();
-        parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12])
-            && parts.iter().all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
-    },
-};
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_have_their_forms() {
-        assert!((PROJECT_ID_FORM.matches)("0123456789abcdef0123456789abcdef"));
-        for bad in ["", "0123456789abcdef0123456789abcde", "0123456789ABCDEF0123456789ABCDEF"] {
-            assert!(!(PROJECT_ID_FORM.matches)(bad), "{bad}");
-        }
-        assert!((UUID.matches)("3c49fd6b-fc7c-419e-9644-b6cce008653f"));
-        for bad in ["", "x", "3c49fd6bfc7c419e9644b6cce008653f", "3c49fd6b-fc7c-419e-9644-b6cce008653g"] {
-            assert!(!(UUID.matches)(bad), "{bad}");
-        }
-    }
-
     #[test]
     fn every_operation_has_a_section_and_an_id_of_its_own() {
         let mut ids = std::collections::HashSet::new();

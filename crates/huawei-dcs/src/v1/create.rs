@@ -20,11 +20,12 @@ use operation::schema::{FIELD, Field, Fields, Integer, Kind, Need, Pattern, TEXT
 use operation::{Answer, Failure, Method, Operation, Reply, Route, Support};
 use serde_json::json;
 
-use super::{CALLER_ERRORS, PROJECT_ERRORS, TAG, V1_PROJECT, list, reference, text};
+use super::V1_PROJECT;
 use crate::catalogue::{self, NotSold, Sold};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, TAG, list, reference, text};
 use crate::password;
 
 pub(crate) static CREATE: Operation = Operation {
@@ -65,7 +66,7 @@ pub(crate) static CREATE: Operation = Operation {
         ],
     ],
     source: reference("4.1"),
-    support: Support::Partial("Memcached instances, and instances of more than one node"),
+    support: Support::Partial("Memcached instances"),
     ..V1_PROJECT
 }
 .checked();

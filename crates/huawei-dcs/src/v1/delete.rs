@@ -1,14 +1,15 @@
 //! Deleting one instance.
 
 use cloud::instance::Status;
-use cloud::{DeleteError, Pending, task};
+use cloud::{Pending, TaskError, task};
 use http::StatusCode;
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 
-use super::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, V1_PROJECT, reference};
+use super::V1_PROJECT;
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, reference};
 
 pub(crate) static DELETE: Operation = Operation {
     id: "DeleteInstanceV1",
@@ -37,12 +38,13 @@ pub(super) fn delete<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
     Box::pin(async move {
         let deleted = dcs.cloud.delete(request.project_id(), request.instance_id()).await;
         deleted.map_err(|error| match error {
-            DeleteError::NotFound => &code::UNKNOWN_INSTANCE,
-            DeleteError::Busy(task::Kind::Create) => &code::NOT_DELETABLE,
-            DeleteError::WrongStatus(Status::Creating | Status::Restarting) => &code::NOT_DELETABLE,
-            DeleteError::Busy(_) => &code::TASK_RUNNING,
-            DeleteError::WrongStatus(_) => &code::WRONG_STATUS,
-            DeleteError::Store(_) => &code::NOT_SAVED,
+            TaskError::NotFound => &code::UNKNOWN_INSTANCE,
+            TaskError::Busy(task::Kind::Create) => &code::NOT_DELETABLE,
+            TaskError::WrongStatus(Status::Creating | Status::Restarting) => &code::NOT_DELETABLE,
+            TaskError::Busy(_) => &code::TASK_RUNNING,
+            TaskError::WrongStatus(_) => &code::WRONG_STATUS,
+            TaskError::NotSupported | TaskError::Failed => &code::BROKEN,
+            TaskError::Store(_) => &code::NOT_SAVED,
         })?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     })

@@ -10,11 +10,12 @@ use operation::schema::{FIELD, Field, Kind, Query, TEXT, Text};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde::Serialize;
 
+use super::V1_PROJECT;
 use super::show::{SUMMARY, Summary, summary};
-use super::{CALLER_ERRORS, PROJECT_ERRORS, V1_PROJECT, count, integer, list as list_field, reference};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, count, integer, list as list_field, reference};
 
 pub(crate) static LIST: Operation = Operation {
     id: "ListInstancesV1",

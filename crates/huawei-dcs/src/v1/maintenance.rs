@@ -6,9 +6,10 @@ use operation::schema::Kind;
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::{Value, json};
 
-use super::{V1, boolean, integer, list, reference, text};
+use super::V1;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{boolean, integer, list, reference, text};
 
 pub(crate) static WINDOWS: Operation = Operation {
     id: "ListMaintenanceWindowsV1",

@@ -5,10 +5,11 @@ use operation::schema::{FIELD, Field, Kind, Need, TEXT};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::{Value, json};
 
-use super::{V1, integer, list, object, reference, text};
+use super::V1;
 use crate::catalogue::{self, Specification};
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{integer, list, object, reference, text};
 
 pub(crate) static PRODUCTS: Operation = Operation {
     id: "ListProductsV1",

@@ -5,9 +5,10 @@ use operation::schema::Kind;
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::json;
 
-use super::{V1_PROJECT, integer, list, object, reference, text, text_or_null};
+use super::V1_PROJECT;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{integer, list, object, reference, text, text_or_null};
 
 pub(crate) static QUOTA: Operation = Operation {
     id: "ShowQuotaV1",

@@ -12,14 +12,15 @@ use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{
-    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, TAG, V1_PROJECT, boolean, boolean_or_null,
-    integer, integer_or_null, list, object, reference, text, text_or_null,
-};
+use super::V1_PROJECT;
 use crate::catalogue;
 use crate::code;
 use crate::dcs::{Dcs, fault_code};
 use crate::endpoint::Request;
+use crate::field::{
+    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, TAG, boolean, boolean_or_null, integer,
+    integer_or_null, list, object, reference, text, text_or_null,
+};
 use crate::time;
 
 pub(crate) static SHOW: Operation = Operation {

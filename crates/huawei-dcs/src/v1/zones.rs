@@ -5,9 +5,10 @@ use operation::schema::Kind;
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::json;
 
-use super::{V1, list, reference, text};
+use super::V1;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field::{list, reference, text};
 
 pub(crate) static ZONES: Operation = Operation {
     id: "ListAvailableZonesV1",

@@ -7,4 +7,5 @@ mod captures;
 mod create;
 mod instances;
 mod other_queries;
+mod swap;
 mod world;

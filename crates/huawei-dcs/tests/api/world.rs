@@ -135,6 +135,13 @@ impl World {
 }
 
 impl Answered {
+    /// The status and the code of an error of v2.
+    pub(crate) fn error_of_v2(&self) -> (u16, String) {
+        let code = self.body["error_code"].as_str().unwrap_or_else(|| panic!("no error: {}", self.body));
+        assert_eq!(self.body.as_object().map(|body| body.len()), Some(3), "{}", self.body);
+        (self.status, code.to_owned())
+    }
+
     /// The status and the code of an error, which both forms of its body tell alike.
     pub(crate) fn error(&self) -> (u16, String) {
         let code = self.body["error_code"].as_str().unwrap_or_else(|| panic!("no error: {}", self.body));

@@ -1,0 +1,195 @@
+//! What a cloud knows of its instances and tasks, in memory.
+//!
+//! Nothing here waits or reaches the data plane: whoever holds the lock around it decides something and lets go.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::cloud::{CreateError, TaskError};
+use crate::instance::{Instance, Order, Status};
+use crate::quota::{Quota, Usage};
+use crate::store::Contents;
+use crate::task::{self, Profile, Task};
+
+/// How many finished tasks are remembered.
+const FINISHED_TASKS_KEPT: usize = 1_000;
+
+/// Instances and tasks, by their place in the order of creation.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) instances: BTreeMap<u64, Arc<Instance>>,
+    by_id: HashMap<String, u64>,
+    pub(crate) tasks: BTreeMap<u64, Arc<Task>>,
+    /// What ends the wait of a stepped task, by the task's id.
+    pub(crate) steps: HashMap<String, oneshot::Sender<()>>,
+    last_sequence: u64,
+}
+
+/// A task that has its instance to itself from now on.
+#[derive(Clone)]
+pub(crate) struct Claim {
+    /// The instance as it was; `None` where the task makes it.
+    pub(crate) before: Option<Arc<Instance>>,
+    /// As it is while the task is at work.
+    pub(crate) instance: Arc<Instance>,
+    /// The task.
+    pub(crate) task: Arc<Task>,
+}
+
+impl State {
+    pub(crate) fn of(contents: Contents) -> Self {
+        let mut state = State::default();
+        for instance in contents.instances {
+            state.put(Arc::new(instance));
+        }
+        for task in contents.tasks {
+            state.tasks.insert(task.sequence, Arc::new(task));
+        }
+        let last = |sequence: Option<&u64>| sequence.copied().unwrap_or(0);
+        state.last_sequence = last(state.instances.keys().last()).max(last(state.tasks.keys().last()));
+        state
+    }
+
+    pub(crate) fn instance(&self, id: &str) -> Option<&Arc<Instance>> {
+        self.instances.get(self.by_id.get(id)?)
+    }
+
+    pub(crate) fn put(&mut self, instance: Arc<Instance>) {
+        self.by_id.insert(instance.id.clone(), instance.sequence);
+        self.instances.insert(instance.sequence, instance);
+    }
+
+    pub(crate) fn remove(&mut self, id: &str) {
+        if let Some(sequence) = self.by_id.remove(id) {
+            self.instances.remove(&sequence);
+        }
+    }
+
+    /// The ports that others have, whether their nodes run or not, or asked for before this instance could have one.
+    /// What it has itself, it has.
+    pub(crate) fn ports_kept_from(&self, instance: &Instance) -> BTreeSet<u16> {
+        if instance.port.is_some() {
+            return BTreeSet::new();
+        }
+        let others = self.instances.values().filter(|other| other.id != instance.id && other.counts());
+        let kept = |other: &Arc<Instance>| {
+            let first = instance.requested_port.is_none() || other.sequence < instance.sequence;
+            other.port.or(other.requested_port.filter(|_| first))
+        };
+        others.flat_map(|other| kept(other).into_iter().chain(other.node_ports.iter().copied())).collect()
+    }
+
+    pub(crate) fn usage(&self, project_id: &str) -> Usage {
+        let of_project = self.instances.values().filter(|instance| instance.project_id == project_id);
+        Usage::of(of_project.map(Arc::as_ref))
+    }
+
+    /// Takes an order in, if name and quota allow it.
+    pub(crate) fn admit(
+        &mut self,
+        order: Order,
+        quota: &Quota,
+        now_ms: u64,
+        profile: Profile,
+    ) -> Result<Claim, CreateError> {
+        let taken = |other: &Arc<Instance>| {
+            other.project_id == order.project_id && other.name == order.name && other.counts()
+        };
+        if self.instances.values().any(taken) {
+            return Err(CreateError::NameTaken);
+        }
+        self.usage(&order.project_id).admits(order.capacity, quota).map_err(CreateError::Quota)?;
+        let mut instance = Instance {
+            id: Uuid::new_v4().to_string(),
+            sequence: self.next_sequence(),
+            order,
+            status: Status::Creating,
+            fault: None,
+            port: None,
+            node_ports: Vec::new(),
+            created_at_ms: now_ms,
+            launched_at_ms: None,
+            task: None,
+        };
+        let task = self.new_task(&mut instance, task::Kind::Create, now_ms, profile);
+        let instance = Arc::new(instance);
+        self.put(instance.clone());
+        Ok(Claim { before: None, instance, task })
+    }
+
+    /// Puts a task on an instance, if the instance is the project's, can do that, and has nothing else to do.
+    pub(crate) fn claim(
+        &mut self,
+        project_id: &str,
+        id: &str,
+        kind: task::Kind,
+        now_ms: u64,
+        profile: Profile,
+    ) -> Result<Claim, TaskError> {
+        let found = self.instance(id).filter(|instance| instance.project_id == project_id);
+        let before = found.ok_or(TaskError::NotFound)?.clone();
+        if !kind.suits(&before) {
+            return Err(TaskError::NotSupported);
+        }
+        if let Some(task_id) = &before.task {
+            let kind = self.tasks.values().find(|task| task.id == *task_id).map(|task| task.kind);
+            return Err(TaskError::Busy(kind.unwrap_or(task::Kind::Delete)));
+        }
+        if !kind.begins_in().contains(&before.status) {
+            return Err(TaskError::WrongStatus(before.status));
+        }
+        let mut instance = (*before).clone();
+        instance.status = kind.status().unwrap_or(instance.status);
+        let task = self.new_task(&mut instance, kind, now_ms, profile);
+        let instance = Arc::new(instance);
+        self.put(instance.clone());
+        Ok(Claim { before: Some(before), instance, task })
+    }
+
+    fn new_task(
+        &mut self,
+        instance: &mut Instance,
+        kind: task::Kind,
+        now_ms: u64,
+        profile: Profile,
+    ) -> Arc<Task> {
+        let task = Arc::new(Task {
+            id: Uuid::new_v4().to_string(),
+            sequence: self.next_sequence(),
+            project_id: instance.project_id.clone(),
+            instance_id: instance.id.clone(),
+            instance_sequence: instance.sequence,
+            instance_name: instance.name.clone(),
+            kind,
+            state: task::State::Running,
+            created_at_ms: now_ms,
+            duration_ms: profile.duration_ms(kind),
+            finished_at_ms: None,
+        });
+        instance.task = Some(task.id.clone());
+        self.tasks.insert(task.sequence, task.clone());
+        task
+    }
+
+    /// Drops the oldest of the finished tasks beyond those that are remembered, and answers their ids.
+    pub(crate) fn forget_old_tasks(&mut self) -> Vec<String> {
+        if self.tasks.len() <= FINISHED_TASKS_KEPT {
+            return Vec::new();
+        }
+        let finished = self.tasks.values().filter(|task| task.state != task::State::Running);
+        let surplus = finished.clone().count().saturating_sub(FINISHED_TASKS_KEPT);
+        let old: Vec<_> = finished.take(surplus).cloned().collect();
+        for task in &old {
+            self.tasks.remove(&task.sequence);
+        }
+        old.iter().map(|task| task.id.clone()).collect()
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        self.last_sequence += 1;
+        self.last_sequence
+    }
+}

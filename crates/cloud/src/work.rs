@@ -1,0 +1,250 @@
+//! How tasks work: their beginning, their end, and the nodes that they start, stop and change.
+//!
+//! Invariants:
+//! - A task that was answered goes on when nobody waits for it any more, and when the process has been started again.
+//! - What cannot be recorded is undone: it is as if the task had never been.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::cloud::{Cloud, node_of};
+use crate::data_plane::{NodeSpec, Port};
+use crate::instance::{Fault, Instance, Status};
+use crate::state::Claim;
+use crate::store::{Change, CommitError};
+use crate::task::{self, Profile, Task};
+
+/// So many instances load their keys at once when a cloud is opened again.
+const STARTED_AT_ONCE: usize = 16;
+
+impl Cloud {
+    /// Runs a task, and waits until it has ended (under the instant profile) or is recorded and goes on in the
+    /// background: then it is still running. It runs all the same when the caller no longer waits. An error means that
+    /// nothing was recorded and nothing has changed.
+    pub(crate) async fn run(self: &Arc<Self>, claim: Claim) -> Result<task::State, CommitError> {
+        let (told, outcome) = oneshot::channel();
+        let (cloud, gate) = (self.clone(), self.gate(&claim.task));
+        let work = claim.clone();
+        tokio::spawn(async move {
+            // Nobody may be waiting any more.
+            if cloud.settings.profile == Profile::Instant {
+                let _ = told.send(cloud.work(&work, gate).await);
+                return;
+            }
+            let recorded = cloud.store.commit(Change::put(&work.instance, &work.task)).await;
+            if recorded.is_err() {
+                cloud.undo(&work).await;
+            }
+            let go_on = recorded.is_ok();
+            let _ = told.send(recorded.map(|()| task::State::Running));
+            if go_on {
+                // What went wrong is in the log.
+                let _ = cloud.work(&work, gate).await;
+            }
+        });
+        match outcome.await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                self.undo(&claim).await;
+                panic!("the task {} panicked", claim.task.id)
+            }
+        }
+    }
+
+    /// Waits for the task's time, does its work and records the outcome. What cannot be recorded is undone.
+    async fn work(
+        &self,
+        claim: &Claim,
+        gate: Option<oneshot::Receiver<()>>,
+    ) -> Result<task::State, CommitError> {
+        let Claim { task, .. } = claim;
+        match gate {
+            // The other end lies in the state, and goes only when it is used.
+            Some(stepped) => stepped.await.unwrap_or_default(),
+            None => self.clock.sleep_until(task.created_at_ms + task.duration_ms).await,
+        }
+        let (state, instance) = self.perform(claim).await;
+        let outcome = self.finish(task, state, instance).await;
+        match &outcome {
+            Ok(()) if task.kind == task::Kind::Delete => {
+                self.data_plane.remove(&node_of(&claim.instance)).await;
+            }
+            Ok(()) => {}
+            Err(error) => {
+                tracing::error!(task = %task.id, instance = %task.instance_id, %error, "a task is undone");
+                self.undo(claim).await;
+            }
+        }
+        outcome.map(|()| state)
+    }
+
+    /// Does a task's work. Answers how it went, and the instance as it is then; `None` where it is to go.
+    async fn perform(&self, Claim { before, instance, task }: &Claim) -> (task::State, Option<Instance>) {
+        let idle = || {
+            let status = before.as_ref().map_or(Status::Running, |before| before.status);
+            Instance { task: None, status, ..Instance::clone(instance) }
+        };
+        let ended = |done: bool| if done { task::State::Succeeded } else { task::State::Failed };
+        match task.kind {
+            task::Kind::Create => {
+                let made = self.launch(instance, Status::CreateFailed).await;
+                (ended(made.fault.is_none()), Some(made))
+            }
+            task::Kind::Delete => (task::State::Succeeded, None),
+            task::Kind::Swap => {
+                let swapped = self.data_plane.failover(&node_of(instance)).await;
+                if let Err(error) = &swapped {
+                    tracing::warn!(id = %instance.id, %error, "the standby has not taken its master's place");
+                }
+                (ended(swapped.is_ok()), Some(idle()))
+            }
+        }
+    }
+
+    /// Makes it as if the task had never been.
+    async fn undo(&self, Claim { before, instance, task }: &Claim) {
+        if before.is_none() {
+            self.data_plane.remove(&node_of(instance)).await;
+        }
+        let mut state = self.state.write();
+        state.tasks.remove(&task.sequence);
+        match before {
+            None => state.remove(&instance.id),
+            Some(before) => state.put(before.clone()),
+        }
+    }
+
+    /// What a task waits for under the stepped profile.
+    fn gate(&self, task: &Task) -> Option<oneshot::Receiver<()>> {
+        if self.settings.profile != Profile::Stepped {
+            return None;
+        }
+        let (step, stepped) = oneshot::channel();
+        self.state.write().steps.insert(task.id.clone(), step);
+        Some(stepped)
+    }
+
+    /// Starts the instance's node and sees that it answers. What comes back runs, or is `failed` and has no node.
+    async fn launch(&self, instance: &Instance, failed: Status) -> Instance {
+        let node = node_of(instance);
+        let mut instance = instance.clone();
+        instance.task = None;
+        let fault = match self.data_plane.start(self.node_spec(&instance)).await {
+            Ok(endpoint) => {
+                instance.port = Some(endpoint.address.port());
+                instance.node_ports = self.data_plane.further_ports(&node);
+                match self.data_plane.ping(&node).await {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::warn!(id = %instance.id, %error, "the instance's node does not answer");
+                        self.data_plane.stop(&node).await;
+                        Some(Fault::NotReachable)
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(id = %instance.id, %error, "the instance's node does not start");
+                Some(Fault::NotDeployed)
+            }
+        };
+        instance.fault = fault;
+        match fault {
+            Some(_) => instance.status = failed,
+            None => {
+                instance.status = Status::Running;
+                instance.launched_at_ms.get_or_insert(self.clock.now_ms());
+            }
+        }
+        instance
+    }
+
+    /// Records a finished task and what became of its instance: a new record, or `None` where it is gone.
+    async fn finish(
+        &self,
+        task: &Task,
+        state: task::State,
+        instance: Option<Instance>,
+    ) -> Result<(), CommitError> {
+        let mut task = task.clone();
+        task.state = state;
+        task.finished_at_ms = Some(self.clock.now_ms());
+        let (task, instance) = (Arc::new(task), instance.map(Arc::new));
+        let mut change = Change { put_tasks: vec![task.clone()], ..Change::default() };
+        match &instance {
+            Some(instance) => change.put_instances.push(instance.clone()),
+            None => change.remove_instances.push(task.instance_id.clone()),
+        }
+        change.remove_tasks = self.state.write().forget_old_tasks();
+        self.store.commit(change).await?;
+        let mut memory = self.state.write();
+        match instance {
+            Some(instance) => memory.put(instance),
+            None => memory.remove(&task.instance_id),
+        }
+        memory.tasks.insert(task.sequence, task);
+        Ok(())
+    }
+
+    fn node_spec(&self, instance: &Instance) -> NodeSpec {
+        let port = match (instance.port, instance.requested_port) {
+            (Some(port), _) | (None, Some(port)) => Port::Exactly(port),
+            (None, None) => Port::FirstFreeFrom(self.settings.base_port),
+        };
+        let renamed = instance.renamed_commands.iter();
+        NodeSpec {
+            id: node_of(instance),
+            engine: instance.engine,
+            release: instance.release,
+            topology: instance.topology,
+            shards: instance.shards,
+            copies: instance.copies,
+            further_ports: instance.node_ports.clone(),
+            memory_limit_bytes: instance.memory_limit_bytes(),
+            port,
+            reserved_ports: self.state.read().ports_kept_from(instance),
+            access: instance.access.clone(),
+            renamed_commands: renamed.map(|(command, name)| (command.clone(), name.clone())).collect(),
+            databases: instance.databases,
+            parameters: Vec::new(),
+        }
+    }
+
+    /// Starts the nodes of a store that was opened, and takes up its unfinished tasks.
+    pub(crate) async fn start_again(self: &Arc<Self>) {
+        let (instances, unfinished) = {
+            let state = self.state.read();
+            let instances: Vec<_> = state.instances.values().cloned().collect();
+            let running = |task: &&Arc<Task>| task.state == task::State::Running;
+            (instances, state.tasks.values().filter(running).cloned().collect::<Vec<_>>())
+        };
+        // Whoever has many keys to load does not keep the others waiting.
+        let mut starting = JoinSet::new();
+        for instance in instances {
+            if matches!(instance.status, Status::CreateFailed | Status::Creating) {
+                continue;
+            }
+            if starting.len() >= STARTED_AT_ONCE {
+                starting.join_next().await;
+            }
+            let cloud = self.clone();
+            starting.spawn(async move {
+                let mut again = cloud.launch(&instance, Status::Error).await;
+                again.task.clone_from(&instance.task);
+                cloud.state.write().put(Arc::new(again));
+            });
+        }
+        while starting.join_next().await.is_some() {}
+        for task in unfinished {
+            let instance = self.state.read().instance(&task.instance_id).cloned();
+            if let Some(instance) = instance {
+                let gate = self.gate(&task);
+                let before = (task.kind != task::Kind::Create)
+                    .then(|| Arc::new(Instance { task: None, ..Instance::clone(&instance) }));
+                let (cloud, claim) = (self.clone(), Claim { before, instance, task });
+                tokio::spawn(async move { cloud.work(&claim, gate).await });
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! DCS v2: its table of operations, and what their records share.
+
+pub(crate) mod swap;
+
+use operation::schema::Field;
+use operation::{Access, BASE, Operation, Source};
+
+use crate::dcs::Dcs;
+use crate::endpoint::Endpoint;
+use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, text, text_or_null};
+
+/// The operations, in the order of the reference.
+pub(crate) static TABLE: &[Endpoint<Dcs>] = &[Endpoint { operation: &swap::SWAP, handler: swap::swap }];
+
+/// What the records of operations on an instance have in common; each names its section.
+pub(crate) const V2_INSTANCE: Operation = Operation {
+    access: Access::Project,
+    path: &[PROJECT_ID, INSTANCE_ID],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS],
+    error_body: ERROR_BODY,
+    source: reference(""),
+    ..BASE
+};
+
+/// A section of the reference of the present version.
+pub(crate) const fn reference(section: &'static str) -> Source {
+    Source { document: "DCS API Reference (V2)", section }
+}
+
+const ERROR_BODY: &[Field] = &[
+    text("error_code", "The code."),
+    text("error_msg", "Its message."),
+    text_or_null("error_ext_msg", "Not used."),
+];

@@ -1,0 +1,49 @@
+//! Having the standby of an instance take its master's place.
+
+use cloud::{Pending, TaskError};
+use http::StatusCode;
+use operation::{Answer, Failure, Method, Operation, Reply, Route};
+
+use super::{V2_INSTANCE, reference};
+use crate::code;
+use crate::dcs::Dcs;
+use crate::endpoint::Request;
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS};
+
+pub(crate) static SWAP: Operation = Operation {
+    id: "ChangeMasterStandby",
+    summary: "Has the standby of a master/standby instance take its master's place; the address stays.",
+    route: Route::Path { method: Method::Post, template: "/v2/{project_id}/instances/{instance_id}/swap" },
+    permission: Some("dcs:instance:swap"),
+    answers: &[Answer { status: 204, about: "The standby is the master, or is about to be.", body: None }],
+    errors: &[
+        CALLER_ERRORS,
+        PROJECT_ERRORS,
+        &[
+            &code::UNKNOWN_INSTANCE,
+            &code::NO_SWAP,
+            &code::TASK_RUNNING,
+            &code::WRONG_STATUS,
+            &code::SWAP_FAILED,
+            &code::NOT_SAVED,
+        ],
+    ],
+    source: reference("Master/Standby Switchover"),
+    ..V2_INSTANCE
+}
+.checked();
+
+pub(super) fn swap<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move {
+        let swapped = dcs.cloud.swap(request.project_id(), request.instance_id()).await;
+        swapped.map_err(|error| match error {
+            TaskError::NotFound => &code::UNKNOWN_INSTANCE,
+            TaskError::NotSupported => &code::NO_SWAP,
+            TaskError::Busy(_) => &code::TASK_RUNNING,
+            TaskError::WrongStatus(_) => &code::WRONG_STATUS,
+            TaskError::Failed => &code::SWAP_FAILED,
+            TaskError::Store(_) => &code::NOT_SAVED,
+        })?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    })
+}
