@@ -13,7 +13,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use cloud::Pending;
 use cloud::data_plane::{
-    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, PingError, Port, StartError, Statistics,
+    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, StartError,
+    Statistics,
 };
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
@@ -210,6 +211,12 @@ fn remove_leftovers(directory: &Path, depth: usize) {
 }
 
 impl Nodes {
+    /// The servers of a node that have its keys; nothing if it does not run.
+    fn masters(&self, node: &NodeId) -> Option<Vec<Arc<engine::Node>>> {
+        let nodes = self.running.lock().get(node)?.running.nodes();
+        Some(nodes.into_iter().filter(|node| !node.follows()).collect())
+    }
+
     /// What the servers of a cluster are to be.
     fn cluster(&self, nodes: Order, node: &NodeSpec) -> ClusterOrder {
         let mut nodes = nodes;
@@ -270,6 +277,30 @@ pub(crate) fn release_of(release: Release) -> command::Release {
     }
 }
 
+/// What one server has and has done.
+fn statistics(node: &engine::Node) -> Statistics {
+    let table = Table::of(node.release);
+    let calls = |name: &[u8]| {
+        let entry = table::find(table.names(), name);
+        entry.map_or(0, |entry| node.stats.all_command_sums(entry.index).calls)
+    };
+    let ticks: u64 = (0..table.len()).map(|index| node.stats.all_command_sums(index).ticks).sum();
+    let now_us = node.host.wall_us();
+    let rates = node.stats.rates(now_us.div_euclid(1000), (now_us - node.started_us) / 1000);
+    Statistics {
+        used_memory_bytes: node.keyspace.used_bytes() as u64,
+        clients: node.clients.len() as u64,
+        commands: node.stats.sum(|worker| &worker.commands),
+        gets: calls(b"get"),
+        sets: calls(b"set"),
+        input_bytes: node.stats.sum(|worker| &worker.input_bytes),
+        output_bytes: node.stats.sum(|worker| &worker.output_bytes),
+        input_bytes_per_s: rates.input_bytes as u64,
+        output_bytes_per_s: rates.output_bytes as u64,
+        busy_us: node.ticks_to_us(ticks).unsigned_abs(),
+    }
+}
+
 impl DataPlane for Nodes {
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
         Box::pin(async move {
@@ -325,16 +356,39 @@ impl DataPlane for Nodes {
         running.get(node).map_or_else(Vec::new, |node| node.running.ports().split_off(1))
     }
 
+    fn shut_down<'a>(&'a self, node: &'a NodeId) -> Pending<'a, bool> {
+        Box::pin(async move {
+            let stopped = self.running.lock().remove(node);
+            match stopped {
+                Some(stopped) => stopped.running.stop_and_save(true).await,
+                None => true,
+            }
+        })
+    }
+
+    fn flush<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move {
+            for node in self.masters(node).ok_or(OrderError::NotRunning)? {
+                let flushed = server::owner::order(&node, &self.workers, "flushall", &[]).await;
+                flushed.map_err(OrderError::Refused)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn keys<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Option<u64>> {
+        Box::pin(async move {
+            let mut keys = 0;
+            for node in self.masters(node)? {
+                keys += server::owner::keys(&node).await;
+            }
+            Some(keys)
+        })
+    }
+
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
         let nodes = self.running.lock().get(node)?.running.nodes();
-        Some(nodes.iter().fold(Statistics::default(), |sum, node| Statistics {
-            used_memory_bytes: sum.used_memory_bytes + node.keyspace.used_bytes() as u64,
-            clients: sum.clients + node.clients.len() as u64,
-            commands: sum.commands + node.stats.sum(|worker| &worker.commands),
-            input_bytes: sum.input_bytes + node.stats.sum(|worker| &worker.input_bytes),
-            output_bytes: sum.output_bytes + node.stats.sum(|worker| &worker.output_bytes),
-            ..sum
-        }))
+        Some(nodes.iter().map(|node| statistics(node)).fold(Statistics::default(), Statistics::add))
     }
 
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {

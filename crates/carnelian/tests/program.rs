@@ -284,6 +284,81 @@ fn a_standby_takes_its_masters_place_behind_the_same_address() {
 }
 
 #[test]
+fn instances_are_restarted_flushed_and_measured() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--data-dir", directory.path().to_str().unwrap()]);
+    let token = server.token();
+    let mut renamed = order_of_two("dcs-a");
+    renamed["rename_commands"] = json!({"flushall": "flushall001"});
+    let ids: Vec<String> = [renamed, order("dcs-b")]
+        .iter()
+        .map(|order| {
+            let created = server.ask("POST", &server.instances(), &token, order);
+            assert_eq!(created.status, 200, "{}", created.body);
+            created.body["instance_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    let port = |id: &str| {
+        let path = format!("{}/{id}", server.instances());
+        server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap()
+    };
+    let ports = [port(&ids[0]), port(&ids[1])];
+    let say = |port: u64, line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+    for port in ports {
+        assert_eq!(
+            say(port, "MSET a 1 b 2\r\nSELECT 3\r\nSET c 3\r\nGET c"),
+            "+OK\r\n+OK\r\n+OK\r\n+OK\r\n$1\r\n3\r\n+OK\r\n"
+        );
+    }
+    let statistic = || {
+        let path = format!("{}/statistic", server.instances());
+        let body = server.ask("GET", &path, &token, &Value::Null).body;
+        body["statistics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|of| {
+                assert!(of["input_kbps"].as_str().unwrap().parse::<f64>().is_ok(), "{of}");
+                (
+                    of["keys"].as_u64().unwrap(),
+                    of["cmd_get_count"].as_u64().unwrap(),
+                    of["cmd_set_count"].as_u64().unwrap(),
+                )
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(statistic(), [(3, 1, 1), (3, 1, 1)]);
+    let change = |action: &str| {
+        let body = json!({"action": action, "instances": ids});
+        let results =
+            server.ask("PUT", &format!("{}/status", server.instances()), &token, &body).body["results"]
+                .clone();
+        assert!(results.as_array().unwrap().iter().all(|item| item["result"] == "success"), "{results}");
+    };
+    let run_id =
+        |port| say(port, "INFO server").lines().find(|line| line.starts_with("run_id:")).map(str::to_owned);
+    let before = run_id(ports[0]);
+    change("restart");
+    assert_ne!(run_id(ports[0]), before, "it has ended and begun");
+    assert_eq!([port(&ids[0]), port(&ids[1])], ports);
+    assert_eq!(statistic(), [(3, 0, 0), (3, 0, 0)], "a restart keeps what there was");
+    change("flush");
+    assert_eq!(statistic(), [(0, 0, 0), (0, 0, 0)]);
+    // The standby has heard of it, by the name that it knows.
+    while !say(ports[0], "INFO replication").contains("state=online") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let swapped = server.ask(
+        "POST",
+        &format!("{}/{}/swap", server.instances().replace("/v1.0/", "/v2/"), ids[0]),
+        &token,
+        &Value::Null,
+    );
+    assert_eq!(swapped.status, 204, "{}", swapped.body);
+    assert_eq!(statistic()[0].0, 0);
+}
+
+#[test]
 fn a_cluster_instance_shares_its_slots_and_keeps_them() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().to_str().unwrap();

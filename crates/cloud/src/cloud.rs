@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use crate::busyness::Busyness;
 use crate::clock::Clock;
 use crate::data_plane::{DataPlane, FailoverError, Failure, NodeId, Statistics};
 use crate::engine::{Engine, Release};
@@ -45,6 +46,7 @@ pub struct Cloud {
     pub(crate) data_plane: Arc<dyn DataPlane>,
     pub(crate) store: Store,
     pub(crate) state: RwLock<State>,
+    pub(crate) busyness: Busyness,
 }
 
 /// Why an instance is not created.
@@ -94,7 +96,8 @@ impl Cloud {
         (store, contents): (Store, Contents),
     ) -> Arc<Self> {
         let state = RwLock::new(State::of(contents));
-        let cloud = Arc::new(Cloud { settings, clock, data_plane, store, state });
+        let cloud =
+            Arc::new(Cloud { settings, clock, data_plane, store, state, busyness: Busyness::default() });
         cloud.start_again().await;
         cloud
     }
@@ -129,6 +132,23 @@ impl Cloud {
     /// [`TaskError`]
     pub async fn swap(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
         self.act(project_id, id, task::Kind::Swap).await
+    }
+
+    /// Has an instance end and begin again, with what it holds. Under the instant profile it serves again when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`TaskError`]
+    pub async fn restart(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
+        self.act(project_id, id, task::Kind::Restart).await
+    }
+
+    /// Removes all that an instance holds.
+    ///
+    /// # Errors
+    /// [`TaskError`]
+    pub async fn flush(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
+        self.act(project_id, id, task::Kind::Flush).await
     }
 
     /// Puts a task on an instance. Under the instant profile it is done when this returns.
@@ -205,6 +225,18 @@ impl Cloud {
     /// What the instance's node has and has done; `None` if it does not run.
     pub fn statistics(&self, instance: &Instance) -> Option<Statistics> {
         self.data_plane.statistics(&node_of(instance))
+    }
+
+    /// How many keys an instance holds; `None` if it does not run.
+    pub async fn keys(&self, instance: &Instance) -> Option<u64> {
+        self.data_plane.keys(&node_of(instance)).await
+    }
+
+    /// How busy an instance has been since this was asked last, or since it was launched: the time that its commands
+    /// took, in percent of one processor.
+    pub fn busy_percent(&self, instance: &Instance, statistics: &Statistics) -> f64 {
+        let since_ms = instance.launched_at_ms.unwrap_or(instance.created_at_ms);
+        self.busyness.percent(&instance.id, since_ms, self.clock.now_ms(), statistics.busy_us)
     }
 
     /// Whether nodes of this engine and release have a command of this name, in any case.

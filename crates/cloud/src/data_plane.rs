@@ -33,6 +33,13 @@ pub trait DataPlane: Send + Sync + 'static {
     /// Stops a node as [`DataPlane::stop`] does, and drops all that it has saved, whether it ran or not.
     fn remove<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()>;
 
+    /// Saves a node's data, as far as anything is saved at all, and stops it. Whether nothing is lost. A node that does
+    /// not run has lost nothing.
+    fn shut_down<'a>(&'a self, node: &'a NodeId) -> Pending<'a, bool>;
+
+    /// Removes all that a node holds.
+    fn flush<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), OrderError>>;
+
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;
 
@@ -43,6 +50,9 @@ pub trait DataPlane: Send + Sync + 'static {
 
     /// What a node has and has done; `None` if it does not run. Cheap: lists of a thousand instances ask for each.
     fn statistics(&self, node: &NodeId) -> Option<Statistics>;
+
+    /// How many keys a node holds, in all databases; `None` if it does not run.
+    fn keys<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Option<u64>>;
 
     /// Whether nodes of this engine and release have a command of this name, in any case.
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool;
@@ -120,8 +130,6 @@ pub struct Endpoint {
 pub struct Statistics {
     /// Memory that its data takes.
     pub used_memory_bytes: u64,
-    /// Keys in all databases.
-    pub keys: u64,
     /// Connections.
     pub clients: u64,
     /// Commands that were run.
@@ -134,8 +142,31 @@ pub struct Statistics {
     pub input_bytes: u64,
     /// Bytes that were sent to clients.
     pub output_bytes: u64,
-    /// Processor time that its commands took, in microseconds.
-    pub cpu_us: u64,
+    /// Bytes that clients sent, in a second, lately.
+    pub input_bytes_per_s: u64,
+    /// Bytes that were sent to clients, in a second, lately.
+    pub output_bytes_per_s: u64,
+    /// Time that its commands took, in microseconds.
+    pub busy_us: u64,
+}
+
+impl Statistics {
+    /// What two have and have done together.
+    #[must_use]
+    pub fn add(self, other: Statistics) -> Statistics {
+        Statistics {
+            used_memory_bytes: self.used_memory_bytes + other.used_memory_bytes,
+            clients: self.clients + other.clients,
+            commands: self.commands + other.commands,
+            gets: self.gets + other.gets,
+            sets: self.sets + other.sets,
+            input_bytes: self.input_bytes + other.input_bytes,
+            output_bytes: self.output_bytes + other.output_bytes,
+            input_bytes_per_s: self.input_bytes_per_s + other.input_bytes_per_s,
+            output_bytes_per_s: self.output_bytes_per_s + other.output_bytes_per_s,
+            busy_us: self.busy_us + other.busy_us,
+        }
+    }
 }
 
 /// Why a node did not start.
@@ -189,6 +220,17 @@ pub enum Failure {
     Stop,
     /// It answers nobody any more.
     Hang,
+}
+
+/// Why a node does not do what it is told.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// No such node runs.
+    #[error("the node does not run")]
+    NotRunning,
+    /// It cannot.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// Why no standby takes the place of a node.

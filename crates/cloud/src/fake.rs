@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use crate::Pending;
 use crate::clock::Clock;
 use crate::data_plane::{
-    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, PingError, Port, StartError, Statistics,
+    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, StartError,
+    Statistics,
 };
 use crate::engine::{Engine, Release};
 use crate::topology::Topology;
@@ -29,6 +30,7 @@ struct State {
     nodes: HashMap<NodeId, (NodeSpec, Endpoint)>,
     taken_ports: Vec<u16>,
     removed: Vec<NodeId>,
+    flushed: Vec<NodeId>,
     silent: bool,
     panics: bool,
     lagging: bool,
@@ -69,6 +71,11 @@ impl FakeDataPlane {
     /// The nodes whose data has been dropped.
     pub fn removed(&self) -> Vec<NodeId> {
         self.0.lock().removed.clone()
+    }
+
+    /// The nodes that have been flushed, as often as they were.
+    pub fn flushed(&self) -> Vec<NodeId> {
+        self.0.lock().flushed.clone()
     }
 
     /// Lets another program have this port.
@@ -150,13 +157,42 @@ impl DataPlane for FakeDataPlane {
         })
     }
 
+    fn shut_down<'a>(&'a self, node: &'a NodeId) -> Pending<'a, bool> {
+        Box::pin(async move {
+            self.0.lock().nodes.remove(node);
+            true
+        })
+    }
+
+    fn flush<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move {
+            let mut state = self.0.lock();
+            if !state.nodes.contains_key(node) {
+                return Err(OrderError::NotRunning);
+            }
+            state.flushed.push(node.clone());
+            Ok(())
+        })
+    }
+
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {
         self.0.lock().nodes.get(node).map(|(_, endpoint)| *endpoint)
     }
 
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
         let running = self.0.lock().nodes.contains_key(node);
-        running.then_some(Statistics { used_memory_bytes: 33 << 20, keys: 1, ..Statistics::default() })
+        running.then_some(Statistics {
+            used_memory_bytes: 33 << 20,
+            gets: 5,
+            sets: 3,
+            input_bytes_per_s: 200,
+            busy_us: 250_000,
+            ..Statistics::default()
+        })
+    }
+
+    fn keys<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Option<u64>> {
+        Box::pin(async move { self.0.lock().nodes.contains_key(node).then_some(7) })
     }
 
     fn has_command(&self, _: Engine, _: Option<Release>, name: &str) -> bool {

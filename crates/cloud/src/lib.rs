@@ -12,6 +12,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub mod backup_policy;
+mod busyness;
 pub mod capacity;
 pub mod clock;
 mod cloud;

@@ -149,6 +149,20 @@ impl State {
         Ok(Claim { before: Some(before), instance, task })
     }
 
+    /// A task that was at work when the process ended, and its instance, which has been started again meanwhile.
+    pub(crate) fn take_up(&mut self, task: Arc<Task>) -> Option<Claim> {
+        let found = self.instance(&task.instance_id)?.clone();
+        let before = (task.kind != task::Kind::Create)
+            .then(|| Arc::new(Instance { task: None, ..Instance::clone(&found) }));
+        let mut instance = Instance::clone(&found);
+        if instance.status == Status::Running {
+            instance.status = task.kind.status().unwrap_or(instance.status);
+        }
+        let instance = Arc::new(instance);
+        self.put(instance.clone());
+        Some(Claim { before, instance, task })
+    }
+
     fn new_task(
         &mut self,
         instance: &mut Instance,

@@ -45,13 +45,17 @@ pub enum Kind {
     Delete,
     /// Has its standby take its master's place.
     Swap,
+    /// Has it end and begin again.
+    Restart,
+    /// Removes all that it holds.
+    Flush,
 }
 
 impl Kind {
     /// Whether an instance is one that this can be done with.
     pub(crate) fn suits(self, instance: &Instance) -> bool {
         match self {
-            Kind::Create | Kind::Delete => true,
+            Kind::Create | Kind::Delete | Kind::Restart | Kind::Flush => true,
             Kind::Swap => instance.topology == Topology::MasterStandby,
         }
     }
@@ -61,7 +65,8 @@ impl Kind {
         match self {
             Kind::Create => &[],
             Kind::Delete => &[Status::Running, Status::Error, Status::CreateFailed, Status::Frozen],
-            Kind::Swap => &[Status::Running],
+            Kind::Swap | Kind::Flush => &[Status::Running],
+            Kind::Restart => &[Status::Running, Status::Error],
         }
     }
 
@@ -70,6 +75,8 @@ impl Kind {
         match self {
             Kind::Create => Some(Status::Creating),
             Kind::Delete | Kind::Swap => None,
+            Kind::Restart => Some(Status::Restarting),
+            Kind::Flush => Some(Status::Flushing),
         }
     }
 }
@@ -103,7 +110,8 @@ impl Profile {
         match (self, kind) {
             (Profile::Instant | Profile::Stepped, _) => 0,
             (Profile::Realistic, Kind::Create) => 60_000,
-            (Profile::Realistic, Kind::Delete | Kind::Swap) => 10_000,
+            (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush) => 10_000,
+            (Profile::Realistic, Kind::Restart) => 30_000,
         }
     }
 }

@@ -69,6 +69,7 @@ impl Cloud {
         let outcome = self.finish(task, state, instance).await;
         match &outcome {
             Ok(()) if task.kind == task::Kind::Delete => {
+                self.busyness.forget(&task.instance_id);
                 self.data_plane.remove(&node_of(&claim.instance)).await;
             }
             Ok(()) => {}
@@ -99,6 +100,20 @@ impl Cloud {
                     tracing::warn!(id = %instance.id, %error, "the standby has not taken its master's place");
                 }
                 (ended(swapped.is_ok()), Some(idle()))
+            }
+            task::Kind::Restart => {
+                if !self.data_plane.shut_down(&node_of(instance)).await {
+                    tracing::error!(id = %instance.id, "what the instance holds could not be saved");
+                }
+                let again = self.launch(instance, Status::Error).await;
+                (ended(again.fault.is_none()), Some(again))
+            }
+            task::Kind::Flush => {
+                let flushed = self.data_plane.flush(&node_of(instance)).await;
+                if let Err(error) = &flushed {
+                    tracing::warn!(id = %instance.id, %error, "the instance is not flushed");
+                }
+                (ended(flushed.is_ok()), Some(idle()))
             }
         }
     }
@@ -237,14 +252,9 @@ impl Cloud {
         }
         while starting.join_next().await.is_some() {}
         for task in unfinished {
-            let instance = self.state.read().instance(&task.instance_id).cloned();
-            if let Some(instance) = instance {
-                let gate = self.gate(&task);
-                let before = (task.kind != task::Kind::Create)
-                    .then(|| Arc::new(Instance { task: None, ..Instance::clone(&instance) }));
-                let (cloud, claim) = (self.clone(), Claim { before, instance, task });
-                tokio::spawn(async move { cloud.work(&claim, gate).await });
-            }
+            let Some(claim) = self.state.write().take_up(task) else { continue };
+            let (cloud, gate) = (self.clone(), self.gate(&claim.task));
+            tokio::spawn(async move { cloud.work(&claim, gate).await });
         }
     }
 }

@@ -259,6 +259,55 @@ async fn a_swap_is_a_task_that_only_pairs_have_use_for() {
 }
 
 #[tokio::test]
+async fn an_instance_shows_that_it_restarts_or_is_flushed() {
+    use task::Kind;
+    let world = World::new(Profile::Realistic).await;
+    let id = world.create("dcs-a").await.id.clone();
+    world.clock.advance(60_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+
+    world.cloud.flush(PROJECT, &id).await.unwrap();
+    assert_eq!(world.show(&id).unwrap().status, Status::Flushing);
+    assert!(matches!(world.cloud.restart(PROJECT, &id).await, Err(TaskError::Busy(Kind::Flush))));
+    world.clock.advance(10_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+    assert_eq!(world.nodes.flushed().len(), 1);
+
+    world.cloud.restart(PROJECT, &id).await.unwrap();
+    assert_eq!(world.show(&id).unwrap().status, Status::Restarting);
+    // Meanwhile somebody else takes the port.
+    world.nodes.take_port(6379);
+    world.clock.advance(30_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Error).await;
+    assert_eq!(world.show(&id).unwrap().fault, Some(Fault::NotDeployed));
+    assert!(matches!(world.cloud.flush(PROJECT, &id).await, Err(TaskError::WrongStatus(Status::Error))));
+    // A restart is what helps then.
+    world.nodes.free_port(6379);
+    world.cloud.restart(PROJECT, &id).await.unwrap();
+    world.clock.advance(30_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+    assert_eq!(world.show(&id).unwrap().fault, None);
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_when_the_process_has_been_started_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || World::with(Profile::Realistic, Some(directory.path()), Quota::default(), |_| {});
+    let world = open().await;
+    let id = world.create("dcs-a").await.id.clone();
+    world.clock.advance(60_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+    world.cloud.restart(PROJECT, &id).await.unwrap();
+    world.cloud.close();
+    drop(world);
+    let world = open().await;
+    assert_eq!(world.show(&id).unwrap().status, Status::Restarting);
+    world.clock.advance(120_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+    assert_eq!(world.show(&id).unwrap().task, None);
+}
+
+#[tokio::test]
 async fn stepped_a_task_waits_for_its_step() {
     let world = World::new(Profile::Stepped).await;
     let instance = world.create("dcs-a").await;

@@ -249,7 +249,7 @@ impl Node {
     }
 
     /// A number of ticks, in microseconds.
-    pub(crate) fn ticks_to_us(&self, ticks: u64) -> i64 {
+    pub fn ticks_to_us(&self, ticks: u64) -> i64 {
         (u128::from(ticks) * u128::from(self.host.ns_per_giga_tick()) / 1_000_000_000_000) as i64
     }
 

@@ -59,6 +59,18 @@ pub(crate) static NAME_TAKEN: ErrorCode =
 pub(crate) static INSTANCE_ID: ErrorCode = code(400, "DCS.4061", "111400061", "Invalid instance ID format.");
 pub(crate) static PARAMETER: ErrorCode =
     code(400, "DCS.4062", "111400062", "Invalid {0} parameter in the request.");
+pub(crate) static ACTION: ErrorCode = ErrorCode {
+    status: 400,
+    code: "DCS.4064",
+    message: "The action parameter in the request must be restart.",
+    former: Some(Former { code: "111400064", message: "The action parameter in the request restart." }),
+};
+pub(crate) static NO_INSTANCES: ErrorCode = code(
+    400,
+    "DCS.4065",
+    "111400065",
+    "The instances parameter in the request cannot be a null value or left unspecified.",
+);
 pub(crate) static ZONES: ErrorCode = code(
     400,
     "DCS.4067",

@@ -7,6 +7,8 @@ pub(crate) mod maintenance;
 pub(crate) mod products;
 pub(crate) mod quota;
 pub(crate) mod show;
+pub(crate) mod statistics;
+pub(crate) mod status;
 pub(crate) mod zones;
 
 use operation::schema::Field;
@@ -22,6 +24,9 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &delete::DELETE, handler: delete::delete },
     Endpoint { operation: &show::SHOW, handler: show::show },
     Endpoint { operation: &list::LIST, handler: list::list },
+    Endpoint { operation: &status::CHANGE_STATUS, handler: status::change_status },
+    Endpoint { operation: &statistics::STATISTIC, handler: statistics::statistic },
+    Endpoint { operation: &status::COUNT_BY_STATUS, handler: status::count_by_status },
     Endpoint { operation: &products::PRODUCTS, handler: products::products },
     Endpoint { operation: &quota::QUOTA, handler: quota::quota },
     Endpoint { operation: &maintenance::WINDOWS, handler: maintenance::windows },

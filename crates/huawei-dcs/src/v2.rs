@@ -1,5 +1,6 @@
 //! DCS v2: its table of operations, and what their records share.
 
+pub(crate) mod status;
 pub(crate) mod swap;
 
 use operation::schema::Field;
@@ -8,19 +9,27 @@ use operation::{Access, BASE, Operation, Source};
 use crate::dcs::Dcs;
 use crate::endpoint::Endpoint;
 use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, text, text_or_null};
+use crate::v1;
 
 /// The operations, in the order of the reference.
-pub(crate) static TABLE: &[Endpoint<Dcs>] = &[Endpoint { operation: &swap::SWAP, handler: swap::swap }];
+pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
+    Endpoint { operation: &status::CHANGE_STATUS, handler: v1::status::change_status },
+    Endpoint { operation: &status::STATISTIC, handler: v1::statistics::statistic },
+    Endpoint { operation: &swap::SWAP, handler: swap::swap },
+];
 
-/// What the records of operations on an instance have in common; each names its section.
-pub(crate) const V2_INSTANCE: Operation = Operation {
+/// What the records have in common; each names its section.
+pub(crate) const V2_PROJECT: Operation = Operation {
     access: Access::Project,
-    path: &[PROJECT_ID, INSTANCE_ID],
+    path: &[PROJECT_ID],
     errors: &[CALLER_ERRORS, PROJECT_ERRORS],
     error_body: ERROR_BODY,
     source: reference(""),
     ..BASE
 };
+
+/// The same for operations on an instance.
+pub(crate) const V2_INSTANCE: Operation = Operation { path: &[PROJECT_ID, INSTANCE_ID], ..V2_PROJECT };
 
 /// A section of the reference of the present version.
 pub(crate) const fn reference(section: &'static str) -> Source {

@@ -12,6 +12,7 @@ mod link;
 mod migrate;
 pub mod node;
 mod offload;
+pub mod owner;
 pub mod pair;
 mod process;
 pub mod proxy;

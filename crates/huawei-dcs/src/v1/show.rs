@@ -303,7 +303,7 @@ fn network_of(host: &str) -> Option<String> {
     }
 }
 
-fn mb(bytes: u64) -> u64 {
+pub(super) fn mb(bytes: u64) -> u64 {
     (bytes + HALF_MB) >> 20
 }
 

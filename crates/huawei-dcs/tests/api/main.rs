@@ -7,5 +7,6 @@ mod captures;
 mod create;
 mod instances;
 mod other_queries;
+mod status;
 mod swap;
 mod world;

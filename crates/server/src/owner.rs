@@ -1,0 +1,47 @@
+//! What the owner of a node has it do, whoever may log in.
+
+use crate::Workers;
+use crate::hold::hold;
+use crate::offload;
+use engine::{Client, Node, Session, Worker, execute};
+use resp::{Args, OwnedArgs, Reply};
+use std::iter;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// Has a node run a command, by whichever name clients know it, and gives its reply as it would be sent. It may take as
+/// long as it likes: no connection waits for it.
+///
+/// # Errors
+/// The node's error, without its dash; or that clients do not know the command by any name.
+pub async fn order(
+    node: &Arc<Node>,
+    workers: &Workers,
+    command: &str,
+    arguments: &[&[u8]],
+) -> Result<Vec<u8>, String> {
+    // Replicas are told what is changed by the name that they know, too.
+    let known = node.names.iter().find(|(_, entry)| entry.record.name.eq_ignore_ascii_case(command));
+    let (name, _) = known.ok_or_else(|| format!("{command} has been taken away from the node"))?;
+    let request = OwnedArgs::new(iter::once(&**name).chain(arguments.iter().copied()));
+    let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let client = Client::new(0, -1, nobody, nobody, node.host.wall_us().div_euclid(1000));
+    let session = Session::new(Arc::new(client));
+    let ordered = Arc::clone(node);
+    let run = move |worker: &mut Worker, session: &mut Session, args: Args, reply: &mut Reply| {
+        worker.begin(&ordered);
+        (execute(&ordered, worker, session, args, reply), 0)
+    };
+    let done = offload::run(Arc::clone(workers.numbers()), session, request, run).await;
+    let (_, reply, _) = done.ok_or_else(|| "the command ended unexpectedly".to_owned())?;
+    match reply.strip_prefix(b"-") {
+        Some(error) => Err(String::from_utf8_lossy(error).trim_end().to_owned()),
+        None => Ok(reply),
+    }
+}
+
+/// How many keys a node holds, in all databases.
+pub async fn keys(node: &Node) -> u64 {
+    let held = hold(node).await;
+    (0..held.dbs()).map(|db| held.stats(db).keys as u64).sum()
+}
