@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod follower;
+pub mod memcached;
 pub mod program;
 pub mod proxy;
 pub mod reply;
@@ -16,6 +17,7 @@ pub mod wait;
 
 pub use client::Client;
 pub use follower::Follower;
+pub use memcached::{Memcached, Wire};
 pub use program::{Oracle, Program, redis_program, redis_tool};
 pub use proxy::Proxy;
 pub use reply::Reply;

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// Set where a missing redis-server or tool is a failure rather than a reason to skip.
-const REQUIRE_ORACLE: &str = "CARNELIAN_REQUIRE_ORACLE";
+pub(crate) const REQUIRE_ORACLE: &str = "CARNELIAN_REQUIRE_ORACLE";
 
 /// A bare Redis node of the built program; it ends with the test.
 #[derive(Debug)]
@@ -25,6 +25,15 @@ pub fn carnelian() -> PathBuf {
     let program = folder.join("carnelian");
     assert!(program.exists(), "{} is not there: build it with `cargo build -p carnelian`", program.display());
     program
+}
+
+/// Where the program says that it listens: its first line ends with that.
+pub(crate) fn said_address(process: &mut Child) -> SocketAddr {
+    let mut line = String::new();
+    let stdout = process.stdout.take().expect("its output is piped");
+    BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
+    let address = line.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
+    address.unwrap_or_else(|| panic!("the program did not say where it listens: {line:?}"))
 }
 
 impl Program {
@@ -67,11 +76,7 @@ impl Program {
             command.args(["--config", name, value]);
         }
         let mut process = command.spawn().expect("the program starts");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("its output is piped");
-        BufReader::new(stdout).read_line(&mut line).expect("it says where it listens");
-        let address = line.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok());
-        let address = address.unwrap_or_else(|| panic!("the program did not say where it listens: {line:?}"));
+        let address = said_address(&mut process);
         Program { process, address }
     }
 
