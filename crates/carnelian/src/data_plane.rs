@@ -388,7 +388,7 @@ impl DataPlane for Nodes {
 
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
         let nodes = self.running.lock().get(node)?.running.nodes();
-        Some(nodes.iter().map(|node| statistics(node)).fold(Statistics::default(), Statistics::add))
+        Some(nodes.iter().map(|node| statistics(node)).sum())
     }
 
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {

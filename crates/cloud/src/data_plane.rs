@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::iter::Sum;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -150,22 +151,20 @@ pub struct Statistics {
     pub busy_us: u64,
 }
 
-impl Statistics {
-    /// What two have and have done together.
-    #[must_use]
-    pub fn add(self, other: Statistics) -> Statistics {
-        Statistics {
-            used_memory_bytes: self.used_memory_bytes + other.used_memory_bytes,
-            clients: self.clients + other.clients,
-            commands: self.commands + other.commands,
-            gets: self.gets + other.gets,
-            sets: self.sets + other.sets,
-            input_bytes: self.input_bytes + other.input_bytes,
-            output_bytes: self.output_bytes + other.output_bytes,
-            input_bytes_per_s: self.input_bytes_per_s + other.input_bytes_per_s,
-            output_bytes_per_s: self.output_bytes_per_s + other.output_bytes_per_s,
-            busy_us: self.busy_us + other.busy_us,
-        }
+impl Sum for Statistics {
+    fn sum<I: Iterator<Item = Statistics>>(all: I) -> Statistics {
+        all.fold(Statistics::default(), |sum, other| Statistics {
+            used_memory_bytes: sum.used_memory_bytes + other.used_memory_bytes,
+            clients: sum.clients + other.clients,
+            commands: sum.commands + other.commands,
+            gets: sum.gets + other.gets,
+            sets: sum.sets + other.sets,
+            input_bytes: sum.input_bytes + other.input_bytes,
+            output_bytes: sum.output_bytes + other.output_bytes,
+            input_bytes_per_s: sum.input_bytes_per_s + other.input_bytes_per_s,
+            output_bytes_per_s: sum.output_bytes_per_s + other.output_bytes_per_s,
+            busy_us: sum.busy_us + other.busy_us,
+        })
     }
 }
 
