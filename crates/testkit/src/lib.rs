@@ -5,6 +5,7 @@
 pub mod client;
 pub mod follower;
 pub mod memcached;
+pub mod memcached_sequences;
 pub mod program;
 pub mod proxy;
 pub mod reply;
