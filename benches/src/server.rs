@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use testkit::{Client, Reply};
+use testkit::{Client, Reply, Wire};
 
 /// How a server is started: its name in tables, and its command with `{port}` for the port.
 #[derive(Clone, Debug)]
@@ -14,6 +14,17 @@ pub struct Kind {
     pub name: String,
     /// Its command line.
     pub command: Vec<String>,
+    /// What it speaks.
+    pub speaks: Speaks,
+}
+
+/// What a server speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// As redis-server does.
+    Redis,
+    /// As memcached does.
+    Memcached,
 }
 
 impl Kind {
@@ -26,7 +37,7 @@ impl Kind {
         let mut command: Vec<String> =
             [&program, "redis", "--ephemeral", "--port", "{port}"].map(str::to_owned).to_vec();
         command.extend(options.iter().map(|option| (*option).to_owned()));
-        Ok(Kind { name: "carnelian".into(), command })
+        Ok(Kind { name: "carnelian".into(), command, speaks: Speaks::Redis })
     }
 
     /// Our node with its files in a directory; it saves when it is told to.
@@ -37,7 +48,7 @@ impl Kind {
         let program = carnelian()?.display().to_string();
         let options = ["redis", "--port", "{port}", "--config", "save", "", "--config", "dir", directory];
         let command = std::iter::once(program).chain(options.map(str::to_owned)).collect();
-        Ok(Kind { name: "carnelian".into(), command })
+        Ok(Kind { name: "carnelian".into(), command, speaks: Speaks::Redis })
     }
 
     /// The redis-server of this machine, with some options more.
@@ -47,7 +58,29 @@ impl Kind {
                 .map(str::to_owned)
                 .to_vec();
         command.extend(options.iter().map(|option| (*option).to_owned()));
-        Kind { name: "redis-server".into(), command }
+        Kind { name: "redis-server".into(), command, speaks: Speaks::Redis }
+    }
+
+    /// Our Memcached node, with some options more.
+    ///
+    /// # Errors
+    /// The program cannot be built.
+    pub fn carnelian_memcached(options: &[&str]) -> Result<Kind> {
+        let program = carnelian()?.display().to_string();
+        let mut command: Vec<String> =
+            [&program, "memcached", "--port", "{port}"].map(str::to_owned).to_vec();
+        command.extend(options.iter().map(|option| (*option).to_owned()));
+        Ok(Kind { name: "carnelian".into(), command, speaks: Speaks::Memcached })
+    }
+
+    /// The memcached of this machine, with some options more.
+    pub fn memcached(options: &[&str]) -> Kind {
+        let mut command: Vec<String> =
+            ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", "{port}"]
+                .map(str::to_owned)
+                .to_vec();
+        command.extend(options.iter().map(|option| (*option).to_owned()));
+        Kind { name: "memcached".into(), command, speaks: Speaks::Memcached }
     }
 
     /// Another server, given as `name=command` with `{port}` in the command.
@@ -58,7 +91,7 @@ impl Kind {
         let (name, command) = text.split_once('=').context("a peer is given as name=command")?;
         let command: Vec<String> = command.split_whitespace().map(str::to_owned).collect();
         ensure!(command.iter().any(|word| word.contains("{port}")), "the command of {name} has no {{port}}");
-        Ok(Kind { name: name.into(), command })
+        Ok(Kind { name: name.into(), command, speaks: Speaks::Redis })
     }
 }
 
@@ -105,9 +138,7 @@ impl Server {
         let process = command.spawn().with_context(|| format!("{} does not start", kind.name))?;
         let mut server = Server { process, address };
         for _ in 0..2_000 {
-            if TcpStream::connect(address).is_ok()
-                && server.client().say("PING") == Reply::Status(b"PONG".to_vec())
-            {
+            if TcpStream::connect(address).is_ok() && server.answers(kind.speaks) {
                 return Ok(server);
             }
             if let Some(status) = server.process.try_wait()? {
@@ -116,6 +147,13 @@ impl Server {
             std::thread::sleep(Duration::from_millis(5));
         }
         bail!("{} does not answer on {address}", kind.name)
+    }
+
+    fn answers(&self, speaks: Speaks) -> bool {
+        match speaks {
+            Speaks::Redis => self.client().say("PING") == Reply::Status(b"PONG".to_vec()),
+            Speaks::Memcached => Wire::connect(self.address).say("version").starts_with("VERSION"),
+        }
     }
 
     /// A connection to it.

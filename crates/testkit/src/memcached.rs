@@ -24,7 +24,7 @@ impl Memcached {
     /// A bare node of the built program, with further options.
     pub fn ours(options: &[&str]) -> Memcached {
         let mut command = Command::new(carnelian());
-        command.args(["memcached", "--port", "0", "--ephemeral"]).args(options).env_clear();
+        command.args(["memcached", "--port", "0"]).args(options).env_clear();
         let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
         let address = said_address(&mut process);
         Memcached { process, address }

@@ -1,10 +1,12 @@
 //! Compares a node with redis-server, and other servers, side by side in one run.
 //!
-//! `cargo run --release -p benches --bin compare -- [--memory | --threads | --start | --idle] [OPTIONS]`
+//! `cargo run --release -p benches --bin compare -- [--memory | --threads | --start | --idle | --memcached] [OPTIONS]`
 //!
 //! Each server has processor 0 to itself, the load (redis-benchmark) processor 1. Servers take turns, and the median
 //! of several rounds counts. What matters is the processor time of the server for each command: on a machine that is
 //! shared, times on the wall say little.
+
+mod memcached;
 
 use anyhow::{Context, Result, bail, ensure};
 use benches::process::{cpu_ns, machine, now, resident_bytes};
@@ -64,13 +66,15 @@ enum Mode {
     Threads,
     Start,
     Idle,
+    Memcached,
 }
 
 const HELP: &str = "\
 compare [MODE] [OPTIONS] [NAME=COMMAND ...]
 
 Modes: (none) processor time per command; --memory bytes per item; --threads two worker threads against one;
-       --start time from start to first PONG; --idle memory of idle connections
+       --start time from start to first PONG; --idle memory of idle connections;
+       --memcached all of this of a Memcached node, beside memcached: speed, threads, memory, hits
 
 --rounds N     rounds of which the median counts [3]
 --requests N   requests of a run at the greatest depth [2000000]
@@ -88,6 +92,7 @@ fn main() -> Result<()> {
         Mode::Threads => threads(&options),
         Mode::Start => start(&options),
         Mode::Idle => idle(&options),
+        Mode::Memcached => memcached::compare(&options),
     }
 }
 
@@ -112,6 +117,7 @@ fn options() -> Result<Options> {
             Long("threads") => options.mode = Mode::Threads,
             Long("start") => options.mode = Mode::Start,
             Long("idle") => options.mode = Mode::Idle,
+            Long("memcached") => options.mode = Mode::Memcached,
             Long("rounds") => options.rounds = number(&mut args)?,
             Long("requests") => options.requests = number(&mut args)?,
             Long("keys") => options.keys = number(&mut args)?,

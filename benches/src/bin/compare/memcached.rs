@@ -1,0 +1,211 @@
+//! A Memcached node beside memcached.
+
+use crate::Options;
+use anyhow::{Result, ensure};
+use benches::memcache::{KEY_BYTES, Kind as Asked, Load, VALUE_BYTES, fill, stay_on};
+use benches::process::{cpu_ns, now, resident_bytes};
+use benches::server::{Kind, Server};
+use benches::stats::median;
+use benches::trace::zipf;
+use std::time::Duration;
+use testkit::Wire;
+
+/// Connections of the load.
+const CONNECTIONS: usize = 50;
+/// Memory where it is not to be short, in MB.
+const PLENTY_MB: &str = "4096";
+/// Most bytes of an item that are not its key or value.
+const OVERHEAD_BAR: f64 = 40.0;
+
+/// All measurements.
+pub(crate) fn compare(options: &Options) -> Result<()> {
+    if options.wants("speed") {
+        speed(options)?;
+    }
+    if options.wants("threads") {
+        threads(options)?;
+    }
+    if options.wants("memory") {
+        memory(options)?;
+    }
+    if options.wants("hits") {
+        hits(options)?;
+    }
+    Ok(())
+}
+
+/// Both servers, with so many threads and so much memory.
+fn kinds(threads: usize, megabytes: &str) -> Result<[Kind; 2]> {
+    let threads = threads.to_string();
+    Ok([
+        Kind::carnelian_memcached(&["--threads", &threads, "--memory", megabytes])?,
+        Kind::memcached(&["-t", &threads, "-m", megabytes]),
+    ])
+}
+
+/// Processor time for each command.
+fn speed(options: &Options) -> Result<()> {
+    println!("| command | a write | carnelian us | memcached us | ratio | bar | per second | memcached's |");
+    println!("|---|---|---|---|---|---|---|---|");
+    let kinds = kinds(1, PLENTY_MB)?;
+    for (name, kind) in [("get", Asked::Get), ("set", Asked::Set)] {
+        for (depth, bar) in [(1, 1.0), (16, 0.7)] {
+            let requests = if depth == 1 { options.requests / 4 } else { options.requests };
+            let load = Load { kind, depth, connections: CONNECTIONS, requests, keys: options.keys };
+            let mut cpu = [Vec::new(), Vec::new()];
+            let mut rates = [Vec::new(), Vec::new()];
+            for _ in 0..options.rounds {
+                for (at, kind) in kinds.iter().enumerate() {
+                    let server = Server::start(kind, Some(0))?;
+                    // The load and what it starts from now on.
+                    stay_on(1)?;
+                    fill(server.address, 0..options.keys)?;
+                    let (before, start) = (cpu_ns(server.id())?, now());
+                    load.run(server.address)?;
+                    rates[at].push(requests as f64 / start.elapsed().as_secs_f64());
+                    cpu[at].push((cpu_ns(server.id())? - before) as f64 / 1000.0 / requests as f64);
+                }
+            }
+            let [own_us, peer_us] = cpu.map(|mut cpu| median(&mut cpu));
+            let [own, peer] = rates.map(|mut rates| median(&mut rates));
+            println!(
+                "| {name} | {depth} | {own_us:.3} | {peer_us:.3} | {:.2} | {bar:.2} | {own:.0} | {peer:.0} |",
+                own_us / peer_us
+            );
+        }
+    }
+    println!();
+    Ok(())
+}
+
+/// Throughput of two worker threads against one. A request is for many items, since the load has to share the processors
+/// with two threads: it may take little beside the server.
+fn threads(options: &Options) -> Result<()> {
+    const MANY: usize = 100;
+    println!(
+        "| items of a get | server | us, 1 thread | us, 2 threads | per second, 1 thread | 2 threads | ratio | bar |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    let requests = options.requests / 10;
+    let load = Load { kind: Asked::GetMany(MANY), depth: 1, connections: 16, requests, keys: options.keys };
+    for at in 0..2 {
+        let mut cpu = [Vec::new(), Vec::new()];
+        let mut rates = [Vec::new(), Vec::new()];
+        for _ in 0..options.rounds {
+            for threads in [1, 2] {
+                let server = Server::start(&kinds(threads, PLENTY_MB)?[at], None)?;
+                fill(server.address, 0..options.keys)?;
+                let (before, start) = (cpu_ns(server.id())?, now());
+                load.run(server.address)?;
+                rates[threads - 1].push(requests as f64 / start.elapsed().as_secs_f64());
+                cpu[threads - 1].push((cpu_ns(server.id())? - before) as f64 / 1000.0 / requests as f64);
+            }
+        }
+        let [one_us, two_us] = cpu.map(|mut cpu| median(&mut cpu));
+        let [one, two] = rates.map(|mut rates| median(&mut rates));
+        println!(
+            "| {MANY} | {} | {one_us:.1} | {two_us:.1} | {one:.0} | {two:.0} | {:.2} | 1.80 |",
+            kinds(1, PLENTY_MB)?[at].name,
+            two / one
+        );
+    }
+    println!();
+    Ok(())
+}
+
+/// Resident bytes for each item, in a fresh process. The first hundredth makes what is there once.
+fn memory(options: &Options) -> Result<()> {
+    let items = options.keys * 4;
+    println!("| bytes resident for each item | carnelian | memcached | bar |\n|---|---|---|---|");
+    let mut row = Vec::new();
+    for kind in kinds(1, PLENTY_MB)? {
+        let mut rounds = Vec::new();
+        for _ in 0..options.rounds {
+            let server = Server::start(&kind, None)?;
+            let first = items / 100;
+            fill(server.address, 0..first)?;
+            let before = resident_bytes(server.id())?;
+            fill(server.address, first..items)?;
+            // Memory that was used in passing is given back meanwhile.
+            std::thread::sleep(Duration::from_millis(300));
+            rounds.push((resident_bytes(server.id())? - before) as f64 / (items - first) as f64);
+        }
+        row.push(median(&mut rounds));
+    }
+    let data = (KEY_BYTES + VALUE_BYTES) as f64;
+    println!("| key of 16, value of 32 | {:.1} | {:.1} | {:.0} |", row[0], row[1], data + OVERHEAD_BAR);
+    println!("| of that, overhead | {:.1} | {:.1} | {OVERHEAD_BAR:.0} |\n", row[0] - data, row[1] - data);
+    Ok(())
+}
+
+/// How many requests find their key when memory is short. Values are of mixed sizes; which size is the key's own.
+fn hits(options: &Options) -> Result<()> {
+    const MEGABYTES: &str = "64";
+    const KEYS: usize = 1_000_000;
+    let trace = zipf(KEYS, options.requests * 2, 1);
+    println!(
+        "| {} requests to {KEYS} keys, {MEGABYTES} MB | carnelian | memcached |\n|---|---|---|",
+        trace.len()
+    );
+    let mut ratios = Vec::new();
+    let mut resident = Vec::new();
+    for kind in kinds(1, MEGABYTES)? {
+        let server = Server::start(&kind, None)?;
+        ratios.push(format!("{:.2} %", 100.0 * replay(&server, &trace)?));
+        resident.push(format!("{:.1}", resident_bytes(server.id())? as f64 / f64::from(1 << 20)));
+    }
+    println!("| found | {} |", ratios.join(" | "));
+    println!("| MB resident at the end | {} |\n", resident.join(" | "));
+    Ok(())
+}
+
+/// The size of a key's value: six of ten small, three middling, one large.
+fn value_bytes(key: u32) -> usize {
+    let mixed = key.wrapping_mul(2_654_435_769) as usize >> 8;
+    let (least, spread) = match mixed % 10 {
+        0..=5 => (20, 180),
+        6..=8 => (200, 800),
+        _ => (1_000, 7_000),
+    };
+    least + mixed / 10 % spread
+}
+
+/// The part of requests that find their key, after a first third that fills the cache. A key that is not there is set.
+fn replay(server: &Server, trace: &[u32]) -> Result<f64> {
+    const BATCH: usize = 50;
+    let value = vec![b'v'; 8_000];
+    let mut wire = Wire::connect(server.address);
+    let (mut hits, mut counted) = (0, 0);
+    for (number, batch) in trace.chunks(BATCH).enumerate() {
+        let mut request = b"get".to_vec();
+        for key in batch {
+            request.extend_from_slice(format!(" key:{key:010}").as_bytes());
+        }
+        request.extend_from_slice(b"\r\n");
+        let answer = wire.ask(&request, b"END\r\n");
+        let mut found = std::collections::HashSet::new();
+        let mut rest = &answer[..];
+        while let Some(item) = rest.strip_prefix(b"VALUE key:") {
+            let key: u32 = std::str::from_utf8(&item[..10])?.parse()?;
+            let header = item.iter().position(|&byte| byte == b'\n').unwrap_or(0) + 1;
+            rest = &item[header + value_bytes(key) + 2..];
+            found.insert(key);
+        }
+        let missed: Vec<u32> = batch.iter().copied().filter(|key| !found.contains(key)).collect();
+        if number * BATCH > trace.len() / 3 {
+            counted += batch.len();
+            hits += batch.len() - missed.len();
+        }
+        let mut request = Vec::new();
+        for key in &missed {
+            let len = value_bytes(*key);
+            request.extend_from_slice(format!("set key:{key:010} 0 0 {len}\r\n").as_bytes());
+            request.extend_from_slice(&value[..len]);
+            request.extend_from_slice(b"\r\n");
+        }
+        wire.send(&request);
+        let heard = wire.read(missed.len() * "STORED\r\n".len());
+        ensure!(heard.bytes.starts_with(b"STORED") || missed.is_empty(), "set: {heard:?}");
+    }
+    Ok(f64::from(hits as u32) / f64::from(counted as u32))
+}
