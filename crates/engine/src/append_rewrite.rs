@@ -63,6 +63,17 @@ pub struct State {
     pub rewrites: u64,
     /// What the files are. Only who rewrites changes it.
     manifest: Manifest,
+    /// How often the keys have been replaced by others that no command has brought about.
+    replaced: u64,
+    /// The same, as of the keys that the files begin with; nothing as long as there are no such files.
+    holds: Option<u64>,
+}
+
+impl State {
+    /// Whether the files hold the keys as they are, with what is appended.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.holds == Some(self.replaced)
+    }
 }
 
 /// Where changes go from the cut of a rewrite on.
@@ -78,6 +89,8 @@ struct Prepared {
 struct Rewrite {
     save: Save,
     first: Option<u64>,
+    /// How often the keys had been replaced.
+    replaced: u64,
 }
 
 /// Why the file is not rewritten now.
@@ -144,6 +157,12 @@ impl Node {
     pub(crate) fn open_for_changes(&self) {
         self.rewriting.is_open.store(true, Ordering::Relaxed);
         self.begin_or_end_append_file();
+    }
+
+    /// As [`Node::open_for_changes`]; the file has been begun or ended when this returns. The thread must hold no shards.
+    pub(crate) fn open_for_changes_now(&self) {
+        self.rewriting.is_open.store(true, Ordering::Relaxed);
+        self.change_append_file();
     }
 
     /// Has the file begun or ended, if it is not as it is wanted.
@@ -227,7 +246,11 @@ impl Node {
         };
         let mut held = self.keyspace.lock_blocking(self.keyspace.all());
         let Ok(save) = Save::begin(self, &mut held, self.now_s() * 1000) else { return Err(Refusal::Busy) };
-        self.rewriting.state.lock().manifest = manifest;
+        let replaced = {
+            let mut state = self.rewriting.state.lock();
+            (state.manifest, state.holds) = (manifest, None);
+            state.replaced
+        };
         if let Err(error) = self.attach_file(&held, file, 0) {
             drop(held);
             save.abandon(self);
@@ -236,7 +259,7 @@ impl Node {
         if let Some(turn) = turn {
             self.append_file.turn(turn);
         }
-        Ok(Rewrite { save, first })
+        Ok(Rewrite { save, first, replaced })
     }
 
     /// Has changes appended to a file that holds `size` bytes; all shards are held.
@@ -282,12 +305,11 @@ impl Node {
         };
         fs::create_dir_all(&folder).map_err(|error| of(&folder, &error))?;
         let name = self.append_name();
-        let (file, size) = if self.has_parts() {
+        if self.has_parts() {
             let path = folder.join(format!("{name}.manifest"));
             let mut manifest = self.read_manifest().map_err(|error| of(&path, &error))?.unwrap_or_default();
             self.adopt_old_file(&folder, &mut manifest).map_err(|error| of(&path, &error))?;
             self.load_parts(worker, &folder, &manifest)?;
-            self.begin_parts(&folder, &mut manifest).map_err(|error| of(&folder, &error))?
         } else {
             let path = folder.join(&name);
             if path.exists() {
@@ -297,14 +319,39 @@ impl Node {
                 let loaded = replay.load(worker, &path, self.may_break_off());
                 loaded.map_err(|error| format!("{} cannot be loaded: {error}", path.display()))?;
             }
-            let file = open(&path).map_err(|error| of(&path, &error))?;
-            let size = file.metadata().map_err(|error| of(&path, &error))?.len();
+        }
+        self.append_on(&folder).map_err(|error| of(&folder, &error))
+    }
+
+    /// Appends to the files that there are: they hold the keys that this node has, though it has not loaded them. The
+    /// thread must hold no shards, and nobody may change keys meanwhile.
+    pub(crate) fn continue_append_file(&self) -> io::Result<()> {
+        let _changing = self.rewriting.changing.lock();
+        match self.append_folder() {
+            Some(folder) if self.rewriting.is_wanted() && !self.append_file.is_on() => {
+                self.append_on(&folder)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends to the files that there are.
+    fn append_on(&self, folder: &Path) -> io::Result<()> {
+        let (file, size) = if self.has_parts() {
+            let mut manifest = self.read_manifest()?.unwrap_or_default();
+            self.begin_parts(folder, &mut manifest)?
+        } else {
+            let file = open(&folder.join(self.append_name()))?;
+            let size = file.metadata()?.len();
             self.rewriting.base_bytes.store(size, Ordering::Relaxed);
             self.rewriting.other_bytes.store(0, Ordering::Relaxed);
             (file, size)
         };
         let held = self.keyspace.lock_blocking(self.keyspace.all());
-        self.attach_file(&held, file, size).map_err(|error| of(&folder, &error))
+        self.attach_file(&held, file, size)?;
+        let mut state = self.rewriting.state.lock();
+        state.holds = Some(state.replaced);
+        Ok(())
     }
 
     fn may_break_off(&self) -> bool {
@@ -449,7 +496,8 @@ impl Node {
             self.append_file.turn(turn);
             self.feed.select_again(&held, Audience::FILE);
         }
-        Ok(Rewrite { save, first })
+        let replaced = self.rewriting.state.lock().replaced;
+        Ok(Rewrite { save, first, replaced })
     }
 
     /// Opens what changes go to from the cut on. A manifest names it before there is anything in it; until the cut
@@ -461,12 +509,15 @@ impl Node {
         if !self.has_parts() {
             return Ok(Prepared { turn: Some(Turn::Tail(tail_file(&folder)?)), first: None });
         }
+        let _placing = self.rewriting.placing.lock();
+        if !self.has_directory() {
+            return Err(given_up());
+        }
         let mut manifest = self.rewriting.state.lock().manifest.clone();
         let part = manifest.next_increment(&self.append_name());
         let file = open_new(&folder.join(&part.name))?;
         let first = Some(part.number);
         manifest.increments.push(part);
-        let _placing = self.rewriting.placing.lock();
         self.write_manifest(&manifest)?;
         self.rewriting.state.lock().manifest = manifest;
         Ok(Prepared { turn: Some(Turn::Next(file)), first })
@@ -502,7 +553,7 @@ impl Node {
     }
 
     fn write_rewrite(&self, rewrite: Rewrite) -> io::Result<()> {
-        let Rewrite { mut save, first } = rewrite;
+        let Rewrite { mut save, first, replaced } = rewrite;
         save.is_aof_base = true;
         let Some(folder) = self.append_folder() else {
             save.abandon(self);
@@ -521,8 +572,9 @@ impl Node {
         });
         let _ = fs::remove_file(&keys_path);
         let outcome = written.and_then(|size| self.place_base(&folder, &path, size, first));
-        if outcome.is_err() {
-            let _ = fs::remove_file(&path);
+        match &outcome {
+            Ok(()) => self.rewriting.state.lock().holds = Some(replaced),
+            Err(_) => _ = fs::remove_file(&path),
         }
         outcome
     }
@@ -670,6 +722,7 @@ impl Node {
     /// The keys have been replaced by others that no command has brought about: the file begins anew with them. All
     /// shards are held.
     pub(crate) fn rewrite_replaced(&self) {
+        self.rewriting.state.lock().replaced += 1;
         if self.append_file.is_on() && self.rewrite_in_background().is_err() {
             self.schedule_rewrite();
         }

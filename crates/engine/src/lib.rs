@@ -30,6 +30,7 @@ pub mod feed;
 pub mod float;
 pub mod geohash;
 mod grisu;
+mod handover;
 pub mod histogram;
 pub mod host;
 mod info;

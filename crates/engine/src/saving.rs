@@ -202,7 +202,7 @@ impl Node {
     }
 
     /// Finds out when the rules are to be looked at.
-    fn look_at_rules(&self) {
+    pub(crate) fn look_at_rules(&self) {
         let matters = self.has_directory() && self.saving.has_rules();
         let changed = matters && self.unsaved_changes() > 0;
         self.saving.sleeps.store(matters && !changed, Ordering::Relaxed);
@@ -399,34 +399,6 @@ impl Node {
     /// Whether the node writes files at all.
     pub(crate) fn has_directory(&self) -> bool {
         self.directory.read().is_some()
-    }
-
-    /// Writes no files any more: another node is going to have them. What is being written is given up, what has been
-    /// appended is put on the disk. The thread must hold no shards.
-    pub fn give_up_files(&self) {
-        *self.directory.write() = None;
-        self.cancel_save();
-        if let Err(error) = self.close_append_file() {
-            self.host.log(&format!("the append-only file could not be ended: {error}"));
-        }
-        self.leave_append_files();
-    }
-
-    /// Has files in a directory from now on, in the place of a node that has given them up. The thread must hold no
-    /// shards.
-    pub fn take_files(&self, directory: PathBuf) {
-        let text = directory.display().to_string();
-        *self.directory.write() = Some(directory);
-        let parameters = self.configuration.parameters();
-        let mut draft = self.configuration.draft();
-        if let Some((_, row)) = parameters.find(b"dir")
-            && draft.set(row, text.as_bytes()).is_ok()
-        {
-            let mut held = self.keyspace.lock_blocking(self.keyspace.all());
-            self.configure(&mut held, draft, &[]);
-        }
-        self.look_at_rules();
-        self.open_for_changes();
     }
 
     /// The directory of the node's files, if it has one.

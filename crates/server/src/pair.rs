@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 
 /// For so long an ordered failover may keep writes waiting, in ms.
 const PAUSE_MS: i64 = 2_000;
+/// For so long the standby may take to catch up meanwhile.
+const CATCH_UP: Duration = Duration::from_millis(PAUSE_MS as u64 / 2);
 /// For so long a forced failover waits for what is on its way to the standby.
 pub(crate) const DRAIN: Duration = Duration::from_millis(20);
 /// A master that a client waits for has so long to show that it is alive.
@@ -281,8 +283,7 @@ impl Shared {
             master.pause.begin(&master, Scope::Writes, self.clock.wall_ms() + PAUSE_MS);
             // What was running when the pause began has ended when all shards have been held.
             drop(hold(&master).await);
-            let limit = Duration::from_millis(PAUSE_MS as u64 / 2);
-            if tokio::time::timeout(limit, catch_up(&master, &standby)).await.is_err() {
+            if tokio::time::timeout(CATCH_UP, catch_up(&master, &standby)).await.is_err() {
                 master.pause.end(&master);
                 return Err(FailoverError::TooSlow);
             }
@@ -297,7 +298,12 @@ impl Shared {
         if let Some(old) = &old {
             old.end_connections();
         }
+        // Before anybody is served, so that whatever is acknowledged is in a file that will be loaded again.
+        let parted = part(&master, &standby, if is_forced { DRAIN } else { CATCH_UP }).await;
         standby.follow(&mut hold(&standby).await, None);
+        if let Some(continues) = parted {
+            hand_files_over(&master, &standby, &directory, continues).await;
+        }
         {
             let mut nodes = self.nodes.lock();
             let new = nodes.standby.take();
@@ -310,22 +316,13 @@ impl Shared {
             nodes.failovers += 1;
         }
         tracing::info!("the standby of {} has taken its master's place", self.address);
-        self.hand_files_over(old, standby, directory).await;
+        if parted.is_none() {
+            // A master that holds its keys keeps its files until it lets go of them.
+            hand_files_over(&master, &standby, &directory, false).await;
+        }
+        let _ = tokio::task::spawn_blocking(move || drop((old, master))).await;
         self.replace_standby();
         Ok(())
-    }
-
-    /// The new master has the files of the old one from now on, which does not write any more.
-    async fn hand_files_over(&self, old: Option<Resident>, new: Arc<Node>, directory: Option<PathBuf>) {
-        let hand_over = move || {
-            if let Some(old) = old {
-                old.node.give_up_files();
-            }
-            if let Some(directory) = directory {
-                new.take_files(directory);
-            }
-        };
-        let _ = tokio::task::spawn_blocking(hand_over).await;
     }
 
     /// Has a fresh standby follow the master.
@@ -368,6 +365,38 @@ pub(crate) async fn catch_up(master: &Node, standby: &Node) {
     while standby.replicas.offset() < master.replicas.offset() {
         tokio::time::sleep(LOOK).await;
     }
+}
+
+/// Has the master append no more, at a moment when its standby has all that it has. Whether the standby can go on with
+/// its append-only file; nothing if the master holds its keys for longer than this.
+async fn part(master: &Node, standby: &Node, limit: Duration) -> Option<bool> {
+    let mut continues = None;
+    let parting = async {
+        loop {
+            let held = hold(master).await;
+            let has_all = standby.replicas.offset() >= master.replicas.offset();
+            continues = Some(has_all && master.end_changes(&held));
+            drop(held);
+            if has_all {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _ = tokio::time::timeout(limit, parting).await;
+    continues
+}
+
+/// The new master has the files of the old one from now on, which does not write any more.
+async fn hand_files_over(old: &Arc<Node>, new: &Arc<Node>, directory: &Option<PathBuf>, continues: bool) {
+    let (old, new, directory) = (Arc::clone(old), Arc::clone(new), directory.clone());
+    let hand_over = move || {
+        let is_whole = old.give_up_files();
+        if let Some(directory) = directory {
+            new.take_files(directory, continues && is_whole);
+        }
+    };
+    let _ = tokio::task::spawn_blocking(hand_over).await;
 }
 
 /// The address by which this process reaches what listens at another.

@@ -3,7 +3,7 @@
 use command::Release;
 use engine::Node;
 use keyspace::{Cut, Snapshot};
-use server::{Clock, Order, Running, Workers};
+use server::{Clock, Fault, Order, Pair, Running, Workers};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -24,17 +24,20 @@ async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     panic!("{what}");
 }
 
-async fn started(workers: &Arc<Workers>, folder: &Path, config: &[(&str, &str)]) -> Running {
+fn order(folder: &Path, config: &[(&str, &str)]) -> Order {
     let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let order = Order {
+    Order {
         release: Release::V7_4,
         address: ([127, 0, 0, 1], 0).into(),
         seed: 7,
         config: config.collect(),
         directory: Some(folder.to_owned()),
         seat: None,
-    };
-    let running = Running::start(workers, &Arc::new(Clock::new()), &order).unwrap();
+    }
+}
+
+async fn started(workers: &Arc<Workers>, folder: &Path, config: &[(&str, &str)]) -> Running {
+    let running = Running::start(workers, &Arc::new(Clock::new()), &order(folder, config)).unwrap();
     running.loaded().await.unwrap();
     running
 }
@@ -48,6 +51,15 @@ fn cut(node: &Node) -> Cut {
 fn end(node: &Node, cut: Cut) {
     drop(Snapshot::of(&node.keyspace, cut));
     node.do_what_waited();
+}
+
+/// Makes so many thousands of keys.
+fn fill(client: &mut Client, thousands: usize) {
+    for number in 0..thousands {
+        let mut set = vec!["MSET".to_owned()];
+        (0..1000).for_each(|key| set.extend([format!("{number}:{key}"), "value".to_owned()]));
+        client.run(&set.iter().map(String::as_str).collect::<Vec<_>>());
+    }
 }
 
 fn files(folder: &Path) -> BTreeSet<String> {
@@ -119,11 +131,7 @@ async fn who_has_given_files_up_does_not_touch_them_any_more() {
     let running = started(&workers, folder.path(), &[("appendonly", "yes")]).await;
     let node = Arc::clone(running.node());
     let mut client = Client::connect(running.address());
-    for number in 0..20 {
-        let mut set = vec!["MSET".to_owned()];
-        (0..1000).for_each(|key| set.extend([format!("{number}:{key}"), "value".to_owned()]));
-        client.run(&set.iter().map(String::as_str).collect::<Vec<_>>());
-    }
+    fill(&mut client, 20);
     client.say("BGREWRITEAOF");
     let own = Arc::clone(&node);
     tokio::task::spawn_blocking(move || own.give_up_files()).await.unwrap();
@@ -141,4 +149,74 @@ async fn who_has_given_files_up_does_not_touch_them_any_more() {
     let running = started(&workers, folder.path(), &[("appendonly", "yes")]).await;
     assert_eq!(Client::connect(running.address()).say("DBSIZE").integer(), 20_000);
     running.stop().await;
+}
+
+/// A copy of what is on the disk, as it would be there if the process were killed now.
+fn copied(from: &Path) -> tempfile::TempDir {
+    fn copy(from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).unwrap() {
+            let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+            if path.is_dir() {
+                fs::create_dir(&to).unwrap();
+                copy(&path, &to);
+            } else {
+                fs::copy(&path, &to).unwrap();
+            }
+        }
+    }
+    let to = tempfile::tempdir().unwrap();
+    copy(from, to.path());
+    to
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_after_a_failover_is_in_the_file_at_once() {
+    for release in [Release::V5_0, Release::V7_4] {
+        for fault in [None, Some(Fault::Stop), Some(Fault::Hang)] {
+            let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
+            let config = [("appendonly", "yes"), ("appendfsync", "always")];
+            let order = Order { release, ..order(folder.path(), &config) };
+            let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).unwrap();
+            pair.loaded().await.unwrap();
+            let in_step = || pair.standby().is_some_and(|standby| standby.master.is_up());
+            let mut client = Client::connect(pair.address());
+            // So much that a base of it takes a while.
+            fill(&mut client, 4);
+            client.say("SELECT 3");
+            for round in 0..2 {
+                until("the standby follows", in_step).await;
+                client.say(&format!("SET before{round} 1"));
+                // What has not reached the standby may go with its master.
+                assert_eq!(client.say("WAIT 1 5000").integer(), 1);
+                let before = pair.failovers();
+                match fault {
+                    None => pair.failover().await.unwrap(),
+                    Some(fault) => pair.fail(fault),
+                }
+                // That a master hangs is noticed when a client waits for it.
+                let waits = std::thread::spawn(move || _ = client.say("GET waits"));
+                until("the standby has taken over", || pair.failovers() > before).await;
+                waits.join().unwrap();
+                client = Client::connect(pair.address());
+                client.say("SELECT 3");
+                assert_eq!(client.say(&format!("SET after{round} 1")).text(), "OK");
+                let killed = copied(folder.path());
+                let again = Running::start(
+                    &workers,
+                    &Arc::new(Clock::new()),
+                    &Order { directory: Some(killed.path().to_owned()), ..order.clone() },
+                );
+                let again = again.unwrap();
+                again.loaded().await.unwrap();
+                let mut other = Client::connect(again.address());
+                other.say("SELECT 3");
+                let found = other.say("DBSIZE").integer();
+                assert_eq!(found, 2 * (round + 1), "{release:?} {fault:?}: after failover {round}");
+                other.say("SELECT 0");
+                assert_eq!(other.say("DBSIZE").integer(), 4_000);
+                again.stop().await;
+            }
+            pair.stop().await;
+        }
+    }
 }
