@@ -335,7 +335,7 @@ impl DataPlane for Nodes {
             let nodes = self.running.lock().get(node).map(|node| node.running.nodes());
             self.stop(node).await;
             // What is being saved or rewritten comes to nothing, rather than begin the directory again.
-            let give_up = move || nodes.into_iter().flatten().for_each(|node| node.give_up_files());
+            let give_up = move || nodes.into_iter().flatten().for_each(|node| _ = node.give_up_files());
             let _ = tokio::task::spawn_blocking(give_up).await;
             if let Files::Below(_) = self.files
                 && let Some(directory) = self.files.of(node)
