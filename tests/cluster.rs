@@ -1,5 +1,6 @@
 //! Clusters, from outside: beside a real one of release 7.0, under redis-cli, redis-py and ioredis, and across networks.
 
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Reply, redis_program, until};
+use testkit::{Client, Oracle, Program, Reply, Server, redis_program, until};
 
 /// A cluster of this program.
 fn cluster(masters: usize, replicas: usize) -> Program {
@@ -513,7 +514,7 @@ impl Live {
         }
         let mut process = Command::new(interpreter)
             .arg(root.join("tests/clients").join(file))
-            .args([at.ip().to_string(), at.port().to_string()])
+            .args([&at.ip().to_string(), &at.port().to_string(), PASSWORD])
             .env("PYTHONPATH", clients.join("python"))
             .env("CARNELIAN_CLIENTS", &clients)
             .stdin(Stdio::piped())
@@ -549,12 +550,35 @@ impl Drop for Live {
     }
 }
 
+/// The password of clusters that are made over REST.
+const PASSWORD: &str = "First_Pw1";
+
+/// A connection to a node of such a cluster.
+fn connected(at: SocketAddr) -> Client {
+    let mut client = Client::connect(at);
+    client.run(&["AUTH", PASSWORD]);
+    client
+}
+
 #[test]
-fn clients_lose_no_write_while_slots_move_and_a_replica_takes_over() {
-    let program = cluster(3, 1);
-    let nodes = masters(&mut program.client());
-    let any = nodes[0].0.to_string();
-    let replicas: Vec<SocketAddr> = Client::connect(nodes[0].0)
+fn clients_lose_no_write_while_slots_move_and_replicas_take_over() {
+    // As users have it: an instance that was made over REST, whose nodes ask for a password.
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let order = json!({
+        "name": "dcs-c", "engine": "Redis", "engine_version": "5.0", "capacity": 4,
+        "spec_code": "redis.cluster.xu1.large.r2.4", "password": PASSWORD, "vpc_id": "v", "subnet_id": "s",
+        "available_zones": ["ae04cf9d61544df3806a3feeb401b204"],
+    });
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    let id = created.body["instance_id"].as_str().expect("it is made").to_owned();
+    let shown = server.ask("GET", &format!("{}/{id}", server.instances()), &token, &Value::Null).body;
+    let port = shown["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("it has a port");
+    let at = SocketAddr::from(([127, 0, 0, 1], port));
+
+    let nodes = masters(&mut connected(at));
+    assert_eq!((nodes.len(), nodes[0].0), (3, at));
+    let replicas: Vec<SocketAddr> = connected(at)
         .say("CLUSTER SLOTS")
         .elements()
         .iter()
@@ -562,27 +586,36 @@ fn clients_lose_no_write_while_slots_move_and_a_replica_takes_over() {
             format!("127.0.0.1:{}", range.elements()[3].elements()[1].integer()).parse().expect("an address")
         })
         .collect();
-    for replica in &replicas {
-        let mut client = Client::connect(*replica);
-        until("the replicas are in step", || {
+    let in_step = |replica: SocketAddr| {
+        let mut client = connected(replica);
+        until("the replica is in step", || {
             client.say("INFO replication").text().contains("master_link_status:up")
         });
+    };
+    replicas.iter().for_each(|replica| in_step(*replica));
+    let Some(python) = Live::start("python3", "live.py", at) else { return };
+    let Some(node) = Live::start("node", "live.mjs", at) else { return };
+    let Some(mut cli) = redis_program("redis-cli") else { return };
+    let [(_, first), (_, second), (third, _)] = &nodes[..] else { panic!("{nodes:?}") };
+    let any = at.to_string();
+    output(cli.env("REDISCLI_AUTH", PASSWORD).arg("--cluster").args(reshard(&any, first, second, "300")));
+
+    // A replica asks to take over, the owner of the machine has one take over, and a master ends, and one hangs.
+    let is_master = |at: SocketAddr| {
+        let mut client = connected(at);
+        until("the replica is a master", || client.say("ROLE").elements()[0].text() == "master");
+    };
+    assert_eq!(connected(replicas[1]).run(&["CLUSTER", "FAILOVER"]), Reply::Status(b"OK".to_vec()));
+    is_master(replicas[1]);
+    for (what, status) in [("failover?shard=2", 204), ("fail/stop?shard=2", 202), ("fail/hang?shard=2", 202)]
+    {
+        let heir = if what.starts_with("fail/stop") { *third } else { replicas[2] };
+        in_step(heir);
+        let path = format!("/admin/instances/{id}/{what}");
+        let answer = server.ask("POST", &path, "", &Value::Null);
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        is_master(heir);
     }
-    let Some(python) = Live::start("python3", "live.py", nodes[0].0) else { return };
-    let Some(node) = Live::start("node", "live.mjs", nodes[0].0) else { return };
-    let [(_, first), (_, second), _] = &nodes[..] else { panic!("{nodes:?}") };
-    let reshard = reshard(&any, first, second, "300");
-    if manage(&reshard).is_none() {
-        return;
-    }
-    // One master hands over, another one ends.
-    let mut replica = Client::connect(replicas[1]);
-    assert_eq!(replica.run(&["CLUSTER", "FAILOVER"]), Reply::Status(b"OK".to_vec()));
-    until("the replica is a master", || replica.say("ROLE").elements()[0].text() == "master");
-    Client::connect(nodes[2].0).send(&["SHUTDOWN", "NOSAVE"]);
-    let mut heir = Client::connect(replicas[2]);
-    until("the heir is a master", || heir.say("ROLE").elements()[0].text() == "master");
-    until("the old master is gone", || std::net::TcpStream::connect(nodes[2].0).is_err());
     // Each goes on for a while with the cluster as it is now.
     std::thread::sleep(Duration::from_millis(300));
     for client in [python, node] {

@@ -1,6 +1,6 @@
 // Writes through ioredis' cluster mode until its input ends, then checks that every key holds what was last acknowledged.
 //
-// Usage: live.mjs HOST PORT. Says "ready" once writing works, and at the end how many writes there were.
+// Usage: live.mjs HOST PORT PASSWORD. Says "ready" once writing works, and at the end how many writes there were.
 
 import { createRequire } from "node:module";
 
@@ -8,13 +8,13 @@ import { createRequire } from "node:module";
 const require = createRequire(`${process.env.CARNELIAN_CLIENTS}/node_modules/`);
 const { Cluster } = require("ioredis");
 
-const [host, port] = process.argv.slice(2);
+const [host, port, password] = process.argv.slice(2);
 const cluster = new Cluster([{ host, port: Number(port) }], {
   clusterRetryStrategy: () => 50,
   retryDelayOnFailover: 50,
   retryDelayOnClusterDown: 50,
   retryDelayOnTryAgain: 20,
-  redisOptions: { maxRetriesPerRequest: null },
+  redisOptions: { password, maxRetriesPerRequest: null },
   maxRedirections: 200,
 });
 // What goes wrong for good is thrown where it was asked for.

@@ -1,6 +1,6 @@
 """Writes through redis-py's cluster mode until its input ends, then checks that every key holds what was last acknowledged.
 
-Usage: live.py HOST PORT. Says "ready" once writing works, and at the end how many writes there were.
+Usage: live.py HOST PORT PASSWORD. Says "ready" once writing works, and at the end how many writes there were.
 """
 
 import sys
@@ -10,8 +10,9 @@ from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-host, port = sys.argv[1], int(sys.argv[2])
-cluster = RedisCluster(host=host, port=port, retry=Retry(ConstantBackoff(0.05), 100))
+host, port, password = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+# Release 5.0, which instances have, does not know of the third version of the protocol.
+cluster = RedisCluster(host=host, port=port, password=password, protocol=2, retry=Retry(ConstantBackoff(0.05), 100))
 stopped = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), stopped.set()), daemon=True).start()
 

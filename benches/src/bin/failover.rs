@@ -74,7 +74,7 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
         let before = pair.failovers();
         match fault {
             None => pair.failover().await?,
-            Some(fault) => pair.fail(fault),
+            Some(fault) => assert!(pair.fail(fault), "the standby is in step"),
         }
         until(|| pair.failovers() > before).await?;
         tokio::time::sleep(WHILE).await;

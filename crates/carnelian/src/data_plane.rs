@@ -163,7 +163,8 @@ impl Nodes {
                     Pair::start(&self.workers, &self.clock, &order).map(Deployed::Pair)
                 }
                 Topology::Proxy => {
-                    let order = ProxyOrder { nodes: order, shards: node.shards as usize };
+                    let standbys = node.copies > 1;
+                    let order = ProxyOrder { nodes: order, shards: node.shards as usize, standbys };
                     Proxy::start(&self.workers, &self.clock, &order).map(Deployed::Proxy)
                 }
                 Topology::Single => Running::start(&self.workers, &self.clock, &order).map(Deployed::One),
@@ -243,6 +244,15 @@ fn refused(port: u16, error: server::StartError) -> StartError {
         server::StartError::BadParameter(error) => {
             StartError::BadParameter { name: error.name, reason: error.reason }
         }
+    }
+}
+
+fn no_failover(error: server::FailoverError) -> FailoverError {
+    match error {
+        server::FailoverError::NoStandby => FailoverError::NoStandby,
+        server::FailoverError::TooSlow => FailoverError::TooSlow,
+        server::FailoverError::Busy => FailoverError::Busy,
+        server::FailoverError::NoShard => FailoverError::NoShard,
     }
 }
 
@@ -396,29 +406,28 @@ impl DataPlane for Nodes {
         engine == Engine::Redis && names.is_some_and(|names| table::find(names, name.as_bytes()).is_some())
     }
 
-    fn failover<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), FailoverError>> {
+    fn failover<'a>(
+        &'a self,
+        node: &'a NodeId,
+        shard: Option<usize>,
+    ) -> Pending<'a, Result<(), FailoverError>> {
         Box::pin(async move {
             let failover = match self.running.lock().get(node) {
-                Some(node) => node.running.failover(),
+                Some(node) => node.running.failover(shard),
                 None => return Err(FailoverError::NotRunning),
             };
-            let Some(failover) = failover else { return Err(FailoverError::NoStandby) };
-            failover.await.map_err(|error| match error {
-                server::FailoverError::NoStandby => FailoverError::NoStandby,
-                server::FailoverError::TooSlow => FailoverError::TooSlow,
-                server::FailoverError::Busy => FailoverError::Busy,
-            })
+            failover.map_err(no_failover)?.await.map_err(no_failover)
         })
     }
 
-    fn fail(&self, node: &NodeId, failure: Failure) -> Result<(), FailoverError> {
+    fn fail(&self, node: &NodeId, shard: Option<usize>, failure: Failure) -> Result<(), FailoverError> {
         let running = self.running.lock();
         let node = running.get(node).ok_or(FailoverError::NotRunning)?;
         let fault = match failure {
             Failure::Stop => Fault::Stop,
             Failure::Hang => Fault::Hang,
         };
-        if node.running.fail(fault) { Ok(()) } else { Err(FailoverError::NoStandby) }
+        node.running.fail(shard, fault).map_err(no_failover)
     }
 
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {

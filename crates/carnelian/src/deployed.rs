@@ -49,28 +49,41 @@ impl Deployed {
             Deployed::One(running) => vec![Arc::clone(running.node())],
             Deployed::Pair(pair) => pair.master().into_iter().collect(),
             Deployed::Cluster(cluster) => cluster.nodes(),
-            Deployed::Proxy(proxy) => std::iter::once(proxy.node()).chain(proxy.shards()).cloned().collect(),
-        }
-    }
-
-    /// Has the standby take its master's place; nothing where there is none.
-    pub(crate) fn failover(&self) -> Option<Later<Result<(), FailoverError>>> {
-        match self {
-            Deployed::Pair(pair) => Some(Box::pin(pair.failover())),
-            Deployed::Cluster(cluster) => Some(Box::pin(cluster.failover())),
-            Deployed::One(_) | Deployed::Proxy(_) => None,
-        }
-    }
-
-    /// Has the master fail; whether there is somebody to take its place.
-    pub(crate) fn fail(&self, fault: Fault) -> bool {
-        match self {
-            Deployed::Pair(pair) => {
-                pair.fail(fault);
-                true
+            Deployed::Proxy(proxy) => {
+                std::iter::once(Arc::clone(proxy.node())).chain(proxy.shards()).collect()
             }
-            Deployed::Cluster(cluster) => cluster.fail(fault),
-            Deployed::One(_) | Deployed::Proxy(_) => false,
+        }
+    }
+
+    /// Has the standby of a shard take its master's place. Shards are counted from 0 in the order of their slots; what is
+    /// no cluster has one.
+    ///
+    /// # Errors
+    /// [`FailoverError`], if it is known at once that it does not.
+    pub(crate) fn failover(
+        &self,
+        shard: Option<usize>,
+    ) -> Result<Later<Result<(), FailoverError>>, FailoverError> {
+        match self {
+            Deployed::Cluster(cluster) => Ok(Box::pin(cluster.failover(shard))),
+            Deployed::Proxy(proxy) => Ok(Box::pin(proxy.failover(shard)?)),
+            _ if shard.is_some_and(|shard| shard > 0) => Err(FailoverError::NoShard),
+            Deployed::Pair(pair) => Ok(Box::pin(pair.failover())),
+            Deployed::One(_) => Err(FailoverError::NoStandby),
+        }
+    }
+
+    /// Has the master of a shard fail.
+    ///
+    /// # Errors
+    /// [`FailoverError`], if there is nobody to take its place.
+    pub(crate) fn fail(&self, shard: Option<usize>, fault: Fault) -> Result<(), FailoverError> {
+        match self {
+            Deployed::Cluster(cluster) => cluster.fail(shard, fault),
+            Deployed::Proxy(proxy) => proxy.fail(shard, fault),
+            _ if shard.is_some_and(|shard| shard > 0) => Err(FailoverError::NoShard),
+            Deployed::Pair(pair) if pair.fail(fault) => Ok(()),
+            Deployed::Pair(_) | Deployed::One(_) => Err(FailoverError::NoStandby),
         }
     }
 

@@ -3,23 +3,11 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-/// A server that is killed when its test is over.
-struct Server {
-    process: Child,
-    url: String,
-    project_id: String,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: Value,
-}
+use testkit::Server;
 
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_carnelian"));
@@ -34,78 +22,6 @@ fn run(arguments: &[&str]) -> Output {
 /// A port that nothing listens on.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-impl Server {
-    /// A server on a port of the system's choosing, whose nodes start from another.
-    fn start(arguments: &[&str]) -> Self {
-        Server::start_in(Path::new("."), arguments)
-    }
-
-    /// The same, running in a directory.
-    fn start_in(directory: &Path, arguments: &[&str]) -> Self {
-        let base_port = free_port().to_string();
-        let mut process = program(&["--listen", "127.0.0.1:0", "--base-port", &base_port])
-            .args(arguments)
-            .current_dir(directory)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let word_after = |line: String, before: &str| line.split(before).nth(1).unwrap().trim().to_owned();
-        let url = word_after(lines.find(|line| line.starts_with("Carnelian")).unwrap(), " at ");
-        let project_id = word_after(lines.find(|line| line.starts_with("project")).unwrap(), ", id ");
-        Server { process, url, project_id }
-    }
-
-    fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> Answer {
-        let address = self.url.strip_prefix("http://").unwrap();
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut connection = TcpStream::connect(address).unwrap();
-        connection.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let length = body.len();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nx-auth-token: {token}\r\n\
-             content-length: {length}\r\n\r\n{body}"
-        );
-        connection.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        Answer {
-            status: head[9..12].parse().unwrap(),
-            head: head.to_owned(),
-            body: serde_json::from_str(body).unwrap_or(Value::Null),
-        }
-    }
-
-    fn token(&self) -> String {
-        let user = json!({"name": "carnelian", "password": "carnelian", "domain": {"name": "carnelian"}});
-        let request = json!({"auth": {
-            "identity": {"methods": ["password"], "password": {"user": user}},
-            "scope": {"project": {"id": self.project_id}},
-        }});
-        let answer = self.ask("POST", "/v3/auth/tokens", "", &request);
-        let line = answer.head.lines().find_map(|line| line.strip_prefix("x-subject-token: "));
-        line.unwrap().to_owned()
-    }
-
-    fn instances(&self) -> String {
-        format!("/v1.0/{}/instances", self.project_id)
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 fn order(name: &str) -> Value {
@@ -505,6 +421,54 @@ fn a_proxy_cluster_instance_has_its_shards_behind_one_port_and_keeps_them() {
     assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
     assert!(TcpStream::connect(("127.0.0.1", u16::try_from(port).unwrap())).is_err());
     assert!(!below.exists());
+}
+
+#[test]
+fn shards_of_a_proxy_cluster_instance_have_standbys() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let mut order = order("dcs-p");
+    order["engine_version"] = json!("3.0");
+    order["spec_code"] = json!("dcs.cluster");
+    order["security_group_id"] = json!("6fd2f8a0-0000-4000-8000-00000000000b");
+    order["capacity"] = json!(64);
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    let id = created.body["instance_id"].as_str().unwrap().to_owned();
+    let shown = server.ask("GET", &format!("{}/{id}", server.instances()), &token, &Value::Null).body;
+    let port = shown["port"].as_u64().unwrap();
+    let ask = |line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+    let admin = |what: &str| server.ask("POST", &format!("/admin/instances/{id}/{what}"), "", &Value::Null);
+    let mut expected = 0;
+    for (what, status) in
+        [("failover", 204), ("failover?shard=7", 204), ("fail/stop?shard=3", 202), ("fail/hang?shard=0", 202)]
+    {
+        expected += 1;
+        assert!(
+            ask(&format!("MSET a {expected} b {expected} c {expected} d {expected} e {expected}"))
+                .contains("+OK\r\n+OK")
+        );
+        // A standby that has not had the keys yet takes nobody's place.
+        let answer = loop {
+            let answer = admin(what);
+            if answer.status != 409 {
+                break answer;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        assert_eq!(answer.status, status, "{what}: {}", answer.body);
+        // Whoever is cut off comes again.
+        let told = loop {
+            let told = ask("MGET a b c d e");
+            if told.contains("*5") {
+                break told;
+            }
+        };
+        assert_eq!(told.matches(&format!("$1\r\n{expected}\r\n")).count(), 5, "{what}: {told}");
+    }
+    for (what, status) in [("failover?shard=8", 404), ("failover?shard=x", 400), ("fail/hang?shard=-1", 400)]
+    {
+        assert_eq!(admin(what).status, status, "{what}");
+    }
 }
 
 #[test]

@@ -162,22 +162,23 @@ impl Cloud {
         }
     }
 
-    /// Has the standby of an instance of this id, of whichever project, take its master's place. The address stays.
+    /// Has the standby of an instance of this id, of whichever project, take its master's place. The address stays. Which
+    /// shard it is, [`crate::DataPlane::failover`] says.
     ///
     /// # Errors
     /// [`FailoverError`]
-    pub async fn failover(&self, id: &str) -> Result<(), FailoverError> {
-        tracing::info!(id, "failover");
-        self.data_plane.failover(&NodeId(id.to_owned())).await
+    pub async fn failover(&self, id: &str, shard: Option<usize>) -> Result<(), FailoverError> {
+        tracing::info!(id, shard, "failover");
+        self.data_plane.failover(&NodeId(id.to_owned()), shard).await
     }
 
     /// Has the master of an instance of this id, of whichever project, fail.
     ///
     /// # Errors
     /// [`FailoverError`]
-    pub fn fail(&self, id: &str, failure: Failure) -> Result<(), FailoverError> {
-        tracing::info!(id, ?failure, "the master fails, as wanted");
-        self.data_plane.fail(&NodeId(id.to_owned()), failure)
+    pub fn fail(&self, id: &str, shard: Option<usize>, failure: Failure) -> Result<(), FailoverError> {
+        tracing::info!(id, shard, ?failure, "the master fails, as wanted");
+        self.data_plane.fail(&NodeId(id.to_owned()), shard, failure)
     }
 
     /// The instance of this id, if it is the project's.

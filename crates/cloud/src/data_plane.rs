@@ -59,14 +59,19 @@ pub trait DataPlane: Send + Sync + 'static {
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool;
 
     /// Has the standby of a node take its place behind the address, without losing a write that was acknowledged. Done
-    /// when clients are served again.
-    fn failover<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), FailoverError>>;
+    /// when clients are served again. Where a node is several shards, they are counted from 0 in the order of their slots;
+    /// without a number it is the first that has a standby.
+    fn failover<'a>(
+        &'a self,
+        node: &'a NodeId,
+        shard: Option<usize>,
+    ) -> Pending<'a, Result<(), FailoverError>>;
 
-    /// Has a node fail, so that its standby takes its place.
+    /// Has a node fail, or one of its shards, so that its standby takes its place.
     ///
     /// # Errors
     /// [`FailoverError`], if there is no standby to do so.
-    fn fail(&self, node: &NodeId, failure: Failure) -> Result<(), FailoverError>;
+    fn fail(&self, node: &NodeId, shard: Option<usize>, failure: Failure) -> Result<(), FailoverError>;
 
     /// Connects to a node as a client would and waits for its answer to `PING`: whether it is ready.
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>>;
@@ -247,6 +252,9 @@ pub enum FailoverError {
     /// Another one is going on.
     #[error("a failover is going on")]
     Busy,
+    /// It has fewer shards.
+    #[error("the node has no such shard")]
+    NoShard,
 }
 
 /// Why a node is not ready.

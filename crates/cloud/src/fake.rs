@@ -199,11 +199,11 @@ impl DataPlane for FakeDataPlane {
         COMMANDS.iter().any(|command| command.eq_ignore_ascii_case(name))
     }
 
-    fn failover<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), FailoverError>> {
+    fn failover<'a>(&'a self, node: &'a NodeId, _: Option<usize>) -> Pending<'a, Result<(), FailoverError>> {
         Box::pin(async move { self.standby_of(node) })
     }
 
-    fn fail(&self, node: &NodeId, _: Failure) -> Result<(), FailoverError> {
+    fn fail(&self, node: &NodeId, _: Option<usize>, _: Failure) -> Result<(), FailoverError> {
         self.standby_of(node)
     }
 

@@ -95,7 +95,7 @@ impl Cloud {
             }
             task::Kind::Delete => (task::State::Succeeded, None),
             task::Kind::Swap => {
-                let swapped = self.data_plane.failover(&node_of(instance)).await;
+                let swapped = self.data_plane.failover(&node_of(instance), None).await;
                 if let Err(error) = &swapped {
                     tracing::warn!(id = %instance.id, %error, "the standby has not taken its master's place");
                 }

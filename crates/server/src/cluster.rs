@@ -6,7 +6,7 @@
 
 use crate::clock::Clock;
 use crate::node::{Order, Running, StartError};
-use crate::pair::{DRAIN, FailoverError, Fault, LIFE_SIGN, catch_up, lives};
+use crate::pair::{AT_ONCE, DRAIN, FailoverError, Fault, LIFE_SIGN, catch_up, lives};
 use crate::takeover::take_over;
 use crate::workers::Workers;
 use engine::Node;
@@ -38,8 +38,6 @@ pub struct ClusterOrder {
 const FILE: &str = "cluster-map";
 /// So long after a change it is written, in ms: others may follow.
 const SETTLE_MS: i64 = 50;
-/// A master has no reason to wait for further replicas before it sends its keys: there are as many as there will be.
-const AT_ONCE: [&str; 2] = ["repl-diskless-sync-delay", "0"];
 
 /// A cluster that listens; dropping it ends its nodes.
 #[derive(Debug)]
@@ -226,15 +224,16 @@ impl Cluster {
         running.stop().await;
     }
 
-    /// Has the best replica of the first master that has one take its place, without losing anything.
+    /// Has the best replica of a shard's master take its place, without losing anything. Shards are counted from 0 in the
+    /// order of their slots; without a number it is the first one that has replicas.
     ///
     /// # Errors
     /// [`FailoverError`]; then everything is as it was.
-    pub fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+    pub fn failover(&self, shard: Option<usize>) -> impl Future<Output = Result<(), FailoverError>> + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
             let _turning = shared.turning.try_lock().map_err(|_| FailoverError::Busy)?;
-            let (_, replica) = shared.first_pair().ok_or(FailoverError::NoStandby)?;
+            let (_, replica) = shared.pair(shard)?;
             if !replica.master.is_up() {
                 return Err(FailoverError::NoStandby);
             }
@@ -247,12 +246,15 @@ impl Cluster {
         }
     }
 
-    /// Has the first master that has replicas fail, to see what happens. Whether there is one.
-    pub fn fail(&self, fault: Fault) -> bool {
-        let Some((number, _)) = self.shared.first_pair() else { return false };
+    /// Has a shard's master fail, to see what happens. Which one it is, [`Cluster::failover`] says.
+    ///
+    /// # Errors
+    /// [`FailoverError`], if nobody can take its place.
+    pub fn fail(&self, shard: Option<usize>, fault: Fault) -> Result<(), FailoverError> {
+        let (number, _) = self.shared.pair(shard)?;
         let mut nodes = self.shared.nodes.lock();
         let place = &mut nodes[number];
-        let Some(running) = &place.running else { return false };
+        let Some(running) = &place.running else { return Err(FailoverError::NoStandby) };
         match fault {
             Fault::Hang => running.node().pause.hang(running.node()),
             Fault::Stop => {
@@ -261,7 +263,7 @@ impl Cluster {
                 self.shared.suspicion.notify_one();
             }
         }
-        true
+        Ok(())
     }
 
     /// Ends all nodes, and waits until their ports are free.
@@ -314,8 +316,8 @@ impl Shared {
         running.filter(follows).max_by_key(|node| node.replicas.offset()).cloned()
     }
 
-    /// The number of the master with the lowest slots that has replicas, and the best of them.
-    fn first_pair(&self) -> Option<(usize, Arc<Node>)> {
+    /// The number of a shard's master, and the best of its replicas; without a shard, of the first one that has replicas.
+    fn pair(&self, shard: Option<usize>) -> Result<(usize, Arc<Node>), FailoverError> {
         let mut masters: Vec<(usize, Arc<Node>)> = {
             let nodes = self.nodes.lock();
             let running = |(number, place): (usize, &Place)| {
@@ -326,7 +328,12 @@ impl Shared {
         let first_slot = |node: &Node| node.member.as_ref().and_then(|member| member.first_slot());
         masters.retain(|(_, node)| first_slot(node).is_some());
         masters.sort_by_key(|(_, node)| first_slot(node));
-        masters.into_iter().find_map(|(number, master)| Some((number, self.best_replica(&master)?)))
+        let best = |(number, master)| Some((number, self.best_replica(&master)?));
+        match shard {
+            Some(shard) if shard >= masters.len() => Err(FailoverError::NoShard),
+            Some(shard) => best(masters.swap_remove(shard)).ok_or(FailoverError::NoStandby),
+            None => masters.into_iter().find_map(best).ok_or(FailoverError::NoStandby),
+        }
     }
 
     /// Looks after the nodes whenever something seems to be wrong with one of them.

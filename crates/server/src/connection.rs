@@ -221,6 +221,9 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         let _ = (&stream).write(b"-ERR max number of clients reached\r\n");
         return;
     }
+    if place.proxy.as_ref().is_some_and(|proxy| proxy.has_ended()) {
+        return node.clients.remove(client.id);
+    }
     let Ok(stream) = TcpStream::from_std(stream) else { return node.clients.remove(client.id) };
     let mut session = Session::new(Arc::clone(&client));
     session.begin(&node);

@@ -26,8 +26,10 @@ const HAND_OVER_MS: i64 = 5;
 /// After so long it is tried again to start a thread where the system gave none.
 const THREAD_AGAIN: Duration = Duration::from_millis(100);
 
+/// How a node reaches its master, if not by the address that it has been told.
+pub(crate) type Dial = Arc<dyn Fn() -> std::io::Result<std::net::TcpStream> + Send + Sync>;
+
 /// The world of one node.
-#[derive(Debug)]
 pub(crate) struct NodeHost {
     clock: Arc<Clock>,
     /// The event loop on which the node's timer runs.
@@ -43,6 +45,8 @@ pub(crate) struct NodeHost {
     keeper: Arc<Keeper>,
     /// Notified when another master is to be followed; there is somebody who does once one has been named.
     master: OnceLock<Arc<Notify>>,
+    /// How the master is reached, if not by its address.
+    dial: OnceLock<Dial>,
     /// Changes when the node ends.
     ended: OnceLock<watch::Receiver<()>>,
     /// Threads for commands that take long.
@@ -65,6 +69,7 @@ impl NodeHost {
             tend_at: OnceLock::new(),
             keeper: Arc::default(),
             master: OnceLock::new(),
+            dial: OnceLock::new(),
             ended: OnceLock::new(),
             numbers,
             shut_down: OnceLock::new(),
@@ -83,9 +88,20 @@ impl NodeHost {
         let _ = self.suspicion.set(Arc::clone(suspicion));
     }
 
+    /// Says how the node reaches its master, whatever address it is told.
+    pub(crate) fn dial_by(&self, dial: Dial) {
+        let _ = self.dial.set(dial);
+    }
+
     /// Lets clients end the node; what is notified when one does.
     pub(crate) fn allow_shut_down(&self) -> Arc<Notify> {
         Arc::clone(self.shut_down.get_or_init(Arc::default))
+    }
+}
+
+impl std::fmt::Debug for NodeHost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeHost").field("number", &self.number).finish_non_exhaustive()
     }
 }
 
@@ -154,8 +170,9 @@ impl Host for NodeHost {
                 let clock = Arc::clone(&self.clock);
                 let (numbers, changed) = (Arc::clone(&self.numbers), Arc::clone(&changed));
                 let ended = self.ended.get().cloned().expect("the node has begun");
-                let node = Weak::clone(node);
-                self.timers.spawn(link::follow(node, clock, self.number, numbers, changed, ended));
+                let (node, dial) = (Weak::clone(node), self.dial.get().cloned());
+                let follow = link::follow(node, clock, self.number, numbers, dial, changed, ended);
+                self.timers.spawn(follow);
             }
             changed
         });

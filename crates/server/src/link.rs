@@ -8,6 +8,7 @@
 
 use crate::clock::Clock;
 use crate::hold::{hold, hold_some};
+use crate::host::Dial;
 use crate::offload::{self, Numbers};
 use crate::sync::number;
 use command::v;
@@ -68,6 +69,7 @@ struct Following {
     node: Arc<Node>,
     clock: Arc<Clock>,
     numbers: Arc<Numbers>,
+    dial: Option<Dial>,
     worker: Worker,
     /// Which order it follows.
     order: u64,
@@ -79,6 +81,7 @@ pub(crate) async fn follow(
     clock: Arc<Clock>,
     number: usize,
     numbers: Arc<Numbers>,
+    dial: Option<Dial>,
     changed: Arc<Notify>,
     mut ended: watch::Receiver<()>,
 ) {
@@ -93,8 +96,8 @@ pub(crate) async fn follow(
             }
         };
         let worker = Worker::new(number);
-        let (clock, numbers) = (Arc::clone(&clock), Arc::clone(&numbers));
-        let mut following = Following { node: own, clock, numbers, worker, order };
+        let (clock, numbers, dial) = (Arc::clone(&clock), Arc::clone(&numbers), dial.clone());
+        let mut following = Following { node: own, clock, numbers, dial, worker, order };
         tokio::select! {
             () = following.try_on(&address) => {}
             () = another(&node, &changed, order) => {}
@@ -159,7 +162,12 @@ impl Following {
         self.set_link(master::Link::Connects);
         let (node, clock) = (Arc::clone(&self.node), Arc::clone(&self.clock));
         let timeout_ms = || number(&node, "repl-timeout") * 1000;
-        let connect = TcpStream::connect((&*address.host, address.port));
+        let connect = async {
+            match &self.dial {
+                Some(dial) => TcpStream::from_std(dial()?),
+                None => TcpStream::connect((&*address.host, address.port)).await,
+            }
+        };
         let mut stream = tokio::select! {
             stream = connect => stream?,
             () = clock.sleep_until(clock.wall_ms() + timeout_ms()) => return Err(Broken::Silent),

@@ -10,7 +10,7 @@ use engine::node::Gates;
 use engine::{BadParameter, Node, Worker};
 use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -94,6 +94,21 @@ impl Resident {
         order: &Order,
         address: SocketAddr,
     ) -> Result<Resident, StartError> {
+        Resident::made(workers, clock, order, address, SHARDS, |_| {})
+    }
+
+    /// The same, of a node that has so many lock stripes, and to which something is done before anybody knows of it.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub(crate) fn made(
+        workers: &Arc<Workers>,
+        clock: &Arc<Clock>,
+        order: &Order,
+        address: SocketAddr,
+        stripes: usize,
+        prepare: impl FnOnce(&mut Node),
+    ) -> Result<Resident, StartError> {
         let host = Arc::new(NodeHost::new(
             Arc::clone(clock),
             workers.next().clone(),
@@ -102,7 +117,7 @@ impl Resident {
         ));
         let spec = engine::node::Spec {
             release: order.release,
-            shards: SHARDS,
+            shards: stripes,
             workers: workers.slots() + 1,
             seed: order.seed,
             address,
@@ -111,7 +126,9 @@ impl Resident {
             seat: order.seat.clone(),
         };
         let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
-        let node = Arc::new(node.map_err(StartError::BadParameter)?);
+        let mut node = node.map_err(StartError::BadParameter)?;
+        prepare(&mut node);
+        let node = Arc::new(node);
         let (stop, _) = watch::channel(());
         let (end, ended) = watch::channel(());
         host.adopt(&node, ended);
@@ -132,6 +149,11 @@ impl Resident {
             proxy: None,
         };
         Ok(Resident { node, host, stop, _end: end, loaded, place })
+    }
+
+    /// What its connections have in common.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// What serves those who connect.
@@ -180,12 +202,47 @@ impl Resident {
     }
 }
 
+/// A connection of this process to a node that listens nowhere: nobody else reaches what serves it.
+///
+/// # Errors
+/// The system has no sockets left.
+pub(crate) fn private_line(counter: Counter, workers: &Workers) -> std::io::Result<std::net::TcpStream> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let own = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let stream = loop {
+        let (stream, peer) = listener.accept()?;
+        // Somebody else may have found the port.
+        if peer == own.local_addr()? {
+            break stream;
+        }
+    };
+    for stream in [&own, &stream] {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+    }
+    counter.serve(stream, workers);
+    Ok(own)
+}
+
 /// Where those who connect are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Counter {
     pub(crate) place: Place,
     /// Changes when the node's connections are to end.
     pub(crate) stopped: watch::Receiver<()>,
+}
+
+impl Counter {
+    /// Serves a connection, on whichever worker is next.
+    fn serve(self, stream: std::net::TcpStream, workers: &Workers) {
+        let Counter { place, mut stopped } = self;
+        workers.next().spawn(async move {
+            tokio::select! {
+                () = connection::serve(place, stream) => {}
+                _ = stopped.changed() => {}
+            }
+        });
+    }
 }
 
 /// A node that listens; dropping it ends its connections and, somewhat later, frees its port.
@@ -383,19 +440,14 @@ async fn accept(listener: TcpListener, workers: Arc<Workers>, mut served: watch:
         let Ok(counter) = served.wait_for(Option::is_some).await.map(|counter| (*counter).clone()) else {
             return;
         };
-        let Some(Counter { place, mut stopped }) = counter else { continue };
+        let Some(counter) = counter else { continue };
         // Replies are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        let keepalive_s = place.node.settings.keepalive_s.load(Ordering::Relaxed);
+        let keepalive_s = counter.place.node.settings.keepalive_s.load(Ordering::Relaxed);
         if keepalive_s > 0 {
             let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(keepalive_s));
         }
-        workers.next().spawn(async move {
-            tokio::select! {
-                () = connection::serve(place, stream) => {}
-                _ = stopped.changed() => {}
-            }
-        });
+        counter.serve(stream, &workers);
     }
 }
 

@@ -1,4 +1,4 @@
-//! A master and its standby behind one address.
+//! A master and its standby behind one address, or behind a proxy.
 //!
 //! The standby is a node of this process that follows the master as any replica does; nobody else reaches it. A failover
 //! has it take the master's place behind the address: connections drop, and whoever connects again is served by what was
@@ -14,15 +14,16 @@
 
 use crate::clock::Clock;
 use crate::hold::hold;
-use crate::node::{Door, Order, Resident, StartError};
+use crate::node::{Door, Order, Resident, StartError, private_line};
 use crate::workers::Workers;
 use engine::Node;
 use engine::master::Address;
 use engine::pause::Scope;
 use parking_lot::Mutex;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -39,6 +40,8 @@ pub(crate) const LIFE_SIGN: Duration = Duration::from_millis(50);
 const LOOK: Duration = Duration::from_micros(500);
 /// After so long it is tried again to have the standby take a failed master's place.
 const STANDBY_AGAIN: Duration = Duration::from_secs(1);
+/// There is one replica: nobody else is to be waited for before it is sent the keys.
+pub(crate) const AT_ONCE: [&str; 2] = ["repl-diskless-sync-delay", "0"];
 
 /// Why a failover does not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +55,9 @@ pub enum FailoverError {
     /// Another failover is going on.
     #[error("a failover is going on")]
     Busy,
+    /// There are fewer shards.
+    #[error("there is no such shard")]
+    NoShard,
 }
 
 /// What goes wrong with a master because somebody wants it to.
@@ -63,9 +69,34 @@ pub enum Fault {
     Hang,
 }
 
-/// A master and its standby; dropping it ends both.
+/// A master and its standby behind one address; dropping it ends both.
 #[derive(Debug)]
 pub struct Pair {
+    couple: Couple,
+    door: Arc<Mutex<Option<Door>>>,
+}
+
+/// The way by which clients come to a master, whichever node that is.
+pub(crate) trait Entrance: Send + Sync {
+    /// Nobody is served any more by who was the master.
+    fn close(&self);
+
+    /// Those who come from now on are served by this master.
+    fn open(&self, master: &Resident);
+
+    /// Starts the node of an order that is to stand by.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    fn stand_by(&self, order: &Order) -> Result<Resident, StartError>;
+
+    /// Whether nobody but clients comes this way: a standby then needs another.
+    fn is_for_clients(&self) -> bool;
+}
+
+/// A master and its standby, whichever way clients come to them; dropping it ends both.
+#[derive(Debug)]
+pub(crate) struct Couple {
     shared: Arc<Shared>,
     watching: JoinHandle<()>,
 }
@@ -75,6 +106,7 @@ struct Shared {
     clock: Arc<Clock>,
     order: Order,
     address: SocketAddr,
+    entrance: Box<dyn Entrance>,
     nodes: Mutex<Nodes>,
     /// Held during a failover.
     turning: tokio::sync::Mutex<()>,
@@ -83,7 +115,6 @@ struct Shared {
 }
 
 struct Nodes {
-    door: Option<Door>,
     master: Option<Resident>,
     standby: Option<Resident>,
     /// Whether the master has stopped.
@@ -97,6 +128,28 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+impl Entrance for (Arc<Mutex<Option<Door>>>, Arc<Workers>, Arc<Clock>) {
+    fn close(&self) {
+        if let Some(door) = &*self.0.lock() {
+            door.serve(None);
+        }
+    }
+
+    fn open(&self, master: &Resident) {
+        if let Some(door) = &*self.0.lock() {
+            door.serve(Some(master.counter()));
+        }
+    }
+
+    fn stand_by(&self, order: &Order) -> Result<Resident, StartError> {
+        Resident::start(&self.1, &self.2, order, order.address)
+    }
+
+    fn is_for_clients(&self) -> bool {
+        false
+    }
+}
+
 impl Pair {
     /// Starts a master, and a standby as soon as the master has loaded its keys.
     ///
@@ -104,54 +157,34 @@ impl Pair {
     /// [`StartError`]
     pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Pair, StartError> {
         let mut order = order.clone();
-        // There is one replica: nobody else is to be waited for before it is sent the keys.
-        order.config.insert(0, ("repl-diskless-sync-delay".to_owned(), "0".to_owned()));
+        order.config.insert(0, AT_ONCE.map(str::to_owned).into());
         let door = Door::open(workers, order.address)?;
-        let address = door.address();
-        let suspicion: Arc<Notify> = Arc::default();
-        let master = Resident::start(workers, clock, &order, address)?;
-        master.host.suspect_to(&suspicion);
+        order.address = door.address();
+        let master = Resident::start(workers, clock, &order, order.address)?;
         door.serve(Some(master.counter()));
-        let loaded = master.loaded();
-        let nodes =
-            Nodes { door: Some(door), master: Some(master), standby: None, has_stopped: false, failovers: 0 };
-        let shared = Arc::new(Shared {
-            workers: Arc::clone(workers),
-            clock: Arc::clone(clock),
-            order,
-            address,
-            nodes: Mutex::new(nodes),
-            turning: tokio::sync::Mutex::new(()),
-            suspicion,
-        });
-        let watched = Arc::clone(&shared);
-        let watching = workers.next().spawn(async move {
-            if loaded.await.is_ok() {
-                watched.replace_standby();
-                watched.watch().await;
-            }
-        });
-        Ok(Pair { shared, watching })
+        let door = Arc::new(Mutex::new(Some(door)));
+        let entrance = Box::new((Arc::clone(&door), Arc::clone(workers), Arc::clone(clock)));
+        Ok(Pair { couple: Couple::begin(workers, clock, order, master, entrance, true), door })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.shared.address
+        self.couple.shared.address
     }
 
     /// The node that is the master now; nothing in the midst of a failover.
     pub fn master(&self) -> Option<Arc<Node>> {
-        self.shared.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node))
+        self.couple.master()
     }
 
     /// The node that stands by, if there is one.
     pub fn standby(&self) -> Option<Arc<Node>> {
-        self.shared.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node))
+        self.couple.standby()
     }
 
     /// How often the standby has taken the master's place.
     pub fn failovers(&self) -> u64 {
-        self.shared.nodes.lock().failovers
+        self.couple.failovers()
     }
 
     /// Waits until the keys have been loaded that the master had when it ended.
@@ -159,13 +192,7 @@ impl Pair {
     /// # Errors
     /// Why they have not been, in a sentence.
     pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
-        let loaded = self.shared.nodes.lock().master.as_ref().map(Resident::loaded);
-        async move {
-            match loaded {
-                Some(loaded) => loaded.await,
-                None => Ok(()),
-            }
-        }
+        self.couple.loaded()
     }
 
     /// Has the standby take the master's place, without losing anything. Done when clients are served again.
@@ -173,25 +200,12 @@ impl Pair {
     /// # Errors
     /// [`FailoverError`]; then everything is as it was.
     pub fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
-        let shared = Arc::clone(&self.shared);
-        async move { shared.fail_over(false).await }
+        self.couple.failover()
     }
 
-    /// Has the master fail, to see what happens.
-    pub fn fail(&self, fault: Fault) {
-        let mut nodes = self.shared.nodes.lock();
-        let Some(master) = &nodes.master else { return };
-        match fault {
-            Fault::Hang => master.node.pause.hang(&master.node),
-            Fault::Stop => {
-                master.end_connections();
-                nodes.has_stopped = true;
-                if let Some(door) = &nodes.door {
-                    door.serve(None);
-                }
-                self.shared.suspicion.notify_one();
-            }
-        }
+    /// Has the master fail, to see what happens. Whether somebody can take its place.
+    pub fn fail(&self, fault: Fault) -> bool {
+        self.couple.fail(fault)
     }
 
     /// Ends both, and waits until the port is free.
@@ -213,14 +227,9 @@ impl Pair {
 
     /// Ends the standby, and the way to the master, which is given back.
     async fn end(self) -> Option<Resident> {
-        // A failover that is going on comes to its end first.
-        let turning = self.shared.turning.lock().await;
-        self.watching.abort();
-        let (door, master, standby) = {
-            let mut nodes = self.shared.nodes.lock();
-            (nodes.door.take(), nodes.master.take(), nodes.standby.take())
-        };
-        drop((standby, turning));
+        let Pair { couple, door } = self;
+        let master = couple.end().await;
+        let door = door.lock().take();
         if let Some(door) = door {
             door.close().await;
         }
@@ -228,12 +237,112 @@ impl Pair {
     }
 }
 
-impl Drop for Pair {
+impl Couple {
+    /// A master that clients come to by an entrance, and its standby, which begins as soon as the master has loaded its
+    /// keys. The address of the order is the one that the nodes tell.
+    pub(crate) fn begin(
+        workers: &Arc<Workers>,
+        clock: &Arc<Clock>,
+        order: Order,
+        master: Resident,
+        entrance: Box<dyn Entrance>,
+        has_standby: bool,
+    ) -> Couple {
+        let suspicion: Arc<Notify> = Arc::default();
+        master.host.suspect_to(&suspicion);
+        let loaded = master.loaded();
+        let nodes = Nodes { master: Some(master), standby: None, has_stopped: false, failovers: 0 };
+        let shared = Arc::new(Shared {
+            workers: Arc::clone(workers),
+            clock: Arc::clone(clock),
+            address: order.address,
+            order,
+            entrance,
+            nodes: Mutex::new(nodes),
+            turning: tokio::sync::Mutex::new(()),
+            suspicion,
+        });
+        let watched = Arc::clone(&shared);
+        let watching = workers.next().spawn(async move {
+            if has_standby && loaded.await.is_ok() {
+                watched.replace_standby();
+                watched.watch().await;
+            }
+        });
+        Couple { shared, watching }
+    }
+
+    /// As [`Pair::master`].
+    pub(crate) fn master(&self) -> Option<Arc<Node>> {
+        self.shared.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node))
+    }
+
+    /// As [`Pair::standby`].
+    pub(crate) fn standby(&self) -> Option<Arc<Node>> {
+        self.shared.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node))
+    }
+
+    /// As [`Pair::failovers`].
+    pub(crate) fn failovers(&self) -> u64 {
+        self.shared.nodes.lock().failovers
+    }
+
+    /// As [`Pair::loaded`].
+    pub(crate) fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let loaded = self.shared.nodes.lock().master.as_ref().map(Resident::loaded);
+        async move {
+            match loaded {
+                Some(loaded) => loaded.await,
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// As [`Pair::failover`].
+    pub(crate) fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move { shared.fail_over(false).await }
+    }
+
+    /// As [`Pair::fail`].
+    pub(crate) fn fail(&self, fault: Fault) -> bool {
+        let mut nodes = self.shared.nodes.lock();
+        let ready = |standby: &Resident| !standby.node.master.state().never_up();
+        let (Some(master), true) = (&nodes.master, nodes.standby.as_ref().is_some_and(ready)) else {
+            return false;
+        };
+        match fault {
+            Fault::Hang => master.node.pause.hang(&master.node),
+            Fault::Stop => {
+                master.end_connections();
+                self.shared.entrance.close();
+                nodes.has_stopped = true;
+                self.shared.suspicion.notify_one();
+            }
+        }
+        true
+    }
+
+    /// Ends the standby, and gives back the master, when nothing is going on with them.
+    pub(crate) async fn end(self) -> Option<Resident> {
+        // A failover that is going on comes to its end first.
+        let turning = self.shared.turning.lock().await;
+        self.watching.abort();
+        let (master, standby) = {
+            let mut nodes = self.shared.nodes.lock();
+            (nodes.master.take(), nodes.standby.take())
+        };
+        drop((standby, turning));
+        master
+    }
+}
+
+impl Drop for Couple {
     fn drop(&mut self) {
         self.watching.abort();
         // What watches may be in the midst of something, and hold the nodes for a moment longer.
         let mut nodes = self.shared.nodes.lock();
-        drop((nodes.door.take(), nodes.master.take(), nodes.standby.take()));
+        drop((nodes.master.take(), nodes.standby.take()));
     }
 }
 
@@ -263,7 +372,7 @@ impl Shared {
     }
 
     /// Has the standby take the master's place.
-    async fn fail_over(&self, is_forced: bool) -> Result<(), FailoverError> {
+    async fn fail_over(self: &Arc<Self>, is_forced: bool) -> Result<(), FailoverError> {
         let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;
         let (master, standby) = {
             let nodes = self.nodes.lock();
@@ -289,10 +398,8 @@ impl Shared {
             }
         }
         let (old, directory) = {
+            self.entrance.close();
             let mut nodes = self.nodes.lock();
-            if let Some(door) = &nodes.door {
-                door.serve(None);
-            }
             (nodes.master.take(), self.order.directory.clone())
         };
         if let Some(old) = &old {
@@ -300,16 +407,21 @@ impl Shared {
         }
         // Before anybody is served, so that whatever is acknowledged is in a file that will be loaded again.
         let parted = part(&master, &standby, if is_forced { DRAIN } else { CATCH_UP }).await;
-        standby.follow(&mut hold(&standby).await, None);
+        {
+            let mut held = hold(&standby).await;
+            standby.follow(&mut held, None);
+            // What clients have configured stays.
+            standby.configure_as(&mut held, &master);
+        }
         if let Some(continues) = parted {
             hand_files_over(&master, &standby, &directory, continues).await;
         }
         {
             let mut nodes = self.nodes.lock();
             let new = nodes.standby.take();
-            if let (Some(door), Some(new)) = (&nodes.door, &new) {
+            if let Some(new) = &new {
                 new.host.suspect_to(&self.suspicion);
-                door.serve(Some(new.counter()));
+                self.entrance.open(new);
             }
             nodes.master = new;
             nodes.has_stopped = false;
@@ -326,10 +438,14 @@ impl Shared {
     }
 
     /// Has a fresh standby follow the master.
-    fn replace_standby(&self) {
+    fn replace_standby(self: &Arc<Self>) {
         let order = Order { directory: None, config: self.standby_config(), ..self.order.clone() };
-        match Resident::start(&self.workers, &self.clock, &order, self.address) {
+        match self.entrance.stand_by(&order) {
             Ok(standby) => {
+                if self.entrance.is_for_clients() {
+                    let couple = Arc::downgrade(self);
+                    standby.host.dial_by(Arc::new(move || Shared::dial(&couple)));
+                }
                 let node = &standby.node;
                 let host = reachable(self.address.ip()).to_string().into();
                 let master = Address { host, port: self.address.port() };
@@ -338,6 +454,16 @@ impl Shared {
             }
             Err(error) => tracing::error!("there is no standby for {}: {error}", self.address),
         }
+    }
+
+    /// A connection to the master, whichever node that is now.
+    fn dial(couple: &Weak<Shared>) -> std::io::Result<std::net::TcpStream> {
+        let couple = couple.upgrade().ok_or(ErrorKind::NotConnected)?;
+        let counter = {
+            let nodes = couple.nodes.lock();
+            nodes.master.as_ref().filter(|_| !nodes.has_stopped).map(Resident::counter)
+        };
+        private_line(counter.ok_or(ErrorKind::NotConnected)?, &couple.workers)
     }
 
     /// The parameters of a standby: those of the master, and how it logs in there.

@@ -1,15 +1,20 @@
 //! A proxy that listens, and the shards behind it, all in this process.
 //!
-//! Shards listen nowhere: the proxy's connections run commands on them; [`engine::proxy`] says which go where.
+//! Shards listen nowhere: the proxy's connections run commands on them; [`engine::proxy`] says which go where. Each may have
+//! a standby, which reaches it by a connection of this process ([`crate::pair`]). When one takes its master's place, the
+//! connections of the proxy drop, and whoever connects again finds all shards.
+//!
+//! Invariant: nobody is served while the place of a shard is empty.
 
 use crate::clock::Clock;
 use crate::connection::Place;
-use crate::host::NodeHost;
-use crate::node::{Counter, Door, LAST_WORDS, Order, StartError, load};
+use crate::node::{Counter, Door, LAST_WORDS, Order, Resident, StartError};
+use crate::pair::{AT_ONCE, Couple, Entrance, FailoverError, Fault};
 use crate::workers::Workers;
 use engine::Node;
-use engine::node::{Gates, Spec};
-use engine::proxy::MAX_SHARDS;
+use engine::proxy::{MAX_SHARDS, SILENT};
+use parking_lot::Mutex;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,23 +33,51 @@ pub struct ProxyOrder {
     pub nodes: Order,
     /// How many shards have the keys.
     pub shards: usize,
+    /// Whether each shard has a standby.
+    pub standbys: bool,
 }
 
 /// A proxy that listens; dropping it ends its connections and, somewhat later, frees its port.
 #[derive(Debug)]
 pub struct Proxy {
-    proxy: Arc<engine::Proxy>,
-    door: Door,
+    address: SocketAddr,
+    front: Arc<Front>,
+    /// The masters of the shards and their standbys, in the order of their slots.
+    shards: Vec<Couple>,
     /// Ends its connections.
     stop: watch::Sender<()>,
-    /// Dropped with the proxy: timers end.
-    _end: watch::Sender<()>,
-    /// How loading has ended, by shard, when it has.
-    loaded: Vec<watch::Receiver<Option<Result<(), String>>>>,
+}
+
+/// What the clients of a proxy come to.
+#[derive(Debug)]
+struct Front {
+    workers: Arc<Workers>,
+    clock: Arc<Clock>,
+    resident: Resident,
+    /// The node on which sets are put together; it has threads of its own.
+    _bench: Resident,
+    /// Lock stripes of a shard.
+    stripes: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    proxy: Arc<engine::Proxy>,
+    /// For each shard, whether its place is empty.
+    vacant: Vec<bool>,
+    /// The port, and what changes when connections are to end; nothing when they are.
+    door: Option<(Door, watch::Receiver<()>)>,
+}
+
+/// The way by which clients come to a shard.
+struct Gate {
+    front: Arc<Front>,
+    shard: usize,
 }
 
 impl Proxy {
-    /// Starts a proxy and its shards.
+    /// Starts a proxy and its shards; standbys follow when the shards have loaded their keys.
     ///
     /// # Errors
     /// [`StartError`], and then no node is left.
@@ -57,73 +90,79 @@ impl Proxy {
         let door = Door::open(workers, order.nodes.address)?;
         let address = door.address();
         let stripes = (STRIPES / shards).next_power_of_two().clamp(1, MOST_STRIPES);
-        let (end, ended) = watch::channel(());
-        let mut hosts = Vec::new();
-        let mut nodes: Vec<Node> = Vec::new();
-        for number in 0..shards + 2 {
-            let host = Arc::new(NodeHost::new(
-                Arc::clone(clock),
-                workers.next().clone(),
-                workers.slots(),
-                Arc::clone(workers.numbers()),
-            ));
-            let is_shard = (1..=shards).contains(&number);
-            let mut config = order.nodes.config.clone();
-            if let Some(front) = nodes.first() {
-                let all = front.settings.maxmemory.load(Ordering::Relaxed);
-                let own = if is_shard { all.div_ceil(shards as u64) } else { 0 };
-                config.push(("maxmemory".into(), own.to_string()));
-            }
-            config.push(("cluster-enabled".into(), "no".into()));
-            if !is_shard {
-                config.push(("appendonly".into(), "no".into()));
-            }
-            let below = order.nodes.directory.as_ref().filter(|_| is_shard);
-            let spec = Spec {
-                release: order.nodes.release,
-                shards: if is_shard { stripes } else { 1 },
-                workers: workers.slots() + 1,
-                seed: order.nodes.seed.wrapping_add(number as u64),
-                address,
-                config,
-                directory: below.map(|below| below.join((number - 1).to_string())),
-                seat: None,
-            };
-            if let Some(directory) = &spec.directory {
+        let node = |number: usize, more: &[(&str, String)]| {
+            let mut order = Order { directory: None, address, ..order.nodes.clone() };
+            order.seed = order.seed.wrapping_add(number as u64);
+            order.config.insert(0, AT_ONCE.map(str::to_owned).into());
+            order.config.push(("cluster-enabled".into(), "no".into()));
+            order.config.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+            order
+        };
+        let no = || ("appendonly", "no".to_owned());
+        let front = Resident::made(workers, clock, &node(0, &[no()]), address, 1, engine::Proxy::lead)?;
+        let memory = front.node.settings.maxmemory.load(Ordering::Relaxed);
+        let mut residents = Vec::new();
+        for number in 1..=shards {
+            let own = memory.div_ceil(shards as u64).to_string();
+            let mut shard = node(number, &[("maxmemory", own)]);
+            shard.directory =
+                order.nodes.directory.as_ref().map(|below| below.join((number - 1).to_string()));
+            if let Some(directory) = &shard.directory {
                 std::fs::create_dir_all(directory)
                     .map_err(|error| StartError::NoDirectory(directory.clone(), error))?;
             }
-            let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
-            nodes.push(node.map_err(StartError::BadParameter)?);
-            hosts.push(host);
+            let join = |node: &mut Node| engine::Proxy::join(&front.node, node);
+            let resident = Resident::made(workers, clock, &shard, address, stripes, join)?;
+            residents.push((shard, resident));
         }
-        engine::Proxy::join(&mut nodes);
-        let nodes: Vec<Arc<Node>> = nodes.into_iter().map(Arc::new).collect();
-        for (node, host) in nodes.iter().zip(&hosts) {
-            host.adopt(node, ended.clone());
-        }
-        let proxy = Arc::new(engine::Proxy::new(nodes));
-        let loaded = proxy.shards().iter().map(|node| load(node, workers)).collect();
+        let unlimited = ("maxmemory", "0".to_owned());
+        let join = |node: &mut Node| engine::Proxy::join(&front.node, node);
+        let bench = node(shards + 1, &[unlimited, no()]);
+        let bench = Resident::made(workers, clock, &bench, address, 1, join)?;
+        let masters = residents.iter().map(|(_, resident)| &resident.node);
+        let nodes = std::iter::once(&front.node).chain(masters).chain([&bench.node]).cloned().collect();
         let (stop, stopped) = watch::channel(());
-        let place = Place {
-            node: Arc::clone(proxy.front()),
+        let front = Arc::new(Front {
+            workers: Arc::clone(workers),
             clock: Arc::clone(clock),
-            numbers: Arc::clone(workers.numbers()),
-            syncs: Arc::default(),
-            proxy: Some(Arc::clone(&proxy)),
+            resident: front,
+            _bench: bench,
+            stripes,
+            state: Mutex::new(State {
+                proxy: Arc::new(engine::Proxy::new(nodes)),
+                vacant: vec![false; shards],
+                door: Some((door, stopped)),
+            }),
+        });
+        front.serve(&front.state.lock());
+        let standbys = order.standbys;
+        let couple = |(shard, (order, resident))| {
+            let gate = Box::new(Gate { front: Arc::clone(&front), shard });
+            Couple::begin(workers, clock, order, resident, gate, standbys)
         };
-        door.serve(Some(Counter { place, stopped }));
-        Ok(Proxy { proxy, door, stop, _end: end, loaded })
+        let shards = residents.into_iter().enumerate().map(couple).collect();
+        Ok(Proxy { address, front, shards, stop })
     }
 
     /// The proxy's own node: clients and the configuration that they see.
     pub fn node(&self) -> &Arc<Node> {
-        self.proxy.front()
+        &self.front.resident.node
     }
 
     /// The nodes that have the keys.
-    pub fn shards(&self) -> &[Arc<Node>] {
-        self.proxy.shards()
+    pub fn shards(&self) -> Vec<Arc<Node>> {
+        self.front.state.lock().proxy.shards().to_vec()
+    }
+
+    /// The standbys that there are at the moment, each with the number of its shard.
+    pub fn standbys(&self) -> Vec<(usize, Arc<Node>)> {
+        let standbys = self.shards.iter().enumerate();
+        standbys.filter_map(|(shard, couple)| Some((shard, couple.standby()?))).collect()
+    }
+
+    /// How often standbys have taken their masters' places.
+    pub fn failovers(&self) -> u64 {
+        self.shards.iter().map(Couple::failovers).sum()
     }
 
     /// As [`crate::Running::loaded`], for all shards.
@@ -131,50 +170,124 @@ impl Proxy {
     /// # Errors
     /// Why the keys of a shard have not been loaded, in a sentence.
     pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
-        let shards = self.loaded.clone();
+        let shards: Vec<_> = self.shards.iter().map(Couple::loaded).collect();
         async move {
-            for mut loaded in shards {
-                let outcome = loaded.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
-                outcome.ok().flatten().unwrap_or_else(|| Err("loading broke off".to_owned()))?;
+            for loaded in shards {
+                loaded.await?;
             }
             Ok(())
         }
     }
 
+    /// Has the standby of a shard take its master's place, without losing anything. Shards are counted from 0 in the order
+    /// of their slots; without a number it is the first.
+    ///
+    /// # Errors
+    /// [`FailoverError`]; then everything is as it was.
+    pub fn failover(
+        &self,
+        shard: Option<usize>,
+    ) -> Result<impl Future<Output = Result<(), FailoverError>> + use<>, FailoverError> {
+        Ok(self.shard(shard)?.failover())
+    }
+
+    /// Has the master of a shard fail, to see what happens.
+    ///
+    /// # Errors
+    /// [`FailoverError`], if there is nobody to take its place.
+    pub fn fail(&self, shard: Option<usize>, fault: Fault) -> Result<(), FailoverError> {
+        if self.shard(shard)?.fail(fault) { Ok(()) } else { Err(FailoverError::NoStandby) }
+    }
+
+    fn shard(&self, shard: Option<usize>) -> Result<&Couple, FailoverError> {
+        self.shards.get(shard.unwrap_or(0)).ok_or(FailoverError::NoShard)
+    }
+
     /// Ends its connections, and waits until its port is free.
     pub async fn stop(self) {
-        let Proxy { door, stop, .. } = self;
+        let Proxy { front, shards, stop, .. } = self;
         drop(stop);
-        door.close().await;
+        for couple in shards {
+            couple.end().await;
+        }
+        front.close().await;
     }
 
     /// As [`Proxy::stop`]; then saves the keys of each shard, as [`crate::Running::stop_and_save`] does. Whether
     /// nothing has been lost.
     pub async fn stop_and_save(self, always: bool) -> bool {
-        let Proxy { proxy, stop, door, .. } = self;
+        let Proxy { front, shards, stop, .. } = self;
         stop.send_replace(());
-        door.close().await;
+        let mut masters = Vec::new();
+        for couple in shards {
+            masters.extend(couple.end().await);
+        }
+        front.close().await;
         // Connections end when they are looked at next, and what they have been answered is to be saved.
         if tokio::time::timeout(LAST_WORDS, stop.closed()).await.is_err() {
             tracing::warn!("{} connections were cut off", stop.receiver_count());
         }
-        let save = move || {
-            let saved = proxy.shards().iter().map(|node| {
-                if node.gates().contains(Gates::LOADING) {
-                    // What has not been loaded is still where it was.
-                    return true;
-                }
-                let closed = node.close_append_file();
-                node.save_at_end(always) && closed.is_ok()
-            });
-            // One that fails keeps none of the others from being saved.
-            saved.fold(true, |all, saved| all & saved)
-        };
-        tokio::task::spawn_blocking(save).await.unwrap_or(false)
+        // One that fails keeps none of the others from being saved.
+        let mut saved = true;
+        for master in masters {
+            master.hang_up().await;
+            saved &= master.save(always).await;
+        }
+        saved
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.door.address()
+        self.address
+    }
+}
+
+impl Front {
+    /// Has clients served, if all shards are there.
+    fn serve(&self, state: &State) {
+        let Some((door, stopped)) = &state.door else { return };
+        if state.vacant.contains(&true) {
+            return;
+        }
+        let place = Place { proxy: Some(Arc::clone(&state.proxy)), ..self.resident.place().clone() };
+        door.serve(Some(Counter { place, stopped: stopped.clone() }));
+    }
+
+    /// Waits until the port is free.
+    async fn close(&self) {
+        let door = self.state.lock().door.take();
+        if let Some((door, _)) = door {
+            door.close().await;
+        }
+    }
+}
+
+impl Entrance for Gate {
+    fn close(&self) {
+        let mut state = self.front.state.lock();
+        state.vacant[self.shard] = true;
+        if let Some((door, _)) = &state.door {
+            door.serve(None);
+        }
+        state.proxy.end();
+    }
+
+    fn open(&self, master: &Resident) {
+        let mut state = self.front.state.lock();
+        state.proxy = Arc::new(state.proxy.with_shard(self.shard, Arc::clone(&master.node)));
+        state.vacant[self.shard] = false;
+        self.front.serve(&state);
+    }
+
+    fn stand_by(&self, order: &Order) -> Result<Resident, StartError> {
+        let Front { workers, clock, resident, stripes, .. } = &*self.front;
+        let mut order = order.clone();
+        order.config.extend(SILENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let join = |node: &mut Node| engine::Proxy::join(&resident.node, node);
+        Resident::made(workers, clock, &order, order.address, *stripes, join)
+    }
+
+    fn is_for_clients(&self) -> bool {
+        true
     }
 }

@@ -191,7 +191,7 @@ async fn what_is_acknowledged_after_a_failover_is_in_the_file_at_once() {
                 let before = pair.failovers();
                 match fault {
                     None => pair.failover().await.unwrap(),
-                    Some(fault) => pair.fail(fault),
+                    Some(fault) => assert!(pair.fail(fault)),
                 }
                 // That a master hangs is noticed when a client waits for it.
                 let waits = std::thread::spawn(move || _ = client.say("GET waits"));

@@ -135,7 +135,7 @@ async fn an_ordered_failover_loses_nothing_and_keeps_the_address() {
 async fn a_master_that_stops_or_hangs_is_replaced() {
     for fault in [Fault::Stop, Fault::Hang] {
         let Setup { pair, _workers } = started(None, &[("requirepass", "")]).await;
-        for (seen, value) in through(&pair, async |pair| pair.fail(fault)).await {
+        for (seen, value) in through(&pair, async |pair| assert!(pair.fail(fault))).await {
             // What was acknowledged had been told to the standby, which got it before it took over.
             assert!(value >= seen.acknowledged, "{fault:?}: {value} of {}", seen.acknowledged);
             eprintln!("{fault:?}: longest time without an answer: {} ms", seen.gap_ms);
@@ -153,7 +153,7 @@ async fn what_waited_for_its_replica_is_kept_whatever_happens() {
         client.run(&["SET", &format!("k{number}"), "v"]);
     }
     assert_eq!(client.say("WAIT 1 5000").integer(), 1);
-    pair.fail(Fault::Stop);
+    assert!(pair.fail(Fault::Stop));
     until("the standby takes over", || pair.failovers() == 1).await;
     assert_eq!(client.say("PING"), Reply::Closed, "connections drop");
     assert_eq!(Client::connect(pair.address()).say("DBSIZE").integer(), 100);

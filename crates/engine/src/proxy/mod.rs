@@ -9,7 +9,10 @@
 //! run one after the other, each under the locks of its own node, so that the whole is not atomic. A transaction is: all
 //! its keys, and those that are watched, belong to one slot.
 //!
-//! Deliberately not here: slots that move. A proxy has the shards that it began with.
+//! When a shard's standby takes its master's place, another proxy with the same front takes the place of this one, whose
+//! clients come again: what they were in the midst of belonged to nodes of which one is gone.
+//!
+//! Deliberately not here: slots that move. A proxy has as many shards as it began with.
 
 mod answer;
 mod errand;
@@ -30,7 +33,7 @@ use resp::{Args, Protocol, Reply};
 use routes::{Route, Routes};
 use smallvec::SmallVec;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The most shards that a proxy has: cursors have room for no more.
 pub const MAX_SHARDS: usize = 255;
@@ -48,6 +51,8 @@ pub struct Proxy {
     routes: &'static Routes,
     /// Numbers that tell what is on the bench from each other, and that choices are drawn from.
     drawn: AtomicU64,
+    /// Whether another one has taken its place.
+    has_ended: AtomicBool,
 }
 
 /// What a session keeps that speaks to a proxy, while it is in the middle of something.
@@ -59,24 +64,28 @@ pub struct Underway {
     errand: Option<Errand>,
 }
 
+/// Parameters of a node that stands by behind a proxy: what it tells of its doings is the master's to tell.
+pub const SILENT: [(&str, &str); 3] =
+    [("notify-keyspace-events", ""), ("slowlog-log-slower-than", "-1"), ("latency-monitor-threshold", "0")];
+
 /// A command that nodes use among themselves; it has its own name whatever clients call it.
 fn own(release: Release, name: &str) -> &'static Entry {
     find(Table::of(release).names(), name.as_bytes()).expect("all releases have it")
 }
 
 impl Proxy {
-    /// Makes nodes the nodes of one proxy: the proxy itself, its shards, its bench; they do not serve anybody yet.
-    pub fn join(nodes: &mut [Node]) {
-        let Some((front, others)) = nodes.split_first_mut() else { return };
+    /// Makes a node the front of a proxy; it does not serve anybody yet.
+    pub fn lead(front: &mut Node) {
         let routes = Routes::of(front.release);
         let mut names = (*front.names).clone();
         names.retain(|_, entry| routes.route(entry) != Route::Absent);
         front.names = Arc::new(names);
-        for node in others {
-            node.names = Arc::clone(&front.names);
-            node.pubsub = Arc::clone(&front.pubsub);
-            node.slowlog = Arc::clone(&front.slowlog);
-        }
+    }
+
+    /// Makes a node one that can be behind a front; it does not serve anybody yet.
+    pub fn join(front: &Node, node: &mut Node) {
+        node.pubsub = Arc::clone(&front.pubsub);
+        node.slowlog = Arc::clone(&front.slowlog);
     }
 
     /// The proxy of nodes that have been joined: itself, its shards, its bench.
@@ -91,7 +100,32 @@ impl Proxy {
         }
         debug_assert!(slots.iter().all(|&number| number > 0));
         let routes = Routes::of(nodes[FRONT].release);
-        Proxy { nodes, slots, routes, drawn: AtomicU64::new(0) }
+        Proxy { nodes, slots, routes, drawn: AtomicU64::new(0), has_ended: AtomicBool::new(false) }
+    }
+
+    /// The proxy that takes the place of this one when another node takes that of a shard, which is counted from 0.
+    pub fn with_shard(&self, shard: usize, node: Arc<Node>) -> Proxy {
+        let mut nodes = self.nodes.clone();
+        nodes[shard + 1] = node;
+        Proxy {
+            nodes,
+            slots: self.slots.clone(),
+            routes: self.routes,
+            drawn: AtomicU64::new(self.drawn.load(Ordering::Relaxed)),
+            has_ended: AtomicBool::new(false),
+        }
+    }
+
+    /// Another one takes its place: its clients end, and whoever comes late has to come again.
+    pub fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.front().clients.all().iter().for_each(|client| client.kill());
+    }
+
+    /// Whether another one has taken its place. Whoever has made itself known to the front before asking is told the truth
+    /// or killed.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
     }
 
     /// A node by its number, as [`Proxy::execute`] gives it.

@@ -1,0 +1,239 @@
+//! Standbys of the shards behind a proxy: what clients see of a failover.
+
+use command::Release;
+use server::{Clock, FailoverError, Fault, Order, Proxy, ProxyOrder, Workers};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use testkit::{Client, Reply};
+
+/// How often it is looked whether something has happened: much longer than it should take.
+const LOOKS: usize = 6_000;
+
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("{what}");
+}
+
+struct Setup {
+    _workers: Arc<Workers>,
+    proxy: Proxy,
+}
+
+async fn started(directory: Option<PathBuf>, config: &[(&str, &str)], standbys: bool) -> Setup {
+    let workers = Workers::start(2).unwrap();
+    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let nodes = Order {
+        release: Release::V7_0,
+        address: ([127, 0, 0, 1], 0).into(),
+        seed: 7,
+        config: config.collect(),
+        directory,
+        seat: None,
+    };
+    let order = ProxyOrder { nodes, shards: 3, standbys };
+    let proxy = Proxy::start(&workers, &Arc::new(Clock::new()), &order).unwrap();
+    proxy.loaded().await.unwrap();
+    if standbys {
+        in_step(&proxy).await;
+    }
+    Setup { _workers: workers, proxy }
+}
+
+/// Waits until every shard has a standby that has all that its master has told.
+async fn in_step(proxy: &Proxy) {
+    until("the standbys follow", || {
+        let (masters, standbys) = (proxy.shards(), proxy.standbys());
+        let has_all = |(shard, standby): &(usize, Arc<engine::Node>)| {
+            standby.master.is_up() && standby.replicas.offset() >= masters[*shard].replicas.offset()
+        };
+        standbys.len() == masters.len() && standbys.iter().all(has_all)
+    })
+    .await;
+}
+
+/// Counts up keys of all shards, connects again whenever it has to, and says which number was acknowledged last and the
+/// longest time without an answer, in ms.
+fn write(address: SocketAddr, name: &str, stop: &AtomicBool) -> (u64, i64) {
+    let clock = Clock::new();
+    let mut client = Client::connect(address);
+    let (mut acknowledged, mut gap_ms, mut last_ms) = (0, 0, clock.wall_ms());
+    while !stop.load(Ordering::Relaxed) {
+        let next = (acknowledged + 1).to_string();
+        // Keys of all three shards.
+        let keys = ["a", "b", "c", "d"].map(|end| format!("{name}:{end}"));
+        let pairs: Vec<&str> = keys.iter().flat_map(|key| [key.as_str(), &next]).collect();
+        match client.run(&[&["MSET"][..], &pairs].concat()) {
+            Reply::Status(_) => {
+                let now_ms = clock.wall_ms();
+                (acknowledged, gap_ms, last_ms) = (acknowledged + 1, gap_ms.max(now_ms - last_ms), now_ms);
+            }
+            Reply::Closed => client = Client::connect(address),
+            other => panic!("{other:?}"),
+        }
+    }
+    (acknowledged, gap_ms)
+}
+
+/// Writers that go on while `fail` makes a standby take over, and then some: nothing that they were told is lost. The
+/// longest time without an answer, in ms.
+async fn through(proxy: &Proxy, fail: impl AsyncFnOnce(&Proxy)) -> i64 {
+    let (address, stop) = (proxy.address(), Arc::new(AtomicBool::new(false)));
+    let writers: Vec<_> = (0..4)
+        .map(|number| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || write(address, &format!("writer:{number}"), &stop))
+        })
+        .collect();
+    let before = proxy.failovers();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    fail(proxy).await;
+    until("the standby takes over", || proxy.failovers() == before + 1).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    stop.store(true, Ordering::Relaxed);
+    let joined = tokio::task::spawn_blocking(move || {
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut client = Client::connect(address);
+    let mut longest_ms = 0;
+    for (number, (acknowledged, gap_ms)) in joined.await.unwrap().into_iter().enumerate() {
+        assert!(acknowledged > 0);
+        for end in ["a", "b", "c", "d"] {
+            let value: u64 = client.run(&["GET", &format!("writer:{number}:{end}")]).text().parse().unwrap();
+            assert!(value >= acknowledged, "writer {number}, {end}: {value} of {acknowledged}");
+        }
+        longest_ms = longest_ms.max(gap_ms);
+    }
+    longest_ms
+}
+
+#[tokio::test]
+async fn an_ordered_failover_of_a_shard_loses_nothing() {
+    let Setup { proxy, _workers } = started(None, &[("requirepass", "")], true).await;
+    for shard in [0, 2, 2, 1] {
+        in_step(&proxy).await;
+        let before = proxy.shards();
+        let gap_ms = through(&proxy, async |proxy| proxy.failover(Some(shard)).unwrap().await.unwrap()).await;
+        eprintln!("shard {shard}: longest time without an answer: {gap_ms} ms");
+        for (number, (old, new)) in before.iter().zip(proxy.shards()).enumerate() {
+            assert_eq!(Arc::ptr_eq(old, &new), number != shard, "shard {number}");
+        }
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn a_shard_that_stops_or_hangs_is_replaced() {
+    let Setup { proxy, _workers } = started(None, &[], true).await;
+    for (shard, fault) in [(1, Fault::Stop), (1, Fault::Hang), (2, Fault::Stop), (0, Fault::Hang)] {
+        in_step(&proxy).await;
+        let gap_ms = through(&proxy, async |proxy| proxy.fail(Some(shard), fault).unwrap()).await;
+        eprintln!("shard {shard}, {fault:?}: longest time without an answer: {gap_ms} ms");
+    }
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn several_shards_fail_at_once() {
+    let Setup { proxy, _workers } = started(None, &[], true).await;
+    let mut client = Client::connect(proxy.address());
+    for number in 0..100 {
+        client.run(&["SET", &format!("k{number}"), "v"]);
+    }
+    in_step(&proxy).await;
+    for shard in 0..3 {
+        proxy.fail(Some(shard), Fault::Stop).unwrap();
+    }
+    assert_eq!(client.say("PING"), Reply::Closed, "connections drop");
+    // Whoever comes is served when all shards are there again.
+    assert_eq!(Client::connect(proxy.address()).say("DBSIZE").integer(), 100);
+    assert_eq!(proxy.failovers(), 3);
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn what_clients_were_in_the_midst_of_ends_with_their_connections() {
+    let Setup { proxy, _workers } = started(None, &[("notify-keyspace-events", "KEA")], true).await;
+    let address = proxy.address();
+    let mut other = Client::connect(address);
+    let mut listener = Client::connect(address);
+    listener.say("SUBSCRIBE news");
+    let mut waiting = Client::connect(address);
+    waiting.send(&["BLPOP", "list", "0"]);
+    let mut watching = Client::connect(address);
+    watching.say("WATCH k1");
+    until("one waits", || other.say("INFO clients").text().contains("blocked_clients:1")).await;
+    proxy.failover(None).unwrap().await.unwrap();
+    for client in [&mut listener, &mut waiting, &mut watching, &mut other] {
+        assert_eq!(client.read(), Reply::Closed);
+    }
+    let mut client = Client::connect(address);
+    assert_eq!(client.say("PUBLISH news x").integer(), 0, "nobody listens any more");
+    until("all are gone", || client.say("CLIENT LIST").text().lines().count() == 1).await;
+    // An event is told once, whichever node has the key, and by no standby.
+    in_step(&proxy).await;
+    let mut listener = Client::connect(address);
+    listener.say("PSUBSCRIBE *");
+    client.say("MSET a 1 b 2 c 3 d 4");
+    let told: Vec<String> = (0..8).map(|_| listener.read().elements()[2].text()).collect();
+    assert_eq!(
+        (told.len(), told[0].as_str(), told[7].as_str()),
+        (8, "__keyspace@0__:a", "__keyevent@0__:set")
+    );
+    client.say("PUBLISH news end");
+    assert_eq!(listener.read().elements()[3].text(), "end");
+    proxy.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_configured_and_saved_stays() {
+    for config in [&[][..], &[("appendonly", "yes")]] {
+        let folder = tempfile::tempdir().unwrap();
+        let Setup { proxy, _workers } = started(Some(folder.path().to_owned()), config, true).await;
+        let mut client = Client::connect(proxy.address());
+        client.say("MSET a 1 b 1 c 1 d 1");
+        client.say("CONFIG SET maxmemory-policy allkeys-lfu");
+        client.say("CONFIG SET slowlog-log-slower-than 0");
+        in_step(&proxy).await;
+        for shard in 0..3 {
+            proxy.failover(Some(shard)).unwrap().await.unwrap();
+        }
+        let mut client = Client::connect(proxy.address());
+        for (name, value) in [
+            ("maxmemory-policy", "allkeys-lfu"),
+            ("slowlog-log-slower-than", "0"),
+            ("notify-keyspace-events", ""),
+        ] {
+            for node in proxy.shards().iter().chain([proxy.node()]) {
+                let told = node.configuration.named(name).unwrap();
+                let row = node.configuration.parameters().find(name.as_bytes()).unwrap().1;
+                assert_eq!(String::from_utf8_lossy(&node.configuration.show(row)), value, "{name}: {told:?}");
+            }
+        }
+        assert_eq!(client.say("MSET e 1 f 1 g 1 h 1"), Reply::Status(b"OK".to_vec()));
+        assert!(proxy.stop_and_save(true).await);
+        let Setup { proxy, _workers } = started(Some(folder.path().to_owned()), config, true).await;
+        assert_eq!(Client::connect(proxy.address()).say("EXISTS a b c d e f g h").integer(), 8, "{config:?}");
+        proxy.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_refused() {
+    let Setup { proxy, _workers } = started(None, &[], true).await;
+    assert_eq!(proxy.failover(Some(3)).err(), Some(FailoverError::NoShard));
+    assert_eq!(proxy.fail(Some(3), Fault::Hang), Err(FailoverError::NoShard));
+    proxy.stop().await;
+    let Setup { proxy, _workers } = started(None, &[], false).await;
+    assert_eq!(proxy.failover(None).unwrap().await, Err(FailoverError::NoStandby));
+    assert_eq!(proxy.fail(None, Fault::Stop), Err(FailoverError::NoStandby));
+    assert_eq!(Client::connect(proxy.address()).say("PING"), Reply::Status(b"PONG".to_vec()));
+    proxy.stop().await;
+}

@@ -1,0 +1,116 @@
+//! The whole program, with its REST interface, as a test starts it.
+
+use crate::program::carnelian;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A server that is killed when its test is over.
+#[derive(Debug)]
+pub struct Server {
+    /// Its process.
+    pub process: Child,
+    /// Where its REST interface is.
+    pub url: String,
+    /// The id of its only project.
+    pub project_id: String,
+}
+
+/// What the REST interface answers.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The status line and the headers.
+    pub head: String,
+    /// The body; null if it is no JSON.
+    pub body: Value,
+}
+
+impl Server {
+    /// A server on a port of the system's choosing, whose nodes start from another.
+    pub fn start(arguments: &[&str]) -> Self {
+        Server::start_in(Path::new("."), arguments)
+    }
+
+    /// The same, running in a directory.
+    pub fn start_in(directory: &Path, arguments: &[&str]) -> Self {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
+        let base_port = free.expect("there is a free port").port().to_string();
+        let mut process = Command::new(carnelian())
+            .args(["--listen", "127.0.0.1:0", "--base-port", &base_port])
+            .args(arguments)
+            .env_clear()
+            .current_dir(directory)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        let stdout = BufReader::new(process.stdout.take().expect("its output is piped"));
+        let mut lines = stdout.lines().map(|line| line.expect("it says how it is reached"));
+        let mut word = |line: &str, before: &str| {
+            let line = lines.find(|own| own.starts_with(line)).expect("it says how it is reached");
+            line.split(before).nth(1).expect("the line is as it should be").trim().to_owned()
+        };
+        let url = word("Carnelian", " at ");
+        let project_id = word("project", ", id ");
+        Server { process, url, project_id }
+    }
+
+    /// Sends a request, with a JSON body unless it is null.
+    pub fn ask(&self, method: &str, path: &str, token: &str, body: &Value) -> Answer {
+        let address = self.url.strip_prefix("http://").expect("it is a URL");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let mut connection = TcpStream::connect(address).expect("it listens");
+        connection.set_read_timeout(Some(Duration::from_secs(10))).expect("the socket takes a timeout");
+        let length = body.len();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\nx-auth-token: {token}\r\n\
+             content-length: {length}\r\n\r\n{body}"
+        );
+        connection.write_all(request.as_bytes()).expect("it reads");
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+        Answer {
+            status: head[9..12].parse().expect("a status is a number"),
+            head: head.to_owned(),
+            body: serde_json::from_str(body).unwrap_or(Value::Null),
+        }
+    }
+
+    /// A token of the only user.
+    pub fn token(&self) -> String {
+        let user = json!({"name": "carnelian", "password": "carnelian", "domain": {"name": "carnelian"}});
+        let request = json!({"auth": {
+            "identity": {"methods": ["password"], "password": {"user": user}},
+            "scope": {"project": {"id": self.project_id}},
+        }});
+        let answer = self.ask("POST", "/v3/auth/tokens", "", &request);
+        let line = answer.head.lines().find_map(|line| line.strip_prefix("x-subject-token: "));
+        line.expect("the user is known").to_owned()
+    }
+
+    /// The path of the project's instances in version 1.0 of DCS.
+    pub fn instances(&self) -> String {
+        format!("/v1.0/{}/instances", self.project_id)
+    }
+
+    /// Sends it a signal of the system.
+    pub fn signal(&self, name: &str) {
+        let id = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("there is a kill").success());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
