@@ -20,7 +20,7 @@ pub mod wait;
 pub use client::Client;
 pub use follower::Follower;
 pub use memcached::{Memcached, Wire};
-pub use program::{Oracle, Program, redis_program, redis_tool};
+pub use program::{Oracle, Program, redis_program, redis_tool, tool};
 pub use proxy::Proxy;
 pub use reply::Reply;
 pub use rng::Rng;

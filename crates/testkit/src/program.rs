@@ -127,6 +127,12 @@ pub fn redis_tool(name: &str, address: SocketAddr) -> Option<Command> {
 /// A program that comes with Redis. Says so and gives nothing if there is none; fails instead where the environment
 /// requires it.
 pub fn redis_program(name: &str) -> Option<Command> {
+    tool(name)
+}
+
+/// A program of this machine that says its version. Says so and gives nothing if there is none; fails instead where the
+/// environment requires it.
+pub fn tool(name: &str) -> Option<Command> {
     if let Err(error) = Command::new(name).arg("--version").stdout(Stdio::null()).status() {
         assert!(std::env::var_os(REQUIRE_ORACLE).is_none(), "{name} does not start: {error}");
         eprintln!("SKIPPED: there is no {name} ({error})");
