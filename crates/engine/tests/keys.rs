@@ -347,3 +347,21 @@ fn options_that_a_release_does_not_have_are_syntax_errors() {
     caller.say("SADD s 1");
     assert_eq!(replies(&mut caller, &["SCAN 0 NOVALUES", "SSCAN s 0 NOVALUES"]), refused);
 }
+
+#[test]
+fn a_damaged_payload_is_logged_with_the_place_and_changes_nothing() {
+    for release in Release::ALL {
+        let mut caller = caller(release);
+        caller.say("SET key old");
+        // A list that announces more than there is.
+        let mut payload = b"\x01\x05\x01a\x01b".to_vec();
+        rdb::payload::seal(&mut payload, engine::save::version(release));
+        let reply = caller.run(&[&b"RESTORE"[..], b"key", b"0", &payload, b"REPLACE"]);
+        assert_eq!(reply, b"-ERR Bad data format\r\n");
+        assert_eq!(
+            caller.logged(),
+            ["a value was not restored: at byte 6: the value of key 'key', of type 1, is damaged"]
+        );
+        assert_eq!(caller.say("GET key"), "$3\r\nold\r\n");
+    }
+}

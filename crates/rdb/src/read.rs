@@ -1,7 +1,7 @@
 //! Reading values.
 
 use crate::cursor::{Cursor, parse_score};
-use crate::{Damaged, Limits, Version, code, stream, ziplist};
+use crate::{Damaged, Error, Limits, Problem, Version, code, stream, ziplist};
 use std::borrow::Cow;
 use structures::entry::{Entry, Object, Value};
 use structures::hash::{self, Expiry, Hash};
@@ -15,14 +15,16 @@ use structures::zset::{self, ZSet};
 /// version knows. What follows the value is not looked at.
 ///
 /// # Errors
-/// [`Damaged`]
-pub fn entry(key: &[u8], bytes: &[u8], version: Version, limits: &Limits) -> Result<Entry, Damaged> {
+/// [`Error`]; offsets are from the beginning of `bytes`.
+pub fn entry(key: &[u8], bytes: &[u8], version: Version, limits: &Limits) -> Result<Entry, Error> {
     let mut from = Cursor::new(bytes);
-    let code = from.byte()?;
+    let code = from.byte().map_err(|_| Error { offset: 0, problem: Problem::BreaksOff })?;
     if code::since(code).is_none_or(|since| since > version) {
-        return Err(Damaged);
+        return Err(Error { offset: 0, problem: Problem::Unknown(code) });
     }
-    value(key, code, &mut from, limits)?.ok_or(Damaged)
+    let read = value(key, code, &mut from, limits).and_then(|entry| entry.ok_or(Damaged));
+    let offset = from.position() as u64;
+    read.map_err(|_| Error { offset, problem: Problem::Value { key: key.into(), code } })
 }
 
 /// A value of this type as an entry of this key; nothing if it is a collection without members, which no key has.

@@ -9,7 +9,7 @@ mod values;
 
 use contents::{Bytes, Contents, limits};
 use proptest::prelude::*;
-use rdb::{Damaged, Version};
+use rdb::Version;
 use saved::as_saved;
 use structures::entry::Entry;
 use values::{Own, VERSIONS, is_known, value};
@@ -20,7 +20,7 @@ fn written(entry: &Entry, version: Version, compresses: bool) -> Bytes {
     out
 }
 
-fn read(data: &[u8], version: Version) -> Result<Entry, Damaged> {
+fn read(data: &[u8], version: Version) -> Result<Entry, rdb::Error> {
     rdb::entry(b"key", data, version, &limits())
 }
 

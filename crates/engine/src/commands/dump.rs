@@ -151,7 +151,10 @@ fn restore(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
         .ok_or(CommandError::BadPayload)?;
     let params = cx.params();
     let limits = Limits { list: params.list, set: params.set, hash: params.hash, zset: params.zset };
-    let mut entry = rdb::entry(key, value, own, &limits).map_err(|_| CommandError::BadData)?;
+    let mut entry = rdb::entry(key, value, own, &limits).map_err(|error| {
+        cx.node.host.log(&format!("a value was not restored: {error}"));
+        CommandError::BadData
+    })?;
     let expire_at_ms = match ttl_ms {
         0 => None,
         at_ms if options.absolute => Some(at_ms),

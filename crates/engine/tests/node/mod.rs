@@ -12,14 +12,16 @@ use engine::session::State;
 use engine::{BadParameter, Client, Session, Step, Worker, execute};
 use keyspace::effects::Garbage;
 use resp::{OwnedArgs, Reply};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// A world whose clock stands still unless it is moved, and in which nothing happens by itself.
 struct World {
     now_us: AtomicI64,
     /// Keys whose values have been freed elsewhere.
     reclaimed: AtomicUsize,
+    /// What the node has had logged.
+    logged: Mutex<Vec<String>>,
 }
 
 impl Host for World {
@@ -41,7 +43,9 @@ impl Host for World {
         "/data".to_owned()
     }
 
-    fn log(&self, _: &str) {}
+    fn log(&self, message: &str) {
+        self.logged.lock().unwrap().push(message.to_owned());
+    }
 
     fn tend_at(&self, _: i64) {}
 
@@ -105,8 +109,11 @@ impl Caller {
             directory: None,
             seat,
         };
-        let world =
-            Arc::new(World { now_us: AtomicI64::new(1_800_000_000_000_000), reclaimed: AtomicUsize::new(0) });
+        let world = Arc::new(World {
+            now_us: AtomicI64::new(1_800_000_000_000_000),
+            reclaimed: AtomicUsize::new(0),
+            logged: Mutex::default(),
+        });
         let node = Arc::new(Node::new(&spec, Arc::clone(&world) as Arc<dyn Host>)?);
         if let Some(member) = &node.member {
             member.adopt(&node);
@@ -127,6 +134,11 @@ impl Caller {
     /// The keys whose values have been freed elsewhere since this was last asked.
     pub(crate) fn reclaimed(&self) -> usize {
         self.world.reclaimed.swap(0, Ordering::Relaxed)
+    }
+
+    /// What the node has had logged since this was last asked.
+    pub(crate) fn logged(&self) -> Vec<String> {
+        std::mem::take(&mut self.world.logged.lock().unwrap())
     }
 
     /// Whether what is run comes from a master from now on.
