@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use testkit::program::{carnelian, redis_program};
 use testkit::{Client, Oracle, Program, Reply, until};
@@ -277,7 +277,20 @@ fn what_is_acknowledged_during_a_shutdown_is_saved() {
 }
 
 #[test]
-fn while_keys_are_loaded_it_is_told_how_far_and_a_signal_ends_it() {
+fn while_keys_are_loaded_it_is_told_how_far_and_what_ends_it_keeps_the_file() {
+    for ending in ["a signal", "SHUTDOWN", "SHUTDOWN SAVE"] {
+        while_loading(|process, client| {
+            if ending == "a signal" {
+                assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+            } else {
+                assert_eq!(client.say(ending), Reply::Closed, "{ending}");
+            }
+        });
+    }
+}
+
+/// Starts a node that has read half of a file, and waits until `end` has ended it.
+fn while_loading(end: impl FnOnce(&Child, &mut Client)) {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::redis_in(folder.path(), "7.0", &[]);
     let mut client = program.client();
@@ -301,8 +314,12 @@ fn while_keys_are_loaded_it_is_told_how_far_and_a_signal_ends_it() {
     say(&mut client, "GET text", "LOADING Redis is loading the dataset in memory");
     assert_eq!(client.info("loading"), "1");
     assert!(client.info("loading_rdb_used_mem").parse::<u64>().unwrap() > 0);
-    assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+    end(&process, &mut client);
     assert!(process.wait().unwrap().success());
+    assert!(
+        !fs::symlink_metadata(&path).unwrap().is_file(),
+        "nothing has taken the place of what was loaded"
+    );
 }
 
 /// What is answered to saves in transactions.

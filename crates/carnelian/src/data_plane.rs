@@ -466,12 +466,7 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         parameters: node.config,
     };
     let mut stop = std::pin::pin!(stop);
-    let started = tokio::select! {
-        started = nodes.start(spec) => started,
-        // What has not been loaded is still where it was.
-        () = &mut stop => return Ok(()),
-    };
-    let endpoint = started.map_err(|error| match error {
+    let endpoint = nodes.launch(spec).map_err(|error| match error {
         StartError::PortInUse(port) => {
             anyhow!(
                 "port {port} is in use; stop the program that listens there, or choose another with --port"
@@ -479,7 +474,11 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         }
         error => error.into(),
     })?;
-    let asked = nodes.running.lock().get(&id).and_then(|node| node.running.shut_down_asked());
+    let (loaded, asked) = {
+        let running = nodes.running.lock();
+        let node = running.get(&id).map(|node| &node.running);
+        (node.map(Deployed::loaded), node.and_then(Deployed::shut_down_asked))
+    };
     // A bare node is its clients' to end.
     let asked = async {
         match asked {
@@ -487,11 +486,20 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
             None => std::future::pending().await,
         }
     };
+    let mut asked = std::pin::pin!(asked);
+    if let Some(loaded) = loaded {
+        tokio::select! {
+            loaded = loaded => loaded.map_err(StartError::NotLoaded)?,
+            // What has not been loaded is still where it was.
+            () = &mut stop => return Ok(()),
+            () = &mut asked => return Ok(()),
+        }
+    }
     println!("Redis {} is ready on {}", node.release, endpoint.address);
     tokio::select! {
         () = &mut stop => anyhow::ensure!(nodes.stop_all().await, "the keys could not be saved"),
         // Whatever was to be saved has been.
-        () = asked => nodes.running.lock().clear(),
+        () = &mut asked => nodes.running.lock().clear(),
     }
     Ok(())
 }

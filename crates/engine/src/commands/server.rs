@@ -2,6 +2,7 @@
 
 use crate::commands::family;
 use crate::master::{Address, Link};
+use crate::node::Gates;
 use crate::parse::is_word;
 use crate::pause::Scope;
 use crate::session::State;
@@ -149,7 +150,9 @@ fn shutdown(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> 
     cx.after = Some(Box::new(move |node| {
         // What is acknowledged from now on would not be saved.
         node.pause.begin(node, Scope::Writes, i64::MAX);
-        if !nosave && !node.save_at_end(save) && !force {
+        // While keys are loaded all of them are still where they were, and not all here.
+        let saves = !nosave && !node.gates().contains(Gates::LOADING);
+        if saves && !node.save_at_end(save) && !force {
             node.pause.end(node);
             return Err(CommandError::ShutdownFailed);
         }
