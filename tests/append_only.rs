@@ -367,3 +367,32 @@ fn an_expiry_survives_and_what_has_expired_does_not() {
     assert_eq!(client.say("EXISTS short kept long").integer(), 2);
     assert!((900..=1000).contains(&client.say("TTL long").integer()));
 }
+
+#[test]
+fn notes_of_the_time_are_written_and_a_real_server_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.0", &[("aof-timestamp-enabled", "yes")]);
+    let mut client = program.client();
+    let before_s: u64 = client.say("TIME").elements()[0].text().parse().unwrap();
+    for line in ["SET a 1", "MULTI", "SET b 1", "SET c 1", "EXEC"] {
+        client.say(line);
+    }
+    let text = fs::read_to_string(increment(folder.path())).unwrap();
+    let first = text.strip_prefix("#TS:").and_then(|rest| rest.split_once("\r\n*2\r\n$6\r\nSELECT"));
+    let noted_s: u64 = first.unwrap_or_else(|| panic!("{text}")).0.parse().unwrap();
+    assert!((before_s..before_s + 60).contains(&noted_s), "{noted_s} where it was {before_s}");
+    // No more than one a second.
+    until("the next second is noted", || {
+        client.say("SET d 1");
+        fs::read_to_string(increment(folder.path())).unwrap().matches("#TS:").count() > 1
+    });
+    client.say("CONFIG SET aof-use-rdb-preamble no");
+    rewrite(&mut client);
+    let base = fs::read_to_string(folder.path().join("appendonlydir/appendonly.aof.2.base.aof")).unwrap();
+    assert!(base.starts_with("#TS:"), "{base}");
+    client.say("SET e 1");
+    drop(program);
+    let directory = folder.path().to_str().unwrap();
+    let Some(oracle) = Oracle::start_with(&["--dir", directory, "--appendonly", "yes"]) else { return };
+    assert_eq!(oracle.client().say("DBSIZE").integer(), 5);
+}

@@ -56,6 +56,8 @@ struct Inner {
     synced: AtomicU64,
     /// What the file holds, in bytes.
     size: AtomicU64,
+    /// What files hold that were written to before it since the keys were last written as a base, in bytes.
+    earlier: AtomicU64,
     /// Connections that wait for the disk.
     waiting: Mutex<Vec<Waker>>,
     /// What went wrong when it was last tried to write.
@@ -102,14 +104,30 @@ pub enum Turn {
 }
 
 /// What takes the stream of changes.
-struct Line(Arc<Inner>);
+struct Line<T> {
+    inner: Arc<Inner>,
+    /// Tells the time, in s since the epoch, where notes of it are wanted.
+    time: T,
+    /// The time that was noted last.
+    noted_s: i64,
+}
 
-impl Tap for Line {
+impl<T: Fn() -> Option<i64> + Send> Tap for Line<T> {
     fn put(&mut self, requests: &[u8]) {
-        let mut buffer = self.0.buffer.lock();
+        // One note a second, as redis 7.0 writes it.
+        let now_s = (self.time)().filter(|&now_s| now_s > self.noted_s);
+        let note = now_s.map(note_of_time).unwrap_or_default();
+        self.noted_s = now_s.unwrap_or(self.noted_s);
+        let mut buffer = self.inner.buffer.lock();
+        buffer.bytes.extend_from_slice(note.as_bytes());
         buffer.bytes.extend_from_slice(requests);
-        self.0.appended.fetch_add(requests.len() as u64, Ordering::Release);
+        self.inner.appended.fetch_add((note.len() + requests.len()) as u64, Ordering::Release);
     }
+}
+
+/// A line that says when what follows it was done, in s since the epoch (`aof-timestamp-enabled`).
+pub(crate) fn note_of_time(now_s: i64) -> String {
+    format!("#TS:{now_s}\r\n")
 }
 
 impl AppendFile {
@@ -125,12 +143,18 @@ impl AppendFile {
         self.inner.call();
     }
 
-    /// Begins to append to a file that holds `size` bytes. Gives what takes the stream, and what a thread is to do as
-    /// long as changes are appended.
-    pub(crate) fn begin(&self, file: File, size: u64) -> (Box<dyn Tap>, impl FnOnce() + Send + use<>) {
+    /// Begins to append to a file that holds `size` bytes; `time` tells it, in s since the epoch, where notes of it are
+    /// wanted. Gives what takes the stream, and what a thread is to do as long as changes are appended.
+    pub(crate) fn begin<T: Fn() -> Option<i64> + Send + 'static>(
+        &self,
+        file: File,
+        size: u64,
+        time: T,
+    ) -> (Box<dyn Tap>, impl FnOnce() + Send + use<T>) {
         let inner = Arc::clone(&self.inner);
         *inner.buffer.lock() = Buffer::default();
         inner.size.store(size, Ordering::Relaxed);
+        inner.earlier.store(0, Ordering::Relaxed);
         let target = Target { file: Arc::new(file), size, unsynced: Vec::new(), tail: None };
         *inner.target.lock() = Some(target);
         *inner.duty.lock() = Duty::default();
@@ -138,7 +162,7 @@ impl AppendFile {
         inner.is_called.store(false, Ordering::Release);
         self.is_on.store(true, Ordering::Relaxed);
         let thread = Arc::clone(&inner);
-        (Box::new(Line(inner)), move || thread.run())
+        (Box::new(Line { inner, time, noted_s: 0 }), move || thread.run())
     }
 
     /// Appends no more: what there is, is written and put on the disk.
@@ -268,10 +292,15 @@ impl AppendFile {
         self.inner.fails.load(Ordering::Relaxed)
     }
 
-    /// What the file that changes are appended to holds, in bytes.
+    /// What the file holds that changes are appended to, with those before it that have not been rewritten, in bytes.
     #[inline]
     pub fn size(&self) -> u64 {
-        self.inner.size.load(Ordering::Relaxed)
+        self.inner.size.load(Ordering::Relaxed) + self.inner.earlier.load(Ordering::Relaxed)
+    }
+
+    /// The files before that to which changes are appended have been rewritten.
+    pub(crate) fn forget_earlier(&self) {
+        self.inner.earlier.store(0, Ordering::Relaxed);
     }
 
     /// What waits to be written, in bytes.
@@ -335,7 +364,7 @@ impl Inner {
             target.append(&bytes[..before])?;
             done = before;
             if let Some((_, turn)) = turn.take() {
-                target.take_turn(turn);
+                self.earlier.fetch_add(target.take_turn(turn), Ordering::Relaxed);
             }
             target.append(&bytes[before..])
         };
@@ -425,14 +454,18 @@ impl Target {
         Ok(())
     }
 
-    fn take_turn(&mut self, turn: Turn) {
+    /// Gives what the file holds to which nothing goes any more, in bytes.
+    fn take_turn(&mut self, turn: Turn) -> u64 {
         match turn {
             Turn::Next(file) => {
                 let old = std::mem::replace(&mut self.file, Arc::new(file));
                 self.unsynced.push(old);
-                self.size = 0;
+                std::mem::take(&mut self.size)
             }
-            Turn::Tail(file) => self.tail = Some((file, 0)),
+            Turn::Tail(file) => {
+                self.tail = Some((file, 0));
+                0
+            }
         }
     }
 }
@@ -452,7 +485,7 @@ mod tests {
         let path = folder.path().join("a");
         let append = AppendFile::default();
         append.set_policy(Policy::Always);
-        let (mut tap, thread) = append.begin(open(&path), 0);
+        let (mut tap, thread) = append.begin(open(&path), 0, || None);
         let thread = std::thread::spawn(thread);
         assert_eq!(append.must_be_synced(), None);
         tap.put(b"one");
@@ -476,7 +509,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let append = AppendFile::default();
-        let (mut tap, _) = append.begin(open(&path("a")), 0);
+        let (mut tap, _) = append.begin(open(&path("a")), 0, || None);
         tap.put(b"1");
         append.turn(Turn::Next(open(&path("b"))));
         tap.put(b"2");
@@ -510,7 +543,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let append = AppendFile::default();
-        let (mut tap, _) = append.begin(open(&path("a")), 0);
+        let (mut tap, _) = append.begin(open(&path("a")), 0, || None);
         fs::write(path("tail"), b"").unwrap();
         append.turn(Turn::Tail(File::open(path("tail")).unwrap()));
         tap.put(b"1");
@@ -533,7 +566,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         fs::write(path("a"), b"").unwrap();
         let append = AppendFile::default();
-        let (mut tap, _) = append.begin(File::open(path("a")).unwrap(), 0);
+        let (mut tap, _) = append.begin(File::open(path("a")).unwrap(), 0, || None);
         tap.put(b"1");
         append.turn(Turn::Next(open(&path("b"))));
         tap.put(b"2");
@@ -554,7 +587,7 @@ mod tests {
         fs::write(&path, b"").unwrap();
         let append = AppendFile::default();
         // Opened for reading, it takes nothing.
-        let (mut tap, _) = append.begin(File::open(&path).unwrap(), 0);
+        let (mut tap, _) = append.begin(File::open(&path).unwrap(), 0, || None);
         tap.put(b"one");
         append.write();
         assert!(append.fails() && append.failure().is_some());

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A second rewrite in a row that fails, and all that follow, wait for so long, in seconds.
@@ -37,6 +38,8 @@ pub struct Rewriting {
     pub base_bytes: AtomicU64,
     /// What is held by other files than that to which changes are appended, in bytes.
     other_bytes: AtomicU64,
+    /// Whether the file says when commands were run (`aof-timestamp-enabled`).
+    pub notes_time: Arc<AtomicBool>,
     /// Whether the node has loaded what there was, and files may be begun.
     is_open: AtomicBool,
     /// Whether nobody else may begin or end the file.
@@ -264,7 +267,9 @@ impl Node {
 
     /// Has changes appended to a file that holds `size` bytes; all shards are held.
     fn attach_file(&self, held: &Locked<'_>, file: File, size: u64) -> io::Result<()> {
-        let (tap, thread) = self.append_file.begin(file, size);
+        let (host, notes) = (Arc::clone(&self.host), Arc::clone(&self.rewriting.notes_time));
+        let time = move || notes.load(Ordering::Relaxed).then(|| host.wall_us().div_euclid(1_000_000));
+        let (tap, thread) = self.append_file.begin(file, size, time);
         self.feed.attach(held, Audience::FILE, tap);
         if self.host.detached("append", Box::new(thread)) {
             return Ok(());
@@ -614,6 +619,7 @@ impl Node {
             let mut manifest = manifest.rewritten(base, first.unwrap_or(u64::MAX));
             self.write_manifest(&manifest)?;
             self.rewriting.state.lock().manifest = manifest.clone();
+            self.append_file.forget_earlier();
             self.rewriting.other_bytes.store(size, Ordering::Relaxed);
             self.rewriting.base_bytes.store(size, Ordering::Relaxed);
             for old in std::mem::take(&mut manifest.history) {

@@ -128,7 +128,14 @@ pub static RECORDS: &[Parameter] = &[
         ..BASE
     },
     Parameter { name: "aof-rewrite-incremental-fsync", kind: SWITCH, default: "yes", ..BASE },
-    Parameter { name: "aof-timestamp-enabled", since: v(7, 0, 0), kind: SWITCH, default: "no", ..BASE },
+    Parameter {
+        name: "aof-timestamp-enabled",
+        since: v(7, 0, 0),
+        kind: SWITCH,
+        default: "no",
+        apply: |node, value| node.rewriting.notes_time.store(value.is_on(), Relaxed),
+        ..BASE
+    },
     Parameter {
         name: "aof-use-rdb-preamble",
         since: v(4, 0, 0),

@@ -220,3 +220,34 @@ async fn what_is_acknowledged_after_a_failover_is_in_the_file_at_once() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_rewrite_that_fails_leaves_nothing_out_of_what_the_file_holds() {
+    let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
+    let running = started(&workers, folder.path(), &[("appendonly", "yes")]).await;
+    let parts = folder.path().join("appendonlydir");
+    let all = || {
+        let lens = files(&parts).into_iter().filter(|name| name.ends_with(".aof") || name.ends_with(".rdb"));
+        lens.map(|name| fs::metadata(parts.join(name)).unwrap())
+            .filter(fs::Metadata::is_file)
+            .map(|data| data.len())
+            .sum::<u64>()
+    };
+    let mut client = Client::connect(running.address());
+    client.say("SET a 1");
+    assert_eq!(client.info("aof_current_size"), all().to_string());
+    // The place of the next base is taken.
+    fs::create_dir(parts.join("appendonly.aof.2.base.rdb")).unwrap();
+    for failures in 1..3 {
+        client.say("BGREWRITEAOF");
+        until("it fails", || running.node().rewriting.state().failures == failures).await;
+        client.say("SET b 1");
+        assert_eq!(client.info("aof_current_size"), all().to_string(), "after {failures} failures");
+    }
+    fs::remove_dir(parts.join("appendonly.aof.2.base.rdb")).unwrap();
+    client.say("BGREWRITEAOF");
+    until("it succeeds", || running.node().rewriting.state().failures == 0).await;
+    until("the rest is gone", || files(&parts).len() == 3).await;
+    assert_eq!(client.info("aof_current_size"), all().to_string());
+    running.stop().await;
+}
