@@ -79,6 +79,7 @@ fn real_node(folder: &Folder, number: usize) -> Option<Oracle> {
 const ALONE: &[&str] = &[
     "CLUSTER SLOTS",
     "CLUSTER LINKS",
+    "CONFIG GET cluster-enabled",
     "SET a 1",
     "CLUSTER ADDSLOTS",
     "CLUSTER ADDSLOTS x",
@@ -218,6 +219,8 @@ const TOGETHER: &[&str] = &[
     "CLUSTER NODES",
     "CLUSTER SHARDS",
     "CLUSTER REPLICAS $id2",
+    "CLUSTER LINKS",
+    "CONFIG GET cluster-enabled",
     "CLUSTER FLUSHSLOTS",
 ];
 
@@ -266,6 +269,10 @@ impl Side {
                     })
                     .collect();
                 told = lines.join("\n");
+            }
+            "CLUSTER LINKS" => {
+                let link = |link: &Reply| format!("{:?}", &link.elements()[..4]);
+                told = reply.elements().iter().map(link).collect::<Vec<_>>().join("\n");
             }
             "CLUSTER SHARDS" => {
                 let shards: Vec<String> = reply.elements().iter().map(|shard| format!("{shard:?}")).collect();

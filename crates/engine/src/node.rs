@@ -158,7 +158,9 @@ impl Node {
         let directory =
             spec.directory.as_ref().map_or_else(|| host.directory(), |path| path.display().to_string());
         let (ip, port) = (spec.address.ip().to_string(), spec.address.port().to_string());
-        let known = [("bind", ip.as_str()), ("port", &port), ("dir", &directory)];
+        let is_seated = if spec.seat.is_some() { "yes" } else { "no" };
+        let known =
+            [("bind", ip.as_str()), ("port", &port), ("dir", &directory), ("cluster-enabled", is_seated)];
         let configuration = Configuration::new(spec.release, &known, &spec.config)?;
         let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
         let stats = Stats::new(spec.workers, spec.release);

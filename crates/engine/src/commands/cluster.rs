@@ -4,7 +4,7 @@ use crate::cluster::{Groups, Member, NodeNumber, NodeRecord, Refusal, Role};
 use crate::commands::{family, help};
 use crate::error::printed;
 use crate::session::State;
-use crate::{BASE, Command, CommandError, Cx, parse};
+use crate::{BASE, Command, CommandError, Cx, Node, parse};
 use command::{Category, Flags, Former, Group, Refusal as Wording, Release, v};
 use keyspace::Shard;
 use keyspace::slots::{SLOTS, slot_of};
@@ -263,7 +263,7 @@ pub static COUNT_FAILURE_REPORTS: Command = Command {
 pub static INFO: Command =
     Command { name: "info", summary: "Tells how the cluster is.", tips: CHANCES, handler: info, ..ASKS };
 
-/// `CLUSTER LINKS`: connections between nodes, of which there are none.
+/// `CLUSTER LINKS`: connections between nodes. There is one each way to every node that runs, as far as anybody can tell.
 pub static LINKS: Command = Command {
     name: "links",
     summary: "Lists the connections between nodes.",
@@ -795,8 +795,31 @@ fn info(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
 }
 
 fn links(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    member(cx)?;
-    reply.array(0);
+    let member = member(cx)?;
+    let others = member.others(false);
+    let since_ms = |node: &Node| node.started_us.div_euclid(1000);
+    let ids = member.map.look(|groups| {
+        let id = |node: &Arc<Node>| node.member.as_ref().map(|other| groups.node(other.number).id.clone());
+        others.iter().map(id).collect::<Vec<_>>()
+    });
+    reply.array(2 * others.len());
+    for (other, id) in others.iter().zip(ids) {
+        for direction in ["to", "from"] {
+            reply.map(6);
+            reply.bulk("direction");
+            reply.bulk(direction);
+            reply.bulk("node");
+            reply.bulk(id.as_deref().unwrap_or_default());
+            reply.bulk("create-time");
+            reply.integer(since_ms(cx.node).max(since_ms(other)));
+            reply.bulk("events");
+            reply.bulk("r");
+            reply.bulk("send-buffer-allocated");
+            reply.integer(0);
+            reply.bulk("send-buffer-used");
+            reply.integer(0);
+        }
+    }
     Ok(())
 }
 
@@ -1023,7 +1046,7 @@ fn explain(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> 
             ("GETKEYSINSLOT <slot> <count>", "Keys of a slot."),
             ("INFO", "How the cluster is."),
             ("KEYSLOT <key>", "The slot of a key."),
-            ("LINKS", "The connections between nodes: there are none."),
+            ("LINKS", "The connections between nodes."),
             ("MEET <ip> <port> [<bus-port>]", "Know another node of this instance."),
             ("MYID", "The id of this node."),
             ("NODES", "A line for each node."),
