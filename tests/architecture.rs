@@ -18,7 +18,7 @@ const DRAWN: &[(&str, &[&str])] = &[
     ("rdb", &["structures"]),
     ("structures", &[]),
     ("command", &[]),
-    ("memcached", &["memcache-wire"]),
+    ("memcached", &["memcache-wire", "structures"]),
     ("resp", &[]),
     ("memcache-wire", &[]),
     ("testkit", &[]),

@@ -1,10 +1,11 @@
-//! `carnelian redis`: a node without a control plane.
+//! `carnelian redis` and `carnelian memcached`: nodes without a control plane.
 
-use std::process::ExitCode;
-
-use anyhow::bail;
-use server::{Clock, Cluster, ClusterOrder, Order, Workers};
+use std::path::Path;
 use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use memcached::{Access, Credentials};
+use server::{Clock, Cluster, ClusterOrder, Memcached, MemcachedOrder, Order, Workers};
 use tokio::task::JoinSet;
 
 use crate::data_plane;
@@ -37,11 +38,7 @@ pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
 
 /// Runs the bare nodes of a cluster until a signal comes.
 async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
-    let threads = match settings.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    };
-    let workers = Workers::start(threads)?;
+    let workers = Workers::start(threads(settings))?;
     let order = ClusterOrder {
         nodes: Order {
             release: data_plane::release_of(settings.release),
@@ -80,7 +77,62 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// There is no Memcached yet.
-pub(crate) fn memcached() -> anyhow::Result<ExitCode> {
-    bail!("Memcached nodes are not there yet; carnelian redis runs a Redis node")
+/// Runs a bare Memcached node until a signal comes, or until a client ends it.
+pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
+    let wanted = &settings.memcached;
+    let credentials = match &wanted.auth_file {
+        None => Vec::new(),
+        Some(path) => credentials(path)?,
+    };
+    let order = MemcachedOrder {
+        address: (settings.bind, wanted.port).into(),
+        seed: rand::random(),
+        settings: memcached::Settings {
+            memory_bytes: ((wanted.memory_mb as usize) << 20).into(),
+            item_bytes: wanted.max_item_bytes.into(),
+            evicts: (!wanted.disable_evictions).into(),
+            connections: wanted.connections.into(),
+            idle_s: wanted.idle_timeout.into(),
+            shuts_down: wanted.enable_shutdown.into(),
+            ..memcached::Settings::default()
+        },
+        access: Access::new(credentials),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let signals = Signals::listen()?;
+        let workers = Workers::start(threads(settings))?;
+        let node = Memcached::start(&workers, &Arc::new(Clock::new()), order)?;
+        println!("Memcached {} is ready on {}", memcache_wire::VERSION, node.address());
+        tokio::select! {
+            _ = signals.next() => {}
+            () = node.shut_down_asked() => {}
+        }
+        node.stop().await;
+        Ok(())
+    })
+}
+
+/// The names and passwords of a file, one pair to a line.
+fn credentials(path: &Path) -> anyhow::Result<Vec<Credentials>> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("{} cannot be read; name one that can with --auth-file", path.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate();
+    let credentials = lines.map(|(number, line)| match line.split_once(':') {
+        Some((user, password)) if !user.is_empty() => {
+            Ok(Credentials { user: user.to_owned(), password: password.to_owned() })
+        }
+        _ => bail!("{}: pair {} is not name:password", path.display(), number + 1),
+    });
+    let credentials = credentials.collect::<anyhow::Result<Vec<_>>>()?;
+    anyhow::ensure!(!credentials.is_empty(), "{} has nobody in it; lines are name:password", path.display());
+    Ok(credentials)
+}
+
+/// How many threads run nodes.
+fn threads(settings: &Settings) -> usize {
+    match settings.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
 }

@@ -55,7 +55,10 @@ fn run() -> anyhow::Result<ExitCode> {
             log(&settings);
             bare::redis(&settings).map(|()| ExitCode::SUCCESS)
         }
-        Invocation::Run(Command::Memcached, _) => bare::memcached(),
+        Invocation::Run(Command::Memcached, settings) => {
+            log(&settings);
+            bare::memcached(&settings).map(|()| ExitCode::SUCCESS)
+        }
         Invocation::Run(Command::Healthcheck, settings) => Ok(healthcheck::healthcheck(&settings)),
     }
 }

@@ -76,8 +76,26 @@ pub(crate) struct Settings {
     pub(crate) replicas: usize,
     /// Shards behind a bare proxy; 0 for a node that is none.
     pub(crate) proxy: u32,
+    /// A bare Memcached node.
+    pub(crate) memcached: MemcachedSettings,
     /// `None` is the address that the server listens on by its own options.
     pub(crate) url: Option<String>,
+}
+
+/// What a bare Memcached node is to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct MemcachedSettings {
+    pub(crate) port: u16,
+    /// What items may take, in MB.
+    pub(crate) memory_mb: u32,
+    pub(crate) max_item_bytes: usize,
+    pub(crate) connections: u32,
+    /// Seconds.
+    pub(crate) idle_timeout: u32,
+    /// A file with a name and a password on each line; anybody may use the node without one.
+    pub(crate) auth_file: Option<PathBuf>,
+    pub(crate) disable_evictions: bool,
+    pub(crate) enable_shutdown: bool,
 }
 
 /// One option.
@@ -144,7 +162,7 @@ const RECORDS: &[Record] = &[
         name: "bind",
         value: "ADDR",
         default: "127.0.0.1",
-        commands: &[Serve, Redis],
+        commands: &[Serve, Redis, Memcached],
         about: "The address that nodes listen on; 0.0.0.0 for all.",
         takes: "an IP address, such as 127.0.0.1 or 0.0.0.0",
         set: |settings, value| put(&mut settings.bind, value),
@@ -165,7 +183,7 @@ const RECORDS: &[Record] = &[
         name: "threads",
         value: "N",
         default: "0",
-        commands: &[Serve, Redis],
+        commands: &[Serve, Redis, Memcached],
         about: "How many threads run the nodes; 0 is one for each processor.",
         takes: "a number, 0 to 1024",
         set: |settings, value| {
@@ -280,7 +298,7 @@ const RECORDS: &[Record] = &[
         name: "log",
         value: "FILTER",
         default: "info",
-        commands: &[Serve, Redis],
+        commands: &[Serve, Redis, Memcached],
         about: "What is logged, to the standard error: a level (error, warn, info, debug, trace) or a filter.",
         takes: "a level or a filter such as info,cloud=debug",
         set: |settings, value| {
@@ -355,6 +373,91 @@ const RECORDS: &[Record] = &[
             settings.proxy = value.parse().ok().filter(|shards| *shards <= 255)?;
             Some(())
         },
+    },
+    Record {
+        name: "port",
+        value: "PORT",
+        default: "11211",
+        commands: &[Memcached],
+        about: "The port; 0 for one that the system chooses.",
+        takes: "a port, 0 to 65535",
+        set: |settings, value| put_any_port(&mut settings.memcached.port, value),
+    },
+    Record {
+        name: "memory",
+        value: "MB",
+        default: "64",
+        commands: &[Memcached],
+        about: "What items may take, with the tables in which they stand.",
+        takes: "a number of megabytes, 8 or more",
+        set: |settings, value| {
+            settings.memcached.memory_mb = value.parse().ok().filter(|mb| *mb >= 8)?;
+            Some(())
+        },
+    },
+    Record {
+        name: "max-item-size",
+        value: "SIZE",
+        default: "1m",
+        commands: &[Memcached],
+        about: "The largest item.",
+        takes: "a number of bytes, with k or m behind it for more, from 1k to 1024m",
+        set: |settings, value| {
+            settings.memcached.max_item_bytes =
+                size(value).filter(|bytes| (1 << 10..=1 << 30).contains(bytes))?;
+            Some(())
+        },
+    },
+    Record {
+        name: "connections",
+        value: "N",
+        default: "1024",
+        commands: &[Memcached],
+        about: "The most connections.",
+        takes: "a number, 1 or more",
+        set: |settings, value| {
+            settings.memcached.connections = value.parse().ok().filter(|most| *most > 0)?;
+            Some(())
+        },
+    },
+    Record {
+        name: "idle-timeout",
+        value: "SECONDS",
+        default: "0",
+        commands: &[Memcached],
+        about: "After so long a client is closed that says nothing; 0 for never.",
+        takes: "a number of seconds",
+        set: |settings, value| put(&mut settings.memcached.idle_timeout, value),
+    },
+    Record {
+        name: "auth-file",
+        value: "FILE",
+        default: "",
+        commands: &[Memcached],
+        about: "Who may use the node: lines of name:password. Clients log in by SASL PLAIN, or by a first `set`.",
+        takes: "the path of a file",
+        set: |settings, value| {
+            settings.memcached.auth_file = not_empty(value).map(PathBuf::from);
+            Some(())
+        },
+    },
+    Record {
+        name: "disable-evictions",
+        value: "",
+        default: "false",
+        commands: &[Memcached],
+        about: "Refuse items when there is no room, rather than give up others.",
+        takes: "true or false",
+        set: |settings, value| put(&mut settings.memcached.disable_evictions, value),
+    },
+    Record {
+        name: "enable-shutdown",
+        value: "",
+        default: "false",
+        commands: &[Memcached],
+        about: "Let clients end the node.",
+        takes: "true or false",
+        set: |settings, value| put(&mut settings.memcached.enable_shutdown, value),
     },
     Record {
         name: "url",
@@ -452,7 +555,7 @@ pub(crate) fn help() -> String {
         "Carnelian: a managed-cache cloud that runs on your own machine.\n\n\
          carnelian [OPTIONS]              serve the REST interfaces and their instances\n\
          carnelian redis [OPTIONS]        run a bare Redis node\n\
-         carnelian memcached [OPTIONS]    run a bare Memcached node (not yet)\n\
+         carnelian memcached [OPTIONS]    run a bare Memcached node\n\
          carnelian healthcheck [OPTIONS]  exit with 0 when a server is ready\n\n\
          Every option is also a variable (--data-dir is CARNELIAN_DATA_DIR) and a key of the file that\n\
          --config-file FILE names. A flag wins over a variable, that over the file.\n",
@@ -502,8 +605,12 @@ pub(crate) fn page() -> String {
     page
 }
 
-const TITLES: [(&str, Command); 3] =
-    [("carnelian", Serve), ("carnelian redis", Redis), ("carnelian healthcheck", Healthcheck)];
+const TITLES: [(&str, Command); 4] = [
+    ("carnelian", Serve),
+    ("carnelian redis", Redis),
+    ("carnelian memcached", Memcached),
+    ("carnelian healthcheck", Healthcheck),
+];
 
 impl Settings {
     fn defaults() -> Self {
@@ -533,6 +640,7 @@ impl Settings {
             cluster: 0,
             replicas: 0,
             proxy: 0,
+            memcached: MemcachedSettings::default(),
             url: None,
         };
         for record in RECORDS {
@@ -580,6 +688,7 @@ impl Record {
     fn table(&self) -> Option<&'static str> {
         match self.commands {
             [Redis] => Some("redis"),
+            [Memcached] => Some("memcached"),
             [Healthcheck] => Some("healthcheck"),
             _ => None,
         }
@@ -623,6 +732,17 @@ fn text_of_toml(value: &toml::Value) -> Option<String> {
 fn put<T: std::str::FromStr>(place: &mut T, value: &str) -> Option<()> {
     *place = value.parse().ok()?;
     Some(())
+}
+
+/// A number of bytes, or of kilobytes or megabytes.
+fn size(value: &str) -> Option<usize> {
+    let lower = value.to_ascii_lowercase();
+    let (number, shift) = match lower.as_bytes().last()? {
+        b'k' => (&lower[..lower.len() - 1], 10),
+        b'm' => (&lower[..lower.len() - 1], 20),
+        _ => (&lower[..], 0),
+    };
+    number.parse::<usize>().ok()?.checked_mul(1 << shift)
 }
 
 fn put_any_port(place: &mut u16, value: &str) -> Option<()> {

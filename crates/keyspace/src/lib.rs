@@ -14,7 +14,6 @@ pub mod access;
 pub mod change;
 pub mod effects;
 pub mod evict;
-pub mod expire;
 pub mod interest;
 pub mod locked;
 pub mod params;

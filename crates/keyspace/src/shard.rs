@@ -7,7 +7,7 @@ use crate::access;
 use crate::change::Spot;
 use crate::effects::{Class, Effects, Event, Garbage, Gone, Happening, Loss};
 use crate::evict::Pool;
-use crate::expire::{Wheel, fragment};
+
 use crate::interest::Interest;
 use crate::locked::Key;
 use crate::params::Params;
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use structures::entry::{Entry, Kind, Object, ValueRef};
 use structures::hash::Hash;
 use structures::table::{Item, Place, Ref, Table};
+use structures::wheel::{Wheel, fragment};
 
 /// Fields of a hash that go in one step of active expiry.
 const FIELDS_A_STEP: usize = 64;

@@ -119,6 +119,12 @@ impl Parser {
         }
     }
 
+    /// Begins again with a request that was given before, at its first byte.
+    pub fn restart(&mut self) {
+        self.before = Before::Nothing;
+        self.searched = 0;
+    }
+
     /// Whether a request or its data has begun that is not complete, as far as the parser knows.
     #[inline]
     pub fn is_mid_request(&self) -> bool {

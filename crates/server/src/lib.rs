@@ -9,6 +9,7 @@ mod connection;
 mod hold;
 mod host;
 mod link;
+pub mod memcached;
 mod migrate;
 pub mod node;
 mod offload;
@@ -22,6 +23,7 @@ pub mod workers;
 
 pub use clock::Clock;
 pub use cluster::{Cluster, ClusterOrder};
+pub use memcached::{Memcached, MemcachedOrder};
 pub use node::{Order, Running, StartError};
 pub use pair::{FailoverError, Fault, Pair};
 pub use proxy::{Proxy, ProxyOrder};

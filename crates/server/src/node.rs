@@ -3,6 +3,7 @@
 use crate::clock::Clock;
 use crate::connection::{self, Place};
 use crate::host::NodeHost;
+use crate::memcached;
 use crate::workers::Workers;
 use command::Release;
 use engine::cluster::Seat;
@@ -158,7 +159,7 @@ impl Resident {
 
     /// What serves those who connect.
     pub(crate) fn counter(&self) -> Counter {
-        Counter { place: self.place.clone(), stopped: self.stop.subscribe() }
+        Counter { service: Service::Redis(self.place.clone()), stopped: self.stop.subscribe() }
     }
 
     /// Waits until the keys have been loaded that the node had when it ended.
@@ -224,10 +225,27 @@ pub(crate) fn private_line(counter: Counter, workers: &Workers) -> std::io::Resu
     Ok(own)
 }
 
+/// Who serves those who connect.
+#[derive(Clone, Debug)]
+pub(crate) enum Service {
+    Redis(Place),
+    Memcached(memcached::Place),
+}
+
+impl Service {
+    /// How long a client is silent before it is asked whether it is there, in seconds; zero if it is not asked.
+    fn keepalive_s(&self) -> u32 {
+        match self {
+            Service::Redis(place) => place.node.settings.keepalive_s.load(Ordering::Relaxed),
+            Service::Memcached(_) => 0,
+        }
+    }
+}
+
 /// Where those who connect are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Counter {
-    pub(crate) place: Place,
+    pub(crate) service: Service,
     /// Changes when the node's connections are to end.
     pub(crate) stopped: watch::Receiver<()>,
 }
@@ -235,13 +253,21 @@ pub(crate) struct Counter {
 impl Counter {
     /// Serves a connection, on whichever worker is next.
     fn serve(self, stream: std::net::TcpStream, workers: &Workers) {
-        let Counter { place, mut stopped } = self;
-        workers.next().spawn(async move {
-            tokio::select! {
-                () = connection::serve(place, stream) => {}
-                _ = stopped.changed() => {}
-            }
-        });
+        let Counter { service, mut stopped } = self;
+        match service {
+            Service::Redis(place) => workers.next().spawn(async move {
+                tokio::select! {
+                    () = connection::serve(place, stream) => {}
+                    _ = stopped.changed() => {}
+                }
+            }),
+            Service::Memcached(place) => workers.next().spawn(async move {
+                tokio::select! {
+                    () = memcached::serve(place, stream) => {}
+                    _ = stopped.changed() => {}
+                }
+            }),
+        };
     }
 }
 
@@ -443,7 +469,7 @@ async fn accept(listener: TcpListener, workers: Arc<Workers>, mut served: watch:
         let Some(counter) = counter else { continue };
         // Replies are small and wanted at once.
         let _ = stream.set_nodelay(true);
-        let keepalive_s = counter.place.node.settings.keepalive_s.load(Ordering::Relaxed);
+        let keepalive_s = counter.service.keepalive_s();
         if keepalive_s > 0 {
             let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(keepalive_s));
         }

@@ -8,7 +8,7 @@
 
 use crate::clock::Clock;
 use crate::connection::Place;
-use crate::node::{Counter, Door, LAST_WORDS, Order, Resident, StartError};
+use crate::node::{Counter, Door, LAST_WORDS, Order, Resident, Service, StartError};
 use crate::pair::{AT_ONCE, Couple, Entrance, FailoverError, Fault};
 use crate::workers::Workers;
 use engine::Node;
@@ -250,7 +250,7 @@ impl Front {
             return;
         }
         let place = Place { proxy: Some(Arc::clone(&state.proxy)), ..self.resident.place().clone() };
-        door.serve(Some(Counter { place, stopped: stopped.clone() }));
+        door.serve(Some(Counter { service: Service::Redis(place), stopped: stopped.clone() }));
     }
 
     /// Waits until the port is free.

@@ -7,6 +7,7 @@
 pub mod allocator;
 pub mod bits;
 pub mod block;
+pub mod cached;
 mod draw;
 pub mod entry;
 pub mod glob;
@@ -27,4 +28,5 @@ pub mod stream;
 pub mod table;
 pub mod thin;
 pub mod ticks;
+pub mod wheel;
 pub mod zset;

@@ -9,8 +9,8 @@
 //! be records without a key: [`Wheel::is_littered`] says when a new wheel pays. `records` and `heap_bytes` are the sums
 //! over all times.
 
+use crate::block;
 use std::collections::BTreeMap;
-use structures::block;
 
 /// The finest distinction, in ms: keys go by themselves at most so long after their time.
 const TICK_MS: i64 = 64;

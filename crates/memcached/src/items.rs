@@ -1,0 +1,287 @@
+//! What commands do with items, whichever protocol they came in.
+//!
+//! Everything here may find a shard held by somebody else: its number is the error then, nothing has been done, and it is
+//! to be tried again.
+
+use memcache_wire::number;
+use structures::cached::{Cached, Head, Marks};
+use structures::table::Place;
+
+use crate::clock::Now;
+use crate::node::{Node, Room};
+use crate::shard::Shard;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What memcached keeps of an item beside its key, flags and value, in bytes: its limit on items counts it.
+const OVERHEAD_BYTES: usize = 48 + 8 + 1 + 2;
+
+/// When a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Whatever there is.
+    Set,
+    /// If there is no such item.
+    Add,
+    /// If there is one.
+    Replace,
+    /// Behind the value that there is.
+    Append,
+    /// Before the value that there is.
+    Prepend,
+    /// If the item has not changed.
+    Cas,
+}
+
+/// A value to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Order<'a> {
+    pub(crate) mode: Mode,
+    pub(crate) key: &'a [u8],
+    pub(crate) flags: u32,
+    /// The second at which it expires; zero for never.
+    pub(crate) expires: u32,
+    pub(crate) value: &'a [u8],
+    /// What the item must be; zero if anything will do.
+    pub(crate) cas: u64,
+    /// Whether an item that has changed since is replaced all the same, by one that is out of date.
+    pub(crate) is_stale: bool,
+    /// Whether the key is no text.
+    pub(crate) has_binary_key: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// It is there, with this cas id.
+    Yes(u64),
+    /// The condition does not hold.
+    No,
+    /// The item has changed.
+    Changed,
+    /// There is no such item.
+    Missing,
+    /// It is larger than items may be.
+    TooLarge,
+    /// There is no room.
+    NoMemory,
+}
+
+/// A number to be added to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sum<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) delta: u64,
+    pub(crate) decrements: bool,
+    /// What the item must be; zero if anything will do.
+    pub(crate) cas: u64,
+    /// What it begins with where there is none, and when that expires.
+    pub(crate) initial: Option<(u64, u32)>,
+    /// Whether the key is no text, where there is none.
+    pub(crate) has_binary_key: bool,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Summed {
+    /// The number is this now, at this place; it may have been made.
+    Yes { value: u64, place: Place, is_new: bool },
+    /// There is no such item.
+    Missing,
+    /// The item has changed.
+    Changed,
+    /// What there is is no number.
+    NonNumeric,
+    /// There is no room.
+    NoMemory,
+}
+
+/// Holds the shard of a key for as long as `work` takes, which gets it with the hash of the key.
+#[inline]
+pub(crate) fn with<R>(node: &Node, key: &[u8], work: impl FnOnce(&mut Shard, u64) -> R) -> Result<R, usize> {
+    let hash = node.hash(key);
+    let number = Node::shard_of(hash);
+    let mut held = node.hold(number)?;
+    let shard = held.get_mut(number);
+    let result = work(shard, hash);
+    node.account(number, shard);
+    Ok(result)
+}
+
+/// Whether an item of this size may not be.
+#[inline]
+pub(crate) fn is_too_large(node: &Node, key: &[u8], flags: u32, value_len: usize) -> bool {
+    let flags_len = if flags == 0 { 0 } else { 4 };
+    let len = OVERHEAD_BYTES + key.len() + flags_len;
+    len.saturating_add(value_len) > node.settings.item_bytes.load(Relaxed)
+}
+
+/// Makes room for a value. Nothing if there is room.
+#[inline]
+fn room(node: &Node, key: &[u8], head: &Head, len: usize, now: Now) -> Result<Option<Stored>, usize> {
+    match node.make_room(Cached::room(head, key.len(), len), now) {
+        Room::Enough => Ok(None),
+        Room::Contended(number) => Err(number),
+        Room::Short => Ok(Some(Stored::NoMemory)),
+    }
+}
+
+/// Stores a value.
+#[inline]
+pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usize> {
+    let Order { key, flags, expires, value, .. } = *order;
+    if is_too_large(node, key, flags, value.len()) {
+        return refuse(node, order, Stored::TooLarge, now);
+    }
+    let head = Head { flags, expires, ..Head::default() };
+    if let Some(short) = room(node, key, &head, value.len(), now)? {
+        return refuse(node, order, short, now);
+    }
+    with(node, key, |shard, hash| {
+        shard.counts.cmd_set += 1;
+        let place = shard.find(hash, key, now);
+        let found = place.map(|place| shard.at(place).cas());
+        let is_cas = order.mode == Mode::Cas;
+        let mut marks = if order.has_binary_key { Marks::BINARY_KEY } else { Marks::empty() };
+        let (parts, head) = match (order.mode, place, found) {
+            (Mode::Set | Mode::Replace, Some(_), _) | (Mode::Set | Mode::Add, None, _) => {
+                ([value, &[]], head)
+            }
+            (Mode::Cas, Some(_), Some(own)) if own == order.cas => {
+                shard.counts.cas_hits += 1;
+                ([value, &[]], head)
+            }
+            (Mode::Cas, Some(_), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
+                marks |= Marks::STALE | Marks::WON;
+                ([value, &[]], head)
+            }
+            (Mode::Append | Mode::Prepend, Some(_), Some(own)) if order.cas != 0 && order.cas != own => {
+                return Stored::Changed;
+            }
+            (Mode::Append | Mode::Prepend, Some(place), _) => {
+                return extend(node, shard, hash, place, order, now);
+            }
+            (Mode::Add, Some(place), _) => {
+                // It counts as use.
+                shard.used(place, now);
+                return Stored::No;
+            }
+            (Mode::Cas, Some(_), _) => {
+                shard.counts.cas_badval += 1;
+                return Stored::Changed;
+            }
+            (Mode::Cas, None, _) => {
+                shard.counts.cas_misses += u64::from(is_cas);
+                return Stored::Missing;
+            }
+            (Mode::Replace | Mode::Append | Mode::Prepend, None, _) => return Stored::No,
+        };
+        let place = shard.put(hash, key, head, parts, now);
+        if !marks.is_empty() {
+            shard.change(place, now, |item| item.set_marks(marks));
+        }
+        Stored::Yes(shard.at(place).cas())
+    })
+}
+
+/// Puts a value behind or before the one that there is.
+fn extend(node: &Node, shard: &mut Shard, hash: u64, place: Place, order: &Order, now: Now) -> Stored {
+    let item = shard.at(place);
+    let old = item.value().to_vec();
+    let head = item.head();
+    if is_too_large(node, order.key, head.flags, old.len() + order.value.len()) {
+        return Stored::No;
+    }
+    let parts = if order.mode == Mode::Append { [&old[..], order.value] } else { [order.value, &old[..]] };
+    let place = shard.put(hash, order.key, head, parts, now);
+    Stored::Yes(shard.at(place).cas())
+}
+
+/// Answers that a value is not stored. What `set` was to replace is out of date then, and goes.
+#[cold]
+pub(crate) fn refuse(node: &Node, order: &Order, why: Stored, now: Now) -> Result<Stored, usize> {
+    with(node, order.key, |shard, hash| {
+        match why {
+            Stored::TooLarge => shard.counts.store_too_large += 1,
+            _ => shard.counts.store_no_memory += 1,
+        }
+        if order.mode == Mode::Set
+            && let Some(place) = shard.find(hash, order.key, now)
+        {
+            shard.remove(place);
+        }
+        why
+    })
+}
+
+/// Adds to a number, and gives what `look` gives for it while it is held.
+pub(crate) fn sum<R>(
+    node: &Node,
+    order: &Sum,
+    now: Now,
+    look: impl FnOnce(&mut Shard, Summed) -> R,
+) -> Result<R, usize> {
+    let largest = Head { flags: 1, expires: 1, ..Head::default() };
+    let has_room = room(node, order.key, &largest, DIGITS_MAX, now)?.is_none();
+    with(node, order.key, |shard, hash| {
+        let summed = add(shard, hash, order, has_room, now);
+        look(shard, summed)
+    })
+}
+
+/// Digits of the largest number.
+const DIGITS_MAX: usize = 20;
+
+fn add(shard: &mut Shard, hash: u64, order: &Sum, has_room: bool, now: Now) -> Summed {
+    let Some(place) = shard.find(hash, order.key, now) else {
+        let counts = &mut shard.counts;
+        *(if order.decrements { &mut counts.decr_misses } else { &mut counts.incr_misses }) += 1;
+        let Some((value, expires)) = order.initial else { return Summed::Missing };
+        if !has_room {
+            return Summed::NoMemory;
+        }
+        let head = Head { expires, ..Head::default() };
+        let place =
+            shard.put(hash, order.key, head, [itoa::Buffer::new().format(value).as_bytes(), &[]], now);
+        if order.has_binary_key {
+            shard.change(place, now, |item| item.set_marks(Marks::BINARY_KEY));
+        }
+        return Summed::Yes { value, place, is_new: true };
+    };
+    let item = shard.at(place);
+    let Some(value) = number::unsigned(item.value()).filter(|_| item.value().len() <= NUMBER_MAX) else {
+        return Summed::NonNumeric;
+    };
+    if order.cas != 0 && order.cas != item.cas() {
+        return Summed::Changed;
+    }
+    let (len, head) = (item.value().len(), item.head());
+    let counts = &mut shard.counts;
+    let value = if order.decrements {
+        counts.decr_hits += 1;
+        value.saturating_sub(order.delta)
+    } else {
+        counts.incr_hits += 1;
+        value.wrapping_add(order.delta)
+    };
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    if digits.len() <= len {
+        let cas = shard.next_cas();
+        shard.change(place, now, |item| {
+            let (start, rest) = item.value_mut().split_at_mut(digits.len());
+            start.copy_from_slice(digits);
+            // A number that has become shorter is filled up.
+            rest.fill(b' ');
+            item.set_cas(cas);
+        });
+        return Summed::Yes { value, place, is_new: false };
+    }
+    if !has_room {
+        return Summed::NoMemory;
+    }
+    let place = shard.put(hash, order.key, head, [digits, &[]], now);
+    Summed::Yes { value, place, is_new: false }
+}
+
+/// Longer values are not looked at as numbers, in bytes: memcached keeps them in several pieces.
+const NUMBER_MAX: usize = 512 << 10;

@@ -1,0 +1,461 @@
+//! A node: its shards, what they may take together, and what belongs to all of them.
+//!
+//! Invariants:
+//! - No more memory is in use than may be, but for what one command adds. Room is made before a shard is held for the
+//!   item, in the shards that have most.
+//! - The standby has the same number of shards and the same seed, so that an item is in the same shard of both. Its shards
+//!   are taken by the master's alone, while those are held; whoever looks at it does so for moments.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use parking_lot::Mutex;
+use structures::cached::{Cached, Head};
+use structures::lock::{Held, Locks};
+use structures::table::{self, Item};
+
+use crate::access::Access;
+use crate::clients::Clients;
+use crate::clock::{Clock, Now};
+use crate::counts::Counts;
+use crate::settings::Settings;
+use crate::shard::{CLASSES, Garbage, Shard, copy};
+
+/// The number of shards: enough that threads seldom meet.
+const SHARDS: usize = 16;
+/// Bits of a hash by which its shard is found.
+const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+
+/// What a node needs of the world around it.
+pub trait Host: Send + Sync + std::fmt::Debug {
+    /// Has [`Node::expire_due`] called at this time, in ms since the epoch; earlier than was said before.
+    fn wake_at(&self, at_ms: i64);
+
+    /// Drops what nobody needs any more, where nobody waits for it.
+    fn discard(&self, garbage: Garbage);
+}
+
+/// A memcached node.
+pub struct Node {
+    shards: Locks<Shard>,
+    used: Box<[Used]>,
+    seed: u64,
+    /// How it counts time.
+    pub clock: Clock,
+    /// What it is like.
+    pub settings: Settings,
+    /// Who may use it.
+    pub access: Access,
+    /// What is counted of what concerns no item.
+    pub traffic: Traffic,
+    /// Its connections.
+    pub clients: Clients,
+    /// When it is to be woken, in ms since the epoch.
+    due_ms: AtomicI64,
+    host: Arc<dyn Host>,
+    /// What had been counted when the counters were forgotten.
+    forgotten: Mutex<Counts>,
+    /// Bytes that had been read and written then.
+    forgotten_bytes: Mutex<(u64, u64)>,
+}
+
+/// What a shard takes, as last told; alone in its cache lines.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Used(AtomicUsize);
+
+/// What is counted of what concerns no item.
+#[derive(Debug, Default)]
+#[allow(missing_docs, reason = "the names are those of the general report")]
+pub struct Traffic {
+    pub cmd_flush: AtomicU64,
+    pub auth_cmds: AtomicU64,
+    pub auth_errors: AtomicU64,
+    pub idle_kicks: AtomicU64,
+}
+
+/// Whether there is room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// There is.
+    Enough,
+    /// Somebody holds this shard, which would have to give something up.
+    Contended(usize),
+    /// There is not, and none can be made.
+    Short,
+}
+
+/// One item, as it is walked over.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value.
+    pub value: &'a [u8],
+    /// What the client keeps beside it.
+    pub flags: u32,
+    /// When it expires, in seconds since the epoch; nothing for never.
+    pub expires_s: Option<i64>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("used", &self.used_bytes()).finish_non_exhaustive()
+    }
+}
+
+impl Node {
+    /// A node without items that begins now.
+    pub fn new(seed: u64, now_ms: i64, settings: Settings, access: Access, host: Arc<dyn Host>) -> Self {
+        let clock = Clock::new(now_ms);
+        Node {
+            shards: Locks::new((0..SHARDS).map(|number| Shard::new(number, SHARDS, seed, clock))),
+            used: (0..SHARDS).map(|_| Used::default()).collect(),
+            seed,
+            clock,
+            settings,
+            access,
+            traffic: Traffic::default(),
+            clients: Clients::default(),
+            due_ms: AtomicI64::new(i64::MAX),
+            host,
+            forgotten: Mutex::default(),
+            forgotten_bytes: Mutex::default(),
+        }
+    }
+
+    /// A node like this one, for its standby: it counts time and places items alike.
+    #[must_use]
+    pub fn sibling(&self, access: Access, host: Arc<dyn Host>) -> Self {
+        let mut sibling = Node::new(self.seed, 0, self.settings.clone(), access, host);
+        sibling.clock = self.clock;
+        sibling.shards =
+            Locks::new((0..SHARDS).map(|number| Shard::new(number, SHARDS, self.seed, self.clock)));
+        sibling
+    }
+
+    /// The hash of a key.
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        table::hash(self.seed, key)
+    }
+
+    /// The shard of a hash.
+    #[inline]
+    pub(crate) fn shard_of(hash: u64) -> usize {
+        (hash >> (u64::BITS - SHARD_BITS)) as usize
+    }
+
+    /// Holds a shard.
+    ///
+    /// # Errors
+    /// Its number, if somebody else goes on holding it.
+    #[inline]
+    pub(crate) fn hold(&self, number: usize) -> Result<Held<'_, Shard>, usize> {
+        self.shards.hold(1 << number)
+    }
+
+    /// Ready when a shard may be free.
+    pub fn poll_free(&self, number: usize, context: &Context<'_>) -> Poll<()> {
+        if self.shards.wake_when_free(number, context.waker()) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Asks the processor to fetch what requests for these keys will need, as far as nobody holds their shards.
+    pub(crate) fn prefetch(&self, hashes: &[u64]) {
+        for second in [false, true] {
+            for &hash in hashes {
+                let number = Node::shard_of(hash);
+                let mut held = self.shards.hold_none();
+                if held.try_add(number) {
+                    let shard = held.get(number);
+                    if second { shard.prefetch_item(hash) } else { shard.prefetch(hash) }
+                }
+            }
+        }
+    }
+
+    /// Takes note of what a shard takes, and of when it is to be looked at.
+    #[inline]
+    pub(crate) fn account(&self, number: usize, shard: &Shard) {
+        let (used, bytes) = (&self.used[number].0, shard.used_bytes());
+        if used.load(Relaxed) != bytes {
+            used.store(bytes, Relaxed);
+        }
+        if let Some(due_ms) = shard.first_due_ms()
+            && due_ms < self.due_ms.load(Relaxed)
+            && self.due_ms.fetch_min(due_ms, Relaxed) > due_ms
+        {
+            self.host.wake_at(due_ms);
+        }
+    }
+
+    /// What items, tables and wheels take, in bytes.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.used.iter().map(|used| used.0.load(Relaxed)).sum()
+    }
+
+    /// Makes room for so many bytes.
+    #[inline]
+    pub(crate) fn make_room(&self, bytes: usize, now: Now) -> Room {
+        if self.used_bytes() + bytes <= self.settings.memory_bytes.load(Relaxed) {
+            return Room::Enough;
+        }
+        self.evict(bytes, now)
+    }
+
+    #[cold]
+    fn evict(&self, bytes: usize, now: Now) -> Room {
+        while self.used_bytes() + bytes > self.settings.memory_bytes.load(Relaxed) {
+            if !self.settings.evicts.load(Relaxed) {
+                return Room::Short;
+            }
+            let most = self.used.iter().enumerate().max_by_key(|(_, used)| used.0.load(Relaxed));
+            let Some((number, _)) = most else { return Room::Short };
+            let mut held = match self.hold(number) {
+                Ok(held) => held,
+                Err(number) => return Room::Contended(number),
+            };
+            let shard = held.get_mut(number);
+            if !shard.evict(now) {
+                return Room::Short;
+            }
+            self.account(number, shard);
+        }
+        Room::Enough
+    }
+
+    /// Removes what has expired, as far as it is known now. When that is to be done again, in ms since the epoch.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
+    pub fn expire_due(&self, now_ms: i64) -> Result<Option<i64>, usize> {
+        let now = self.clock.at(now_ms);
+        self.due_ms.store(i64::MAX, Relaxed);
+        let mut next = None;
+        for number in 0..SHARDS {
+            let mut held = match self.hold(number) {
+                Ok(held) => held,
+                Err(number) => {
+                    self.due_ms.fetch_min(now_ms, Relaxed);
+                    return Err(number);
+                }
+            };
+            let shard = held.get_mut(number);
+            let due = shard.expire_due(now);
+            let garbage = shard.take_garbage();
+            self.used[number].0.store(shard.used_bytes(), Relaxed);
+            drop(held);
+            self.discard(garbage);
+            next = next.into_iter().chain(due).min();
+        }
+        if let Some(next) = next {
+            self.due_ms.fetch_min(next, Relaxed);
+        }
+        Ok(next)
+    }
+
+    fn discard(&self, garbage: Garbage) {
+        if !garbage.is_empty() {
+            self.host.discard(garbage);
+        }
+    }
+
+    /// Has all items go at a second, those that there are then; zero for now.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
+    pub fn flush(&self, second: u32, now: Now) -> Result<(), usize> {
+        for number in 0..SHARDS {
+            let mut held = self.hold(number)?;
+            let shard = held.get_mut(number);
+            if second == 0 {
+                shard.flush_at(0, now);
+                shard.clear();
+            } else {
+                shard.flush_at(second, now);
+            }
+            let garbage = shard.take_garbage();
+            self.account(number, shard);
+            drop(held);
+            self.discard(garbage);
+        }
+        Ok(())
+    }
+
+    /// Visits each shard for a moment, blocking the thread if somebody else holds it.
+    fn each<R>(&self, mut visit: impl FnMut(&mut Shard) -> R) -> Vec<R> {
+        (0..SHARDS).map(|number| visit(self.shards.hold_blocking(1 << number).get_mut(number))).collect()
+    }
+
+    /// What has been counted, since the counters were forgotten.
+    pub fn counts(&self) -> Counts {
+        self.all_counts().since(&self.forgotten.lock())
+    }
+
+    /// What has been counted since the node began.
+    pub fn all_counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        self.each(|shard| shard.counts).iter().for_each(|counts| sum.add(counts));
+        sum
+    }
+
+    /// Forgets what has been counted.
+    pub fn forget_counts(&self) {
+        // The number of items that there ever were goes on.
+        let all = Counts { total_items: 0, ..self.all_counts() };
+        *self.forgotten.lock() = all;
+        *self.forgotten_bytes.lock() = self.clients.bytes();
+    }
+
+    /// Bytes that have been read and written since the counters were forgotten.
+    pub fn bytes(&self) -> (u64, u64) {
+        let ((read, written), before) = (self.clients.bytes(), *self.forgotten_bytes.lock());
+        (read - before.0, written - before.1)
+    }
+
+    /// The number of items.
+    pub fn items(&self) -> usize {
+        self.each(|shard| shard.len()).iter().sum()
+    }
+
+    /// What items take without the tables around them, in bytes.
+    pub fn items_bytes(&self) -> usize {
+        self.each(|shard| shard.items_bytes()).iter().sum()
+    }
+
+    /// How many items each size class has.
+    pub fn by_class(&self) -> [u64; CLASSES] {
+        let mut sum = [0; CLASSES];
+        for counts in self.each(|shard| *shard.by_class()) {
+            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
+        }
+        sum
+    }
+
+    /// Visits items that have not expired, a few of them, from a place on that is zero first. Gives the next place, or
+    /// nothing at the end. What is there throughout is visited once.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
+    pub fn walk(
+        &self,
+        place: (usize, u64),
+        now: Now,
+        mut visit: impl FnMut(Walked<'_>),
+    ) -> Result<Option<(usize, u64)>, usize> {
+        let (number, position) = place;
+        let held = self.hold(number)?;
+        let next = held.get(number).walk(position, |item| {
+            let expires = item.expires();
+            if expires == 0 || expires > now.second {
+                visit(Walked {
+                    key: item.key(),
+                    value: item.value(),
+                    flags: item.flags(),
+                    expires_s: (expires != 0).then(|| self.clock.since_epoch_s(expires)),
+                });
+            }
+        });
+        Ok(match next {
+            0 if number + 1 == SHARDS => None,
+            0 => Some((number + 1, 0)),
+            next => Some((number, next)),
+        })
+    }
+
+    /// Puts an item in that was walked over, here or elsewhere, unless it has expired. Whether there is room.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
+    pub fn load(&self, item: Walked<'_>, now: Now) -> Result<bool, usize> {
+        let expires = item.expires_s.map_or(0, |at_s| self.clock.of_epoch_s(at_s));
+        if expires != 0 && expires <= now.second {
+            return Ok(true);
+        }
+        let head = Head { flags: item.flags, expires, ..Head::default() };
+        match self.make_room(Cached::room(&head, item.key.len(), item.value.len()), now) {
+            Room::Enough => {}
+            Room::Contended(number) => return Err(number),
+            Room::Short => return Ok(false),
+        }
+        let hash = self.hash(item.key);
+        let number = Node::shard_of(hash);
+        let mut held = self.hold(number)?;
+        let shard = held.get_mut(number);
+        shard.put(hash, item.key, head, [item.value, &[]], now);
+        self.account(number, shard);
+        Ok(true)
+    }
+
+    /// Has another node repeat what is done here from now on, in every shard from when it is held next. What there is
+    /// already is copied by [`Node::copy_to`].
+    pub fn set_standby(&self, standby: Option<&Arc<Node>>) {
+        self.each(|shard| shard.set_standby(standby.cloned()));
+    }
+
+    /// Copies items that the standby does not have, a few of them, from a place on that is zero first. Gives the next
+    /// place, or nothing at the end.
+    ///
+    /// # Errors
+    /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
+    pub fn copy_to(&self, standby: &Node, place: (usize, u64)) -> Result<Option<(usize, u64)>, usize> {
+        let (number, position) = place;
+        let held = self.hold(number)?;
+        let next = held.get(number).walk(position, |item| {
+            // What has been changed since it follows is there already.
+            if !standby.has(number, item.key()) {
+                standby.repeat_item(number, item);
+            }
+        });
+        Ok(match next {
+            0 if number + 1 == SHARDS => None,
+            0 => Some((number + 1, 0)),
+            next => Some((number, next)),
+        })
+    }
+
+    fn has(&self, number: usize, key: &[u8]) -> bool {
+        let hash = self.hash(key);
+        self.shards.hold_blocking(1 << number).get(number).has(hash, key)
+    }
+
+    /// Takes an item over as it is, for a master that holds its shard of this number.
+    pub(crate) fn repeat_item(&self, number: usize, item: &Cached) {
+        let hash = self.hash(item.key());
+        let mut held = self.shards.hold_blocking(1 << number);
+        let shard = held.get_mut(number);
+        shard.adopt(hash, copy(item), 0);
+        self.account(number, shard);
+    }
+
+    /// Takes an item out, for a master that holds its shard of this number.
+    pub(crate) fn repeat_removal(&self, number: usize, key: &[u8]) {
+        let hash = self.hash(key);
+        let mut held = self.shards.hold_blocking(1 << number);
+        let shard = held.get_mut(number);
+        shard.drop_key(hash, key);
+        self.account(number, shard);
+    }
+
+    /// Removes all items of a shard, for a master that holds its shard of this number.
+    pub(crate) fn repeat_clear(&self, number: usize) {
+        let mut held = self.shards.hold_blocking(1 << number);
+        let shard = held.get_mut(number);
+        shard.clear();
+        let garbage = shard.take_garbage();
+        self.account(number, shard);
+        drop(held);
+        self.discard(garbage);
+    }
+
+    /// Checks the invariants; for tests.
+    pub fn check_invariants(&self) {
+        for (number, used) in
+            self.each(|shard| (shard.check_invariants(), shard.used_bytes()).1).iter().enumerate()
+        {
+            assert_eq!(self.used[number].0.load(Relaxed), *used);
+        }
+    }
+}

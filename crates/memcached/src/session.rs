@@ -1,0 +1,291 @@
+//! A connection's side of the conversation: bytes in, replies out.
+//!
+//! Requests are parsed some ahead, so that the processor fetches their items while others run. What a request needs to run
+//! is all there when it does: of a value that has come in part nothing is kept but the bytes themselves.
+
+use arrayvec::ArrayVec;
+use memcache_wire::{Block, Error, Parsed, Parser, Reply, Request, Status, binary};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::clock::Now;
+use crate::items;
+use crate::node::Node;
+
+/// Requests that are parsed ahead.
+const AHEAD: usize = 32;
+/// Longer replies are sent before more is done, in bytes.
+pub(crate) const REPLY_BYTES: usize = 256 << 10;
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    parser: Parser,
+    /// Whether the client may use the node.
+    pub(crate) is_admitted: bool,
+    /// As long as there are fewer bytes, nothing can be done.
+    wanted: usize,
+    /// What is to be answered when the data has come that is not wanted.
+    deferred: Vec<u8>,
+    /// How many keys of the request have been answered already.
+    pub(crate) answered: usize,
+}
+
+/// What is to be done before a session can go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Wait for more input.
+    Read,
+    /// Send what there is, and go on.
+    Flush,
+    /// Wait until a shard may be free, and go on.
+    Contended(usize),
+    /// Send what there is and end.
+    Close,
+    /// The client ends the node.
+    ShutDown,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Done,
+    Flush,
+    Close,
+    ShutDown,
+}
+
+impl Session {
+    /// A connection that has just been made.
+    pub fn new(node: &Node) -> Self {
+        Session {
+            parser: Parser::new(),
+            is_admitted: !node.access.is_restricted(),
+            wanted: 0,
+            deferred: Vec::new(),
+            answered: 0,
+        }
+    }
+
+    /// Whether a request has begun that is not complete.
+    pub fn is_mid_request(&self) -> bool {
+        self.wanted > 0 || self.parser.is_mid_request()
+    }
+
+    /// Does as much as can be done with the bytes that there are. Gives how many of them are done with, and what is next.
+    pub fn run(&mut self, node: &Node, input: &[u8], now: Now, reply: &mut Reply) -> (usize, Next) {
+        let mut done = 0;
+        loop {
+            if input.len() - done < self.wanted.max(1) {
+                return (done, Next::Read);
+            }
+            self.wanted = 0;
+            let mut batch: ArrayVec<(usize, Request), AHEAD> = ArrayVec::new();
+            let (at, end) = self.parse(node, input, done, &mut batch, reply);
+            if batch.len() > 1 {
+                fetch(node, &batch);
+            }
+            for &(after, request) in &batch {
+                let before = reply.len();
+                match self.perform(node, request, now, reply) {
+                    Ok(Step::Done) => {
+                        self.answered = 0;
+                        done = after;
+                        if request.block() == Some(Block::Follows) {
+                            self.deferred = reply.bytes()[before..].to_vec();
+                            reply.truncate(before);
+                        }
+                        if reply.len() > REPLY_BYTES {
+                            return self.pause(done, at, Next::Flush);
+                        }
+                    }
+                    Ok(Step::Flush) => return self.pause(done, at, Next::Flush),
+                    Ok(Step::Close) => return (after, Next::Close),
+                    Ok(Step::ShutDown) => return (after, Next::ShutDown),
+                    Err(shard) => return self.pause(done, at, Next::Contended(shard)),
+                }
+            }
+            // What was not wanted stands behind the requests.
+            done = at;
+            if let Some(next) = end {
+                return (done, next);
+            }
+        }
+    }
+
+    /// Stops before all that has been parsed is done: it is parsed again.
+    fn pause(&mut self, done: usize, parsed: usize, next: Next) -> (usize, Next) {
+        if done < parsed {
+            self.parser.restart();
+            self.wanted = 0;
+        }
+        (done, next)
+    }
+
+    /// Parses requests from a place on, each with the place behind it. Gives the place up to which bytes are done with
+    /// then, and what is to be done then if that is known.
+    fn parse<'a>(
+        &mut self,
+        node: &Node,
+        input: &'a [u8],
+        from: usize,
+        batch: &mut ArrayVec<(usize, Request<'a>), AHEAD>,
+        reply: &mut Reply,
+    ) -> (usize, Option<Next>) {
+        let mut at = from;
+        while !batch.is_full() {
+            match self.parser.parse(&input[at..]) {
+                Parsed::Incomplete => return (at, Some(Next::Read)),
+                Parsed::Broken => return (at, Some(Next::Close)),
+                // Blocks are waited for, or not wanted: no piece of one is given.
+                Parsed::Data { len, .. } => at += len,
+                Parsed::Swallowed { len, is_last } => {
+                    debug_assert!(batch.is_empty(), "it comes first");
+                    at += len;
+                    if is_last {
+                        reply.raw(&std::mem::take(&mut self.deferred));
+                    }
+                }
+                Parsed::Request { len, request } if request.block() == Some(Block::Follows) => {
+                    if self.is_wanted(node, &request) {
+                        let end = if matches!(request, Request::Binary(_)) { 0 } else { 2 };
+                        self.wanted = len + request.block_len().unwrap_or(0) as usize + end;
+                        self.parser.restart();
+                        return (at, Some(Next::Read));
+                    }
+                    self.parser.swallow();
+                    at += len;
+                    batch.push((at, request));
+                    // It is done before the data is looked at.
+                    return (at, None);
+                }
+                Parsed::Request { len, request } => {
+                    at += len;
+                    batch.push((at, request));
+                }
+            }
+        }
+        (at, None)
+    }
+
+    /// Whether the data that belongs to a request is worth waiting for.
+    fn is_wanted(&self, node: &Node, request: &Request) -> bool {
+        match request {
+            Request::Store(store) if self.is_admitted => {
+                !items::is_too_large(node, store.key, store.flags, store.len as usize)
+            }
+            // Name and password.
+            Request::Store(store) => store.len <= CREDENTIALS_MAX,
+            Request::Meta(meta) => {
+                let flags = meta.options().map(|options| options.client_flags);
+                self.is_admitted
+                    && flags.is_ok_and(|flags| {
+                        !items::is_too_large(node, meta.key_word(), flags, meta.len as usize)
+                    })
+            }
+            Request::Binary(frame) => match frame.command {
+                binary::Command::Store { flags, .. } => {
+                    self.is_admitted
+                        && !items::is_too_large(node, frame.key, flags, frame.value_len() as usize)
+                }
+                binary::Command::Extend { .. } => {
+                    self.is_admitted && !items::is_too_large(node, frame.key, 0, frame.value_len() as usize)
+                }
+                binary::Command::SaslAuth | binary::Command::SaslStep => frame.value_len() <= CREDENTIALS_MAX,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Does what a request says.
+    #[inline]
+    fn perform(&mut self, node: &Node, request: Request, now: Now, reply: &mut Reply) -> Result<Step, usize> {
+        if !self.is_admitted {
+            return self.admit(node, request, reply);
+        }
+        match request {
+            Request::Binary(frame) => self.perform_binary(node, &frame, now, reply),
+            Request::Meta(meta) => crate::meta::perform(node, &meta, now, reply),
+            request => self.perform_text(node, request, now, reply),
+        }
+    }
+
+    /// Has a client log in, who may do nothing else before that.
+    fn admit(&mut self, node: &Node, request: Request, reply: &mut Reply) -> Result<Step, usize> {
+        let store = match request {
+            Request::Binary(frame) => return Ok(self.admit_binary(node, &frame, reply)),
+            Request::Store(store) => store,
+            Request::Quit => return Ok(Step::Close),
+            _ => {
+                reply.error(Error::Unauthenticated);
+                return Ok(Step::Done);
+            }
+        };
+        let answer = match store.block {
+            Block::Bad => Err(Error::AuthenticationEnd),
+            Block::Follows => Err(Error::Unauthenticated),
+            Block::Whole(data) => match data.iter().position(|&byte| byte == b' ') {
+                None => Err(Error::AuthenticationFormat),
+                Some(at) if self.log_in(node, &data[..at], &data[at + 1..]) => Ok("STORED"),
+                Some(_) => Err(Error::Authentication),
+            },
+        };
+        match answer {
+            Ok(text) => reply.line(text),
+            Err(error) => reply.error(error),
+        }
+        Ok(Step::Done)
+    }
+
+    /// Logs in with name and password. Whether they are right.
+    pub(crate) fn log_in(&mut self, node: &Node, user: &[u8], password: &[u8]) -> bool {
+        node.traffic.auth_cmds.fetch_add(1, Relaxed);
+        self.is_admitted = node.access.admits(user, password);
+        if !self.is_admitted {
+            node.traffic.auth_errors.fetch_add(1, Relaxed);
+        }
+        self.is_admitted
+    }
+
+    fn admit_binary(&mut self, node: &Node, frame: &binary::Request, reply: &mut Reply) -> Step {
+        use binary::Command;
+        match frame.command {
+            Command::SaslList
+            | Command::SaslAuth
+            | Command::SaslStep
+            | Command::Version
+            | Command::Quit { .. }
+            | Command::Unknown
+            | Command::Contradictory
+            | Command::Invalid => self.answer_binary(node, frame, reply),
+            _ => {
+                binary::respond_error(reply.buffer(), frame, Status::Authentication);
+                Step::Done
+            }
+        }
+    }
+}
+
+/// Longest name and password, in bytes.
+const CREDENTIALS_MAX: u32 = 2048;
+
+/// Asks the processor to fetch what requests will need.
+fn fetch(node: &Node, batch: &[(usize, Request)]) {
+    let mut hashes: ArrayVec<u64, AHEAD> = ArrayVec::new();
+    for (_, request) in batch {
+        let key = match request {
+            Request::Get(get) => get.keys.clone().next(),
+            Request::Store(store) => Some(store.key),
+            Request::Delete { key, .. } | Request::Touch { key, .. } | Request::Arithmetic { key, .. } => {
+                Some(*key)
+            }
+            Request::Meta(meta) => Some(meta.key_word()),
+            Request::Binary(frame) => Some(frame.key),
+            _ => None,
+        };
+        if let Some(key) = key {
+            hashes.push(node.hash(key));
+        }
+    }
+    node.prefetch(&hashes);
+}

@@ -1,0 +1,59 @@
+//! What a node is like, as far as it can be changed while it runs.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+
+/// The settings; each is read where it takes effect.
+#[derive(Debug)]
+pub struct Settings {
+    /// What items and tables may take, in bytes.
+    pub memory_bytes: AtomicUsize,
+    /// The largest item, in bytes, with what memcached would keep beside key and value.
+    pub item_bytes: AtomicUsize,
+    /// Whether items go when there is no room for others.
+    pub evicts: AtomicBool,
+    /// The most connections.
+    pub connections: AtomicU32,
+    /// Seconds after which a client is closed that says nothing; zero for never.
+    pub idle_s: AtomicU32,
+    /// Whether clients may end the node.
+    pub shuts_down: AtomicBool,
+    /// Whether clients may remove all items.
+    pub flushes: AtomicBool,
+}
+
+/// Memory unless it is said otherwise, in bytes.
+pub const MEMORY_BYTES: usize = 64 << 20;
+/// The largest item unless it is said otherwise, in bytes.
+pub const ITEM_BYTES: usize = 1 << 20;
+/// The most connections unless it is said otherwise.
+pub const CONNECTIONS: u32 = 1024;
+/// Less memory cannot be set by clients, in bytes.
+pub const LEAST_MEMORY_BYTES: usize = 8 << 20;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            memory_bytes: AtomicUsize::new(MEMORY_BYTES),
+            item_bytes: AtomicUsize::new(ITEM_BYTES),
+            evicts: AtomicBool::new(true),
+            connections: AtomicU32::new(CONNECTIONS),
+            idle_s: AtomicU32::new(0),
+            shuts_down: AtomicBool::new(false),
+            flushes: AtomicBool::new(true),
+        }
+    }
+}
+
+impl Clone for Settings {
+    fn clone(&self) -> Self {
+        Settings {
+            memory_bytes: self.memory_bytes.load(Relaxed).into(),
+            item_bytes: self.item_bytes.load(Relaxed).into(),
+            evicts: self.evicts.load(Relaxed).into(),
+            connections: self.connections.load(Relaxed).into(),
+            idle_s: self.idle_s.load(Relaxed).into(),
+            shuts_down: self.shuts_down.load(Relaxed).into(),
+            flushes: self.flushes.load(Relaxed).into(),
+        }
+    }
+}

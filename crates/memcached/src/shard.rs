@@ -1,0 +1,463 @@
+//! A shard: the items whose hashes begin alike, behind one lock.
+//!
+//! Invariants: `used_bytes` is what table, items and wheel take; for every item that expires the wheel has a record. What
+//! is put in, changed or taken out here is repeated by the same shard of the standby, if there is one, before the shard
+//! is let go.
+//!
+//! Eviction draws items at random and gives up the one that has been least use: how long ago it was used, halved for each
+//! of its latest uses. Uses wear off whenever an item is drawn and stays.
+
+use std::sync::Arc;
+
+use structures::cached::{Cached, Head, Marks, USES_MAX};
+use structures::table::{Item, Place, Ref, Table};
+use structures::wheel::{Wheel, fragment};
+
+use crate::clock::{Clock, Now};
+use crate::counts::Counts;
+use crate::node::Node;
+
+/// How many items are drawn for each that is evicted.
+const DRAWN: usize = 12;
+/// Most records that are looked at before others get their turn.
+pub(crate) const EXPIRED_AT_ONCE: usize = 256;
+/// The number of size classes that are told apart.
+pub const CLASSES: usize = 58;
+
+/// The items of a shard; see the module.
+pub struct Shard {
+    number: usize,
+    seed: u64,
+    /// First bits of the hash that all items share.
+    skip: u8,
+    clock: Clock,
+    items: Table<Cached>,
+    wheel: Wheel,
+    /// What the items take, in bytes.
+    blocks_bytes: usize,
+    /// How many items expire.
+    expiring: usize,
+    /// How many items each size class has.
+    by_class: [u32; CLASSES],
+    /// The second at which all items go; zero for never.
+    flush_at: u32,
+    random: u64,
+    last_cas: u64,
+    /// How much cas ids grow by: no two shards give the same.
+    cas_step: u64,
+    /// What is counted.
+    pub counts: Counts,
+    standby: Option<Arc<Node>>,
+    garbage: Vec<Table<Cached>>,
+}
+
+/// Items that nobody reaches any more; dropping them may take long.
+#[derive(Default)]
+pub struct Garbage(Vec<Table<Cached>>);
+
+impl Garbage {
+    /// Whether there is nothing to drop.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The number of the size class of a block, from one on, as reports tell it.
+#[inline]
+pub fn class_of(bytes: usize) -> usize {
+    match bytes {
+        0..=64 => bytes.div_ceil(16).max(1),
+        65..=524_288 => {
+            let shift = usize::BITS - 1 - (bytes - 1).leading_zeros();
+            let quarter = (bytes - 1) >> (shift - 2) & 3;
+            5 + 4 * (shift as usize - 6) + quarter
+        }
+        _ => CLASSES - 1,
+    }
+}
+
+/// The size of the blocks of a class, in bytes; the last class has all that are larger.
+pub fn class_bytes(class: usize) -> usize {
+    match class {
+        0..=4 => 16 * class,
+        _ if class < CLASSES - 1 => {
+            let (doubling, quarter) = ((class - 5) / 4, (class - 5) % 4);
+            (64 << doubling) + (16 << doubling) * (quarter + 1)
+        }
+        _ => 1 << 20,
+    }
+}
+
+/// What an item is worth, if it is among those that may go: the least goes first.
+#[inline]
+fn age(item: &Cached, now: Now) -> u32 {
+    now.tick.saturating_sub(item.accessed()) >> item.uses()
+}
+
+impl Shard {
+    pub(crate) fn new(number: usize, shards: usize, seed: u64, clock: Clock) -> Self {
+        let skip = shards.trailing_zeros() as u8;
+        Shard {
+            number,
+            seed,
+            skip,
+            clock,
+            items: Table::new(seed, skip),
+            wheel: Wheel::default(),
+            blocks_bytes: 0,
+            expiring: 0,
+            by_class: [0; CLASSES],
+            flush_at: 0,
+            random: seed.wrapping_add(number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+            last_cas: number as u64,
+            cas_step: shards as u64,
+            counts: Counts::default(),
+            standby: None,
+            garbage: Vec::new(),
+        }
+    }
+
+    /// What everything takes, in bytes.
+    #[inline]
+    pub fn used_bytes(&self) -> usize {
+        self.items.heap_bytes() + self.blocks_bytes + self.wheel.heap_bytes()
+    }
+
+    /// What the items take, in bytes.
+    pub fn items_bytes(&self) -> usize {
+        self.blocks_bytes
+    }
+
+    /// The number of items, those that have expired and are still there included.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// How many items each size class has.
+    pub fn by_class(&self) -> &[u32; CLASSES] {
+        &self.by_class
+    }
+
+    /// Asks the processor to fetch what a request for this key will need.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.items.prefetch(hash);
+    }
+
+    /// As [`Shard::prefetch`], when the first fetch has come.
+    #[inline]
+    pub(crate) fn prefetch_item(&self, hash: u64) {
+        self.items.prefetch_item(hash);
+    }
+
+    /// Where the item of a key is, unless it has expired: then it goes.
+    #[inline]
+    pub(crate) fn find(&mut self, hash: u64, key: &[u8], now: Now) -> Option<Place> {
+        if self.flush_at != 0 {
+            self.flush_if_due(now);
+        }
+        let place = self.items.find(hash, key)?;
+        let expires = self.items.at(place).expires();
+        if expires != 0 && expires <= now.second {
+            self.counts.get_expired += 1;
+            self.expire(place);
+            return None;
+        }
+        Some(place)
+    }
+
+    /// The item at a place.
+    #[inline]
+    pub(crate) fn at(&self, place: Place) -> Ref<'_, Cached> {
+        self.items.at(place)
+    }
+
+    /// Takes note that an item has been read.
+    #[inline]
+    pub(crate) fn used(&mut self, place: Place, now: Now) {
+        let mut item = self.items.at_mut(place);
+        item.set_accessed(now.tick);
+        let (marks, uses) = (item.marks(), item.uses());
+        item.set_marks(marks | Marks::FETCHED);
+        if uses < USES_MAX {
+            item.set_uses(uses + 1);
+        }
+    }
+
+    /// A cas id that nothing has had.
+    #[inline]
+    pub(crate) fn next_cas(&mut self) -> u64 {
+        self.last_cas += self.cas_step;
+        self.last_cas
+    }
+
+    /// Puts an item in the place of what its key has, and gives its cas id. The parts are the value's.
+    #[inline]
+    pub(crate) fn put(&mut self, hash: u64, key: &[u8], head: Head, parts: [&[u8]; 2], now: Now) -> Place {
+        let cas = self.next_cas();
+        let head = Head { cas, accessed: now.tick, ..head };
+        self.counts.total_items += 1;
+        let place = self.replace(hash, Cached::new(key, &head, parts), now.ms);
+        self.repeat(place);
+        place
+    }
+
+    /// Puts an item in the place of what its key has.
+    #[inline]
+    fn replace(&mut self, hash: u64, item: Cached, now_ms: i64) -> Place {
+        let expires = item.expires();
+        self.add_to_sums(&item, 1);
+        let (place, old) = match self.items.find(hash, item.key()) {
+            Some(place) => {
+                let old = std::mem::replace(&mut *self.items.at_mut(place), item);
+                self.add_to_sums(&old, -1);
+                (place, old.expires())
+            }
+            None => (self.items.insert_new(hash, item), 0),
+        };
+        if expires != 0 {
+            self.record(hash, old, expires, now_ms);
+        }
+        place
+    }
+
+    #[inline]
+    fn add_to_sums(&mut self, item: &Cached, sign: isize) {
+        let bytes = item.heap_bytes();
+        self.blocks_bytes = self.blocks_bytes.wrapping_add_signed(sign * bytes as isize);
+        self.expiring = self.expiring.wrapping_add_signed(if item.expires() == 0 { 0 } else { sign });
+        let class = &mut self.by_class[class_of(bytes)];
+        *class = class.wrapping_add_signed(sign as i32);
+    }
+
+    /// Changes an item where it is, and gives what `change` gives. Its key and the length of its value stay.
+    pub(crate) fn change<R>(&mut self, place: Place, now: Now, change: impl FnOnce(&mut Cached) -> R) -> R {
+        let (before, result, after) = {
+            let mut item = self.items.at_mut(place);
+            let before = (item.heap_bytes(), item.expires());
+            let result = change(&mut item);
+            (before, result, (item.heap_bytes(), item.expires()))
+        };
+        if before != after {
+            self.blocks_bytes = self.blocks_bytes - before.0 + after.0;
+            self.by_class[class_of(before.0)] -= 1;
+            self.by_class[class_of(after.0)] += 1;
+            self.expiring = self.expiring + usize::from(after.1 != 0) - usize::from(before.1 != 0);
+            if after.1 != 0 {
+                let hash = self.items.hash(self.items.at(place).key());
+                self.record(hash, before.1, after.1, now.ms);
+            }
+        }
+        self.repeat(place);
+        result
+    }
+
+    /// Has the wheel look at an item when it expires.
+    fn record(&mut self, hash: u64, old: u32, expires: u32, now_ms: i64) {
+        if self.wheel.is_littered(self.expiring, self.items.len()) {
+            self.wheel = Wheel::default();
+            for item in self.items.iter().filter(|item| item.expires() != 0) {
+                let at_ms = self.clock.ms(item.expires());
+                self.wheel.add(fragment(self.items.hash(item.key()), self.skip), None, at_ms, now_ms);
+            }
+            return;
+        }
+        let old_ms = (old != 0).then(|| self.clock.ms(old));
+        self.wheel.add(fragment(hash, self.skip), old_ms, self.clock.ms(expires), now_ms);
+    }
+
+    /// Takes an item out.
+    pub(crate) fn remove(&mut self, place: Place) {
+        let item = self.items.remove(place);
+        self.add_to_sums(&item, -1);
+        if let Some(standby) = &self.standby {
+            standby.repeat_removal(self.number, item.key());
+        }
+    }
+
+    fn expire(&mut self, place: Place) {
+        if !self.items.at(place).marks().contains(Marks::FETCHED) {
+            self.counts.expired_unfetched += 1;
+        }
+        self.counts.reclaimed += 1;
+        self.remove(place);
+    }
+
+    /// Gives up the item that is least use among some. Whether there was one.
+    pub(crate) fn evict(&mut self, now: Now) -> bool {
+        let mut least: Option<(u32, Place)> = None;
+        for _ in 0..DRAWN {
+            let random = &mut self.random;
+            let Some(place) = self.items.random(|| next_random(random)) else { return false };
+            let mut item = self.items.at_mut(place);
+            let (age, uses) = (age(&item, now), item.uses());
+            if least.is_none_or(|(most, _)| age >= most) {
+                least = Some((age, place));
+            }
+            // Not all at once: what is drawn by chance now may be drawn again soon.
+            if uses > 0 && now.tick.saturating_sub(item.accessed()) > 0 {
+                item.set_uses(uses - 1);
+            }
+        }
+        let Some((_, place)) = least else { return false };
+        self.counts.evictions += 1;
+        let item = self.items.at(place);
+        if !item.marks().contains(Marks::FETCHED) {
+            self.counts.evicted_unfetched += 1;
+        } else if item.uses() > 1 {
+            self.counts.evicted_active += 1;
+        }
+        self.remove(place);
+        true
+    }
+
+    /// Removes what has expired, as far as the wheel knows; at most [`EXPIRED_AT_ONCE`] items. When it is to be asked
+    /// again, in ms since the epoch.
+    pub(crate) fn expire_due(&mut self, now: Now) -> Option<i64> {
+        self.flush_if_due(now);
+        for _ in 0..EXPIRED_AT_ONCE {
+            let Some(fragment) = self.wheel.pop(now.ms) else { break };
+            // Items that share the fragment are rare, but all of them may stand behind this record.
+            let due = |item: &Cached| item.expires() != 0 && item.expires() <= now.second;
+            while let Some(place) = self.items.find_fragment(fragment, due) {
+                self.expire(place);
+            }
+            let rest = self.items.find_fragment(fragment, |item| item.expires() != 0);
+            if let Some(place) = rest {
+                let item = self.items.at(place);
+                let (hash, expires) = (self.items.hash(item.key()), item.expires());
+                self.record(hash, 0, expires, now.ms);
+            }
+        }
+        self.first_due_ms()
+    }
+
+    /// When something is to be looked at next, in ms since the epoch.
+    pub(crate) fn first_due_ms(&self) -> Option<i64> {
+        let flush_ms = (self.flush_at != 0).then(|| self.clock.ms(self.flush_at));
+        self.wheel.first_ms().into_iter().chain(flush_ms).min()
+    }
+
+    /// Has all items go at a second: those that there are then. Zero takes back what was said before.
+    pub(crate) fn flush_at(&mut self, second: u32, now: Now) {
+        self.flush_at = second;
+        self.flush_if_due(now);
+    }
+
+    fn flush_if_due(&mut self, now: Now) {
+        if self.flush_at != 0 && self.flush_at <= now.second {
+            self.flush_at = 0;
+            self.clear();
+        }
+    }
+
+    /// Removes all items. What is left of them is to be fetched by [`Shard::take_garbage`].
+    pub(crate) fn clear(&mut self) {
+        let items = std::mem::replace(&mut self.items, Table::new(self.seed, self.skip));
+        if !items.is_empty() {
+            self.garbage.push(items);
+        }
+        self.wheel = Wheel::default();
+        (self.blocks_bytes, self.expiring, self.by_class) = (0, 0, [0; CLASSES]);
+        if let Some(standby) = &self.standby {
+            standby.repeat_clear(self.number);
+        }
+    }
+
+    /// What is to be freed where nobody waits for it.
+    pub(crate) fn take_garbage(&mut self) -> Garbage {
+        Garbage(std::mem::take(&mut self.garbage))
+    }
+
+    /// Follows another node's shard: takes an item over as it is.
+    pub(crate) fn adopt(&mut self, hash: u64, item: Cached, now_ms: i64) {
+        self.last_cas = self.last_cas.max(item.cas());
+        self.replace(hash, item, now_ms);
+    }
+
+    /// Whether there is an item of this key, expired or not.
+    pub(crate) fn has(&self, hash: u64, key: &[u8]) -> bool {
+        self.items.find(hash, key).is_some()
+    }
+
+    /// Takes an item out, if it is there, as the master has.
+    pub(crate) fn drop_key(&mut self, hash: u64, key: &[u8]) {
+        if let Some(place) = self.items.find(hash, key) {
+            self.remove(place);
+        }
+    }
+
+    /// Has another node do what is done here from now on.
+    pub(crate) fn set_standby(&mut self, standby: Option<Arc<Node>>) {
+        self.standby = standby;
+    }
+
+    /// Visits the items of a few buckets, from a position on; gives the next position, zero at the end.
+    pub(crate) fn walk(&self, position: u64, mut visit: impl FnMut(&Cached)) -> u64 {
+        let mut position = position;
+        for _ in 0..BUCKETS_AT_ONCE {
+            position = self.items.scan(position, &mut visit);
+            if position == 0 {
+                break;
+            }
+        }
+        position
+    }
+
+    /// Has the standby, if there is one, take over an item as it is.
+    #[inline]
+    fn repeat(&self, place: Place) {
+        if let Some(standby) = &self.standby {
+            standby.repeat_item(self.number, &self.items.at(place));
+        }
+    }
+
+    /// Checks the invariants; for tests.
+    pub fn check_invariants(&self) {
+        self.wheel.check_invariants();
+        let bytes: usize = self.items.iter().map(|item| item.heap_bytes()).sum();
+        let expiring = self.items.iter().filter(|item| item.expires() != 0).count();
+        assert_eq!((bytes, expiring), (self.blocks_bytes, self.expiring));
+        assert_eq!(self.by_class.iter().map(|count| *count as usize).sum::<usize>(), self.items.len());
+    }
+}
+
+/// Buckets that are walked while a shard is held once.
+const BUCKETS_AT_ONCE: usize = 64;
+
+/// An item as another one, with all that it has.
+pub(crate) fn copy(item: &Cached) -> Cached {
+    let mut copy = Cached::new(item.key(), &item.head(), [item.value(), &[]]);
+    copy.set_marks(item.marks());
+    copy.set_uses(item.uses());
+    copy
+}
+
+/// xorshift64*.
+#[inline]
+fn next_random(state: &mut u64) -> u64 {
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    state.wrapping_mul(0x2545_F491_4F6C_DD1D)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use structures::block;
+
+    #[test]
+    fn classes_are_those_of_blocks() {
+        for bytes in 1..=524_288 {
+            let class = class_of(block::class(bytes));
+            assert!(class < CLASSES - 1 && class_bytes(class) == block::class(bytes), "{bytes}: {class}");
+        }
+        assert_eq!(class_of(524_289), CLASSES - 1);
+    }
+}

@@ -1,0 +1,248 @@
+//! The commands of the text protocol, but for meta commands and reports.
+
+use memcache_wire::{Admin, Block, Error, Get, Reply, Request, Store, VERSION, Verb, Words};
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::clock::Now;
+use crate::items::{self, Mode, Order, Stored, Sum, Summed};
+use crate::node::Node;
+use crate::reports;
+use crate::session::{REPLY_BYTES, Session, Step};
+use crate::settings::LEAST_MEMORY_BYTES;
+
+/// Limits in MB that are certainly meant as bytes.
+const BYTES_CERTAINLY: u32 = 1_000_000_000;
+
+impl Session {
+    #[inline]
+    pub(crate) fn perform_text(
+        &mut self,
+        node: &Node,
+        request: Request,
+        now: Now,
+        reply: &mut Reply,
+    ) -> Result<Step, usize> {
+        match request {
+            Request::Get(get) => return self.get(node, &get, now, reply),
+            Request::Store(store) => self.store(node, &store, now, reply)?,
+            Request::Delete { key, noreply } => {
+                let is_found = items::with(node, key, |shard, hash| {
+                    let place = shard.find(hash, key, now);
+                    if let Some(place) = place {
+                        shard.remove(place);
+                        shard.counts.delete_hits += 1;
+                    } else {
+                        shard.counts.delete_misses += 1;
+                    }
+                    place.is_some()
+                })?;
+                answer(reply, noreply, if is_found { "DELETED" } else { "NOT_FOUND" });
+            }
+            Request::Arithmetic { key, delta, decrements, noreply } => {
+                let order = Sum { key, delta, decrements, cas: 0, initial: None, has_binary_key: false };
+                let summed = items::sum(node, &order, now, |_, summed| summed)?;
+                match summed {
+                    _ if noreply => {}
+                    Summed::Yes { value, .. } => reply.number(value),
+                    Summed::Missing | Summed::Changed => reply.line("NOT_FOUND"),
+                    Summed::NonNumeric => reply.error(Error::NonNumeric),
+                    Summed::NoMemory => reply.error(Error::NoMemoryIncr),
+                }
+            }
+            Request::Touch { key, exptime, noreply } => {
+                let expires = node.clock.expiry(exptime.into(), now);
+                let is_found = items::with(node, key, |shard, hash| {
+                    shard.counts.cmd_touch += 1;
+                    let place = shard.find(hash, key, now);
+                    if let Some(place) = place {
+                        shard.counts.touch_hits += 1;
+                        shard.used(place, now);
+                        shard.change(place, now, |item| item.set_expires(expires));
+                    } else {
+                        shard.counts.touch_misses += 1;
+                    }
+                    place.is_some()
+                })?;
+                answer(reply, noreply, if is_found { "TOUCHED" } else { "NOT_FOUND" });
+            }
+            Request::NoOp => reply.line("MN"),
+            Request::FlushAll { exptime, noreply } => {
+                if !node.settings.flushes.load(Relaxed) {
+                    if !noreply {
+                        reply.error(Error::FlushDisabled);
+                    }
+                    return Ok(Step::Done);
+                }
+                flush(node, exptime.unwrap_or(0).into(), now)?;
+                answer(reply, noreply, "OK");
+            }
+            Request::Verbosity { noreply } => answer(reply, noreply, "OK"),
+            Request::Version => {
+                reply.raw(b"VERSION ");
+                reply.line(VERSION);
+            }
+            Request::Quit => return Ok(Step::Close),
+            Request::MemoryLimit { megabytes, noreply } => {
+                let result = set_limit(node, megabytes);
+                match result {
+                    _ if noreply => {}
+                    Ok(()) => reply.line("OK"),
+                    Err(error) => reply.error(error),
+                }
+            }
+            Request::Admin(admin, words) => return administer(node, admin, words, now, reply),
+            Request::Wrong(error) => reply.error(error),
+            Request::Ignored => {}
+            Request::Meta(_) | Request::Binary(_) => debug_assert!(false, "another protocol's request"),
+        }
+        Ok(Step::Done)
+    }
+
+    /// Gives items. What has been answered stays so if a shard has to be waited for, or if there is much to be sent.
+    #[inline]
+    fn get(&mut self, node: &Node, get: &Get, now: Now, reply: &mut Reply) -> Result<Step, usize> {
+        let expires = get.exptime.map(|exptime| node.clock.expiry(exptime.into(), now));
+        let mut keys = get.keys;
+        for _ in 0..self.answered {
+            keys.next();
+        }
+        for key in keys {
+            if reply.len() > REPLY_BYTES {
+                return Ok(Step::Flush);
+            }
+            items::with(node, key, |shard, hash| {
+                shard.counts.cmd_get += 1;
+                if expires.is_some() {
+                    shard.counts.cmd_touch += 1;
+                }
+                let Some(place) = shard.find(hash, key, now) else {
+                    shard.counts.get_misses += 1;
+                    if expires.is_some() {
+                        shard.counts.touch_misses += 1;
+                    }
+                    return;
+                };
+                shard.counts.get_hits += 1;
+                shard.used(place, now);
+                if let Some(expires) = expires {
+                    shard.counts.touch_hits += 1;
+                    shard.change(place, now, |item| item.set_expires(expires));
+                }
+                let item = shard.at(place);
+                let cas = get.with_cas.then(|| item.cas());
+                reply.value(key, item.flags(), cas, item.value());
+            })?;
+            self.answered += 1;
+        }
+        reply.end();
+        Ok(Step::Done)
+    }
+
+    #[inline]
+    fn store(&mut self, node: &Node, store: &Store, now: Now, reply: &mut Reply) -> Result<(), usize> {
+        let mode = match store.verb {
+            Verb::Set => Mode::Set,
+            Verb::Add => Mode::Add,
+            Verb::Replace => Mode::Replace,
+            Verb::Append => Mode::Append,
+            Verb::Prepend => Mode::Prepend,
+            Verb::Cas => Mode::Cas,
+        };
+        let mut order = Order {
+            mode,
+            key: store.key,
+            flags: store.flags,
+            expires: node.clock.expiry(store.exptime.into(), now),
+            value: &[],
+            cas: store.cas,
+            is_stale: false,
+            has_binary_key: false,
+        };
+        let stored = match store.block {
+            Block::Whole(value) => {
+                order.value = value;
+                items::store(node, &order, now)?
+            }
+            Block::Bad => {
+                reply.error(Error::DataChunk);
+                return Ok(());
+            }
+            // It was not waited for.
+            Block::Follows => items::refuse(node, &order, Stored::TooLarge, now)?,
+        };
+        match stored {
+            Stored::TooLarge if !store.noreply => reply.error(Error::TooLarge),
+            Stored::NoMemory if !store.noreply => reply.error(Error::NoMemory),
+            _ if store.noreply => {}
+            Stored::Yes(_) => reply.line("STORED"),
+            Stored::No => reply.line("NOT_STORED"),
+            Stored::Changed => reply.line("EXISTS"),
+            Stored::Missing => reply.line("NOT_FOUND"),
+            Stored::TooLarge | Stored::NoMemory => {}
+        }
+        Ok(())
+    }
+}
+
+fn answer(reply: &mut Reply, noreply: bool, text: &str) {
+    if !noreply {
+        reply.line(text);
+    }
+}
+
+/// Has all items go, at a time that a client gave: at once if it is zero or has passed.
+pub(crate) fn flush(node: &Node, exptime: i64, now: Now) -> Result<(), usize> {
+    let at = node.clock.expiry(exptime, now);
+    node.flush(if at <= now.second { 0 } else { at }, now)?;
+    node.traffic.cmd_flush.fetch_add(1, Relaxed);
+    Ok(())
+}
+
+fn set_limit(node: &Node, megabytes: u32) -> Result<(), Error> {
+    if megabytes > BYTES_CERTAINLY {
+        return Err(Error::LimitNotMegabytes);
+    }
+    let bytes = (megabytes as usize) << 20;
+    if bytes < LEAST_MEMORY_BYTES {
+        return Err(Error::LimitTooSmall);
+    }
+    node.settings.memory_bytes.store(bytes, Relaxed);
+    Ok(())
+}
+
+fn administer(
+    node: &Node,
+    admin: Admin,
+    mut words: Words,
+    now: Now,
+    reply: &mut Reply,
+) -> Result<Step, usize> {
+    match admin {
+        Admin::Stats => reports::stats(node, words, now, reply),
+        Admin::Shutdown => match words.next() {
+            _ if !node.settings.shuts_down.load(Relaxed) => reply.error(Error::ShutdownDisabled),
+            None | Some(b"graceful") => return Ok(Step::ShutDown),
+            Some(_) => reply.error(Error::ShutdownMode),
+        },
+        // There are neither slabs nor lists of items here, so that there is nothing to be tuned.
+        Admin::Slabs => match (words.next(), words.next(), words.next()) {
+            (Some(b"reassign"), Some(from), Some(to)) if from == to => reply.error(Error::SlabsSame),
+            (Some(b"reassign"), Some(_), Some(_)) => reply.error(Error::SlabsNoSpare),
+            (Some(b"automove"), Some(_), None) => reply.line("OK"),
+            _ => reply.error(Error::Unknown),
+        },
+        Admin::Lru => match words.next() {
+            Some(b"tune" | b"mode" | b"temp_ttl") if !words.is_empty() => reply.line("OK"),
+            _ => reply.error(Error::Unknown),
+        },
+        Admin::LruCrawler => match (words.next(), words.next()) {
+            (Some(b"enable" | b"disable"), None) | (Some(b"sleep" | b"tocrawl" | b"crawl"), Some(_)) => {
+                reply.line("OK");
+            }
+            _ => reply.error(Error::Unknown),
+        },
+        Admin::Watch => reply.error(Error::Unknown),
+        Admin::RefreshCerts => reply.error(Error::NoTls),
+    }
+    Ok(Step::Done)
+}

@@ -1,0 +1,263 @@
+//! One connection of a memcached node.
+//!
+//! Invariants: input is processed when what was answered before has been sent, so that a client that does not read has
+//! memory for the replies to one batch at most; of a request that is not complete only its bytes are kept.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{ErrorKind, Result, Write};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
+
+use memcache_wire::{Error, Reply};
+use memcached::clients::Client;
+use memcached::{Next, Node, Session};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+
+/// Bytes that are read at once.
+const READ_BYTES: usize = 64 << 10;
+/// A larger buffer is not kept for further replies.
+const REPLY_KEPT: usize = 64 << 10;
+/// Buffers for replies that a thread keeps.
+const BUFFERS_KEPT: usize = 64;
+/// A larger buffer of input is given back when it is empty.
+const INPUT_KEPT: usize = 4 << 10;
+
+/// What connections of a node have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) node: Arc<Node>,
+    pub(crate) clock: Arc<Clock>,
+    /// Notified when a client ends the node.
+    pub(crate) shut_down: Arc<Notify>,
+}
+
+/// What the connections of a thread share.
+struct Shared {
+    input: Box<[u8]>,
+    /// Buffers for replies that nobody uses.
+    spare: Vec<Vec<u8>>,
+}
+
+thread_local! {
+    static SHARED: RefCell<Shared> =
+        RefCell::new(Shared { input: vec![0; READ_BYTES].into(), spare: Vec::new() });
+}
+
+/// A connection; see the module.
+struct Connection {
+    place: Place,
+    stream: TcpStream,
+    session: Session,
+    client: Arc<Client>,
+    /// Input that has not been processed.
+    input: Vec<u8>,
+    /// Replies that have not been sent, from `sent` on.
+    output: Vec<u8>,
+    sent: usize,
+    /// Whether what is to be sent waits for others to be served first.
+    is_held_back: bool,
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
+    let (Ok(peer), Ok(local)) = (stream.peer_addr(), stream.local_addr()) else { return };
+    let node = Arc::clone(&place.node);
+    let most = node.settings.connections.load(Relaxed);
+    let Some(client) = node.clients.add(peer, local, most, place.clock.wall_ms()) else {
+        // As much of it as the socket takes; the client is not waited for.
+        let _ = (&stream).write(format!("{}\r\n", Error::Connections).as_bytes());
+        return;
+    };
+    let leaving = Leaving { node: &node, client: &client };
+    if let Ok(stream) = TcpStream::from_std(stream) {
+        let session = Session::new(&node);
+        let mut connection = Connection {
+            place,
+            stream,
+            session,
+            client: Arc::clone(&client),
+            input: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            is_held_back: false,
+        };
+        // However the connection ends, there is nobody left to tell.
+        let _ = connection.run().await;
+    }
+    drop(leaving);
+}
+
+/// Takes a connection from those of its node when it is dropped, whoever drops it.
+struct Leaving<'a> {
+    node: &'a Node,
+    client: &'a Client,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.node.clients.remove(self.client);
+    }
+}
+
+impl Connection {
+    async fn run(&mut self) -> Result<()> {
+        let mut next = Next::Read;
+        loop {
+            next = match next {
+                Next::Read => self.wait_for_input().await?,
+                Next::Flush => {
+                    self.flush().await?;
+                    SHARED.with_borrow_mut(|shared| self.process(shared, None))?
+                }
+                Next::Contended(shard) => {
+                    let node = &self.place.node;
+                    poll_fn(|cx| node.poll_free(shard, cx)).await;
+                    SHARED.with_borrow_mut(|shared| self.process(shared, None))?
+                }
+                Next::Close => return self.flush().await,
+                Next::ShutDown => {
+                    self.place.shut_down.notify_one();
+                    return self.flush().await;
+                }
+            };
+        }
+    }
+
+    /// Waits until there is input, and processes it. A client that says nothing for too long is closed.
+    async fn wait_for_input(&mut self) -> Result<Next> {
+        let idle_s = self.place.node.settings.idle_s.load(Relaxed);
+        if idle_s == 0 {
+            return poll_fn(|cx| self.poll_input(cx, idle_s)).await;
+        }
+        let until_ms = self.client.active_ms.load(Relaxed) + i64::from(idle_s) * 1000;
+        let clock = Arc::clone(&self.place.clock);
+        tokio::select! {
+            biased;
+            next = poll_fn(|cx| self.poll_input(cx, idle_s)) => next,
+            () = clock.sleep_until(until_ms) => {
+                self.place.node.traffic.idle_kicks.fetch_add(1, Relaxed);
+                Err(ErrorKind::TimedOut.into())
+            }
+        }
+    }
+
+    /// Sends what was kept, and processes input as it comes. Ready without input when clients are idle for another time
+    /// than this.
+    fn poll_input(&mut self, cx: &mut Context<'_>, idle_s: u32) -> Poll<Result<Next>> {
+        self.client.register(cx.waker());
+        if self.client.is_ended() {
+            return Poll::Ready(Ok(Next::Close));
+        }
+        if self.place.node.settings.idle_s.load(Relaxed) != idle_s {
+            return Poll::Ready(Ok(Next::Read));
+        }
+        if std::mem::take(&mut self.is_held_back) {
+            // Every reply may wake its client's thread, at a price: all whose input has come are served first.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        while self.sent < self.output.len() {
+            std::task::ready!(self.stream.poll_write_ready(cx))?;
+            self.send_kept()?;
+        }
+        self.poll_read(cx)
+    }
+
+    /// Reads what has come and processes it.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next>> {
+        SHARED.with_borrow_mut(|shared| {
+            let mut buffer = ReadBuf::new(&mut shared.input);
+            let len = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) => buffer.filled().len(),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            };
+            if len == 0 {
+                return Poll::Ready(Err(ErrorKind::UnexpectedEof.into()));
+            }
+            self.client.has_sent(len);
+            Poll::Ready(self.process(shared, Some(len)))
+        })
+    }
+
+    /// Processes input that was kept, and so many bytes of the shared buffer behind it.
+    fn process(&mut self, shared: &mut Shared, fresh: Option<usize>) -> Result<Next> {
+        let Shared { input: buffer, spare } = shared;
+        let fresh = &buffer[..fresh.unwrap_or(0)];
+        let now_ms = self.place.clock.wall_ms();
+        self.client.active_ms.store(now_ms, Relaxed);
+        let node = &*self.place.node;
+        let now = node.clock.at(now_ms);
+        let mut reply = Reply::with_buffer(spare.pop().unwrap_or_default());
+        let next = if self.input.is_empty() {
+            let (taken, next) = self.session.run(node, fresh, now, &mut reply);
+            self.input.extend_from_slice(&fresh[taken..]);
+            next
+        } else {
+            self.input.extend_from_slice(fresh);
+            let (taken, next) = self.session.run(node, &self.input, now, &mut reply);
+            self.input.drain(..taken);
+            if self.input.is_empty() && self.input.capacity() > INPUT_KEPT {
+                self.input = Vec::new();
+            }
+            next
+        };
+        let mut replies = reply.into_bytes();
+        if replies.is_empty() {
+            spare.push(replies);
+            return Ok(next);
+        }
+        self.client.was_sent(replies.len());
+        if self.sent == self.output.len() {
+            self.output = replies;
+            self.sent = 0;
+            self.is_held_back = next == Next::Read;
+        } else {
+            self.output.append(&mut replies);
+        }
+        Ok(next)
+    }
+
+    /// Sends of what was kept as much as the socket takes.
+    fn send_kept(&mut self) -> Result<()> {
+        while self.sent < self.output.len() {
+            match self.stream.try_write(&self.output[self.sent..]) {
+                Ok(len) => self.sent += len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        self.recycle();
+        Ok(())
+    }
+
+    /// Gives the buffer of what has been sent to the next connection that needs one.
+    fn recycle(&mut self) {
+        let mut output = std::mem::take(&mut self.output);
+        self.sent = 0;
+        output.clear();
+        if (1..=REPLY_KEPT).contains(&output.capacity()) {
+            SHARED.with_borrow_mut(|shared| {
+                if shared.spare.len() < BUFFERS_KEPT {
+                    shared.spare.push(output);
+                }
+            });
+        }
+    }
+
+    /// Sends all that was kept.
+    async fn flush(&mut self) -> Result<()> {
+        while self.sent < self.output.len() {
+            self.stream.writable().await?;
+            self.send_kept()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,372 @@
+//! An item of a memcached cache: a key with its value and all that belongs to it, in one block.
+//!
+//! ```text
+//! key length: u8 | marks: u8 | accessed: u32 | cas: 48 bits | flags: u32, if marked | expires: u32, if marked
+//! | length | key | value
+//! ```
+//!
+//! Invariants: the block's class follows from its contents; optional parts are there if the marks say so.
+//!
+//! Not here: what the times mean, and who may read or replace an item.
+
+#![allow(unsafe_code)]
+
+use crate::block;
+use crate::length;
+use crate::table::Item;
+use std::mem::ManuallyDrop;
+use std::ptr::NonNull;
+
+/// Longest key, in bytes.
+pub const KEY_MAX: usize = 250;
+/// Bits of a cas id; those above are dropped.
+pub const CAS_BITS: u32 = 48;
+
+const MARKS: usize = 1;
+const ACCESSED: usize = 2;
+const CAS: usize = 6;
+const FIXED: usize = 12;
+const WORD: usize = 4;
+
+const HAS_FLAGS: u8 = 1 << 0;
+const EXPIRES: u8 = 1 << 1;
+const FORM: u8 = HAS_FLAGS | EXPIRES;
+
+bitflags::bitflags! {
+    /// What has happened to an item.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Marks: u8 {
+        /// It has been read.
+        const FETCHED = 1 << 2;
+        /// Its value is out of date.
+        const STALE = 1 << 3;
+        /// Somebody has been told to make the value anew.
+        const WON = 1 << 4;
+        /// The key is no text: it is shown as base64.
+        const BINARY_KEY = 1 << 5;
+    }
+}
+
+/// How often an item was used lately: the highest count.
+pub const USES_MAX: u8 = 3;
+const USES_SHIFT: u32 = 6;
+
+/// What belongs to an item beside its key and its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// What the client keeps beside the value.
+    pub flags: u32,
+    /// When it expires, in a unit of the owner's; zero for never.
+    pub expires: u32,
+    /// What it is for a later change that depends on it.
+    pub cas: u64,
+    /// When it was used last, in a unit of the owner's.
+    pub accessed: u32,
+}
+
+/// An item; see the module.
+pub struct Cached(NonNull<u8>);
+
+// SAFETY: an item owns its block.
+unsafe impl Send for Cached {}
+// SAFETY: shared access only reads.
+unsafe impl Sync for Cached {}
+
+// SAFETY: it is a thin pointer to a block of the allocator.
+unsafe impl Item for Cached {
+    #[inline]
+    fn into_raw(self) -> NonNull<u8> {
+        ManuallyDrop::new(self).0
+    }
+
+    #[inline]
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Cached(raw)
+    }
+
+    #[inline]
+    fn key(&self) -> &[u8] {
+        let (_, place) = self.value_len();
+        // SAFETY: the key stands behind the length.
+        unsafe { std::slice::from_raw_parts(place, self.key_len()) }
+    }
+}
+
+/// The marks that say which parts there are.
+#[inline]
+fn form(head: &Head) -> u8 {
+    let flags = if head.flags == 0 { 0 } else { HAS_FLAGS };
+    flags | if head.expires == 0 { 0 } else { EXPIRES }
+}
+
+/// The length of the optional parts.
+#[inline]
+fn optional(marks: u8) -> usize {
+    (marks & FORM).count_ones() as usize * WORD
+}
+
+#[inline]
+fn total(form: u8, key_len: usize, value_len: usize) -> usize {
+    FIXED + optional(form) + length::size(value_len) + key_len + value_len
+}
+
+impl Cached {
+    /// What an item would take from the allocator, in bytes.
+    #[inline]
+    pub fn room(head: &Head, key_len: usize, value_len: usize) -> usize {
+        block::class(total(form(head), key_len, value_len))
+    }
+
+    /// An item whose value is these parts, one behind the other.
+    ///
+    /// # Panics
+    /// If the key is longer than [`KEY_MAX`].
+    #[inline]
+    pub fn new(key: &[u8], head: &Head, parts: [&[u8]; 2]) -> Self {
+        assert!(key.len() <= KEY_MAX, "a key of {} bytes", key.len());
+        let [first, second] = parts;
+        let (form, value_len) = (form(head), first.len() + second.len());
+        let start = block::allocate(total(form, key.len(), value_len));
+        let mut item = Cached(start);
+        // SAFETY: the block was allocated for all of these parts.
+        unsafe {
+            let start = start.as_ptr();
+            *start = key.len() as u8;
+            *start.add(MARKS) = form;
+            item.set_accessed(head.accessed);
+            item.set_cas(head.cas);
+            let mut place = start.add(FIXED);
+            for (bit, word) in [(HAS_FLAGS, head.flags), (EXPIRES, head.expires)] {
+                if form & bit != 0 {
+                    place.cast::<u32>().write_unaligned(word);
+                    place = place.add(WORD);
+                }
+            }
+            place = length::write(place, value_len);
+            for part in [key, first, second] {
+                place.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                place = place.add(part.len());
+            }
+        }
+        item
+    }
+
+    /// What belongs to it.
+    #[inline]
+    pub fn head(&self) -> Head {
+        Head { flags: self.flags(), expires: self.expires(), cas: self.cas(), accessed: self.accessed() }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> &[u8] {
+        let (len, key) = self.value_len();
+        // SAFETY: the value stands behind the key.
+        unsafe { std::slice::from_raw_parts(key.add(self.key_len()), len) }
+    }
+
+    /// The value, for changing it without its length.
+    #[inline]
+    pub fn value_mut(&mut self) -> &mut [u8] {
+        let (len, key) = self.value_len();
+        // SAFETY: as in `value`, and the item is borrowed for changing.
+        unsafe { std::slice::from_raw_parts_mut(key.add(self.key_len()), len) }
+    }
+
+    /// What the client keeps beside the value.
+    #[inline]
+    pub fn flags(&self) -> u32 {
+        // SAFETY: the flags stand first if there are any.
+        if self.marks_byte() & HAS_FLAGS == 0 { 0 } else { unsafe { self.word(FIXED) } }
+    }
+
+    /// When it expires; zero for never.
+    #[inline]
+    pub fn expires(&self) -> u32 {
+        match self.marks_byte() & FORM {
+            // SAFETY: the expiry stands behind the flags if there are any.
+            FORM => unsafe { self.word(FIXED + WORD) },
+            // SAFETY: the expiry stands first.
+            EXPIRES => unsafe { self.word(FIXED) },
+            _ => 0,
+        }
+    }
+
+    /// Gives it another expiry, or none; for that it may move to another block.
+    pub fn set_expires(&mut self, expires: u32) {
+        let marks = self.marks_byte();
+        if (marks & EXPIRES != 0) == (expires != 0) {
+            if expires != 0 {
+                let place = FIXED + if marks & HAS_FLAGS == 0 { 0 } else { WORD };
+                // SAFETY: the expiry stands there.
+                unsafe { self.0.as_ptr().add(place).cast::<u32>().write_unaligned(expires) };
+            }
+            return;
+        }
+        let value = self.value();
+        let mut other = Cached::new(self.key(), &Head { expires, ..self.head() }, [value, &[]]);
+        let own = marks & !FORM;
+        // SAFETY: the marks stand there.
+        unsafe { *other.0.as_ptr().add(MARKS) |= own };
+        std::mem::swap(self, &mut other);
+    }
+
+    /// What it is for a later change that depends on it.
+    #[inline]
+    pub fn cas(&self) -> u64 {
+        let mut bytes = [0; 8];
+        // SAFETY: six bytes stand there.
+        bytes[..6].copy_from_slice(unsafe { std::slice::from_raw_parts(self.0.as_ptr().add(CAS), 6) });
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Gives it another.
+    #[inline]
+    pub fn set_cas(&mut self, cas: u64) {
+        // SAFETY: six bytes stand there.
+        unsafe { self.0.as_ptr().add(CAS).copy_from_nonoverlapping(cas.to_le_bytes().as_ptr(), 6) };
+    }
+
+    /// When it was used last.
+    #[inline]
+    pub fn accessed(&self) -> u32 {
+        // SAFETY: a word stands there.
+        unsafe { self.word(ACCESSED) }
+    }
+
+    /// Says when it was used last.
+    #[inline]
+    pub fn set_accessed(&mut self, accessed: u32) {
+        // SAFETY: a word stands there.
+        unsafe { self.0.as_ptr().add(ACCESSED).cast::<u32>().write_unaligned(accessed) };
+    }
+
+    /// What has happened to it.
+    #[inline]
+    pub fn marks(&self) -> Marks {
+        Marks::from_bits_truncate(self.marks_byte())
+    }
+
+    /// Says what has happened to it.
+    #[inline]
+    pub fn set_marks(&mut self, marks: Marks) {
+        let kept = self.marks_byte() & !Marks::all().bits();
+        // SAFETY: the marks stand there.
+        unsafe { *self.0.as_ptr().add(MARKS) = kept | marks.bits() };
+    }
+
+    /// How often it was used lately, up to [`USES_MAX`].
+    #[inline]
+    pub fn uses(&self) -> u8 {
+        self.marks_byte() >> USES_SHIFT
+    }
+
+    /// Says how often it was used lately.
+    #[inline]
+    pub fn set_uses(&mut self, uses: u8) {
+        let kept = self.marks_byte() & !(USES_MAX << USES_SHIFT);
+        // SAFETY: the marks stand there.
+        unsafe { *self.0.as_ptr().add(MARKS) = kept | uses.min(USES_MAX) << USES_SHIFT };
+    }
+
+    /// What it takes from the allocator, in bytes.
+    #[inline]
+    pub fn heap_bytes(&self) -> usize {
+        block::class(self.total())
+    }
+
+    #[inline]
+    fn total(&self) -> usize {
+        total(self.marks_byte(), self.key_len(), self.value_len().0)
+    }
+
+    #[inline]
+    fn key_len(&self) -> usize {
+        // SAFETY: every block begins with it.
+        usize::from(unsafe { *self.0.as_ptr() })
+    }
+
+    #[inline]
+    fn marks_byte(&self) -> u8 {
+        // SAFETY: the marks stand there.
+        unsafe { *self.0.as_ptr().add(MARKS) }
+    }
+
+    /// The length of the value, and the place of the key.
+    #[inline]
+    fn value_len(&self) -> (usize, *mut u8) {
+        // SAFETY: the length stands behind the optional parts.
+        unsafe { length::read(self.0.as_ptr().add(FIXED + optional(self.marks_byte()))) }
+    }
+
+    /// # Safety
+    /// A word stands at this place.
+    #[inline]
+    unsafe fn word(&self, at: usize) -> u32 {
+        // SAFETY: by the caller's promise.
+        unsafe { self.0.as_ptr().add(at).cast::<u32>().read_unaligned() }
+    }
+}
+
+impl Drop for Cached {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: the block was allocated for an item of this length.
+        unsafe { block::free(self.0, self.total()) };
+    }
+}
+
+impl std::fmt::Debug for Cached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cached").field("key", &self.key()).field("head", &self.head()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_short_item_fits_into_a_cache_line() {
+        assert_eq!(Cached::room(&Head::default(), 16, 32), 64);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_put_in_comes_out(
+            key in prop::collection::vec(any::<u8>(), 0..=250),
+            first in prop::collection::vec(any::<u8>(), 0..600),
+            second in prop::collection::vec(any::<u8>(), 0..20),
+            flags in prop_oneof![Just(0), any::<u32>()],
+            expiries in prop::collection::vec(prop_oneof![Just(0), any::<u32>()], 1..5),
+            cas in 0..1u64 << CAS_BITS,
+            accessed: u32,
+            uses in 0..=USES_MAX,
+        ) {
+            let mut head = Head { flags, expires: expiries[0], cas, accessed };
+            let mut item = Cached::new(&key, &head, [&first, &second]);
+            let value = [first, second].concat();
+            prop_assert_eq!(item.heap_bytes(), Cached::room(&head, key.len(), value.len()));
+            item.set_uses(uses);
+            item.set_marks(Marks::FETCHED | Marks::WON);
+            for expires in expiries {
+                item.set_expires(expires);
+                head.expires = expires;
+                prop_assert_eq!(item.key(), &key);
+                prop_assert_eq!(item.value(), &value);
+                prop_assert_eq!(item.head(), head);
+                prop_assert_eq!((item.marks(), item.uses()), (Marks::FETCHED | Marks::WON, uses));
+            }
+            head.cas = cas ^ 1;
+            item.set_cas(head.cas);
+            item.set_accessed(7);
+            item.set_marks(Marks::STALE);
+            item.value_mut().fill(b'x');
+            prop_assert_eq!(item.head(), Head { accessed: 7, ..head });
+            prop_assert_eq!((item.marks(), item.uses()), (Marks::STALE, uses));
+            prop_assert!(item.value().iter().all(|&byte| byte == b'x'));
+            prop_assert_eq!(item.key(), &key);
+        }
+    }
+}
