@@ -521,6 +521,7 @@ fn handing_over_is_refused_and_given_up_as_by_a_real_server() {
         "FAILOVER TO 127.0.0.1 1",
         "FAILOVER TIMEOUT 0",
         "FAILOVER TO here there",
+        "FAILOVER TO 127.0.0.1 99999",
         "FAILOVER ABORT FORCE",
         "FAILOVER TO 127.0.0.1",
         "FAILOVER TIMEOUT 1 TIMEOUT 2",
@@ -533,6 +534,7 @@ fn handing_over_is_refused_and_given_up_as_by_a_real_server() {
         own.extend(lines.iter().map(|line| server.say(line)));
         own.push(follower.say("FAILOVER"));
         own.push(server.say("REPLICAOF NO ONE"));
+        own.push(server.say("REPLCONF rdb-only 2"));
         follower.say("REPLICAOF NO ONE");
         replies.push(own);
     }
@@ -1087,4 +1089,16 @@ fn links_that_clients_end_are_made_again() {
     until("we have come again", || info(&mut theirs, "sync_partial_ok") == (before + 1).to_string());
     theirs.say("INCR n");
     in_step(&mut theirs, &mut ours);
+}
+
+#[test]
+fn clients_that_greet_are_told_which_part_a_server_plays() {
+    let program = master();
+    let mut client = program.client();
+    let role = |client: &mut Client| client.say("HELLO").elements()[11].text();
+    assert_eq!(role(&mut client), "master");
+    client.say("REPLICAOF 127.0.0.1 1");
+    assert_eq!(role(&mut client), "replica");
+    client.say("REPLICAOF NO ONE");
+    assert_eq!(role(&mut client), "master");
 }

@@ -7,12 +7,12 @@
 
 use crate::Node;
 use crate::error::BadValue;
-use crate::parameter::{Kind, Parameter, Value};
+use crate::parameter::{Kind, Parameter, Settable, Value};
 use crate::parameters::RECORDS;
 use command::Release;
 use keyspace::{Locked, Params};
 use parking_lot::RwLock;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 /// A parameter as a release has it.
@@ -211,28 +211,31 @@ impl Draft {
     }
 }
 
-/// What a node that takes another one's place keeps of its own configuration: whom it follows and where its files lie is
-/// said to it by other means.
-const OWN: [&str; 2] = ["replicaof", "dir"];
-
 impl Node {
-    /// Brings into force what another node of the same release has been configured to. All shards are held.
+    /// Brings into force what another node of the same release has been configured to, as far as that can be set while a
+    /// node runs; where files lie is said by other means. All shards are held.
     pub fn configure_as(&self, locked: &mut Locked, other: &Node) {
         debug_assert!(self.release == other.release);
-        let own: Vec<usize> = OWN.iter().filter_map(|name| self.configuration.row_of(name)).collect();
-        let mut changed = other.configuration.changed.read().clone();
-        let differs: Vec<usize> = {
-            let before = self.configuration.changed.read();
-            for number in own {
-                match before.get(&number) {
-                    Some(value) => changed.insert(number, value.clone()),
-                    None => changed.remove(&number),
-                };
+        let theirs = other.configuration.changed.read().clone();
+        let (mut draft, mut differs) = (self.configuration.draft(), Vec::new());
+        for (number, row) in self.configuration.parameters.rows.iter().enumerate() {
+            let is_settable = match row.parameter.settable {
+                Settable::Since(version) => self.release.has(version),
+                Settable::Protected => row.parameter.name != "dir",
+                Settable::Start | Settable::Directive => false,
+            };
+            if !is_settable || draft.changed.get(&number) == theirs.get(&number) {
+                continue;
             }
-            let all: BTreeSet<usize> = before.keys().chain(changed.keys()).copied().collect();
-            all.into_iter().filter(|number| before.get(number) != changed.get(number)).collect()
-        };
-        self.configure(locked, Draft { parameters: self.configuration.parameters, changed }, &differs);
+            match theirs.get(&number) {
+                Some(value) => draft.changed.insert(number, value.clone()),
+                None => draft.changed.remove(&number),
+            };
+            differs.push(number);
+        }
+        if !differs.is_empty() {
+            self.configure(locked, draft, &differs);
+        }
     }
 
     /// Brings a draft into force: the values of these rows, whose effects are to be seen. All shards are held.

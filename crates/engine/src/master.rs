@@ -14,8 +14,9 @@ use crate::parse;
 use keyspace::{Locked, Moment};
 use parking_lot::Mutex;
 use replication::{History, Id, Terms};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 /// The master that a node follows, if it does; see the module.
 #[derive(Debug, Default)]
@@ -44,12 +45,23 @@ pub struct State {
     pub snapshot: (u64, Option<u64>),
     /// The connection, while there is one.
     pub client: Option<Arc<Client>>,
+    /// The master itself, if it belongs to the node's owner and runs in this process; see [`Node::stand_by`].
+    pub own: Option<Weak<Node>>,
 }
 
 impl State {
     /// Whether the stream of this master has never come.
     pub fn never_up(&self) -> bool {
         self.link != Link::Up && self.down_since_ms.is_none()
+    }
+}
+
+/// The address by which this process reaches what listens at another.
+pub fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
     }
 }
 
@@ -141,6 +153,10 @@ impl Node {
     /// Follows another master from now on, or none: then the node is one itself, and its stream goes on with that of its
     /// master. All shards must be held, so that no command sees a part of the change.
     pub fn follow(&self, held: &mut Locked<'_>, master: Option<Address>) {
+        self.follow_one(held, master, None);
+    }
+
+    fn follow_one(&self, held: &mut Locked<'_>, master: Option<Address>, own: Option<Weak<Node>>) {
         debug_assert!(held.holds_all());
         let text =
             master.as_ref().map_or_else(String::new, |master| format!("{} {}", master.host, master.port));
@@ -152,7 +168,7 @@ impl Node {
                 client.kill();
             }
             let link = if master.is_some() { Link::Connects } else { Link::Down };
-            *state = State { address: master.clone(), order: state.order + 1, link, ..State::default() };
+            *state = State { address: master.clone(), order: state.order + 1, link, own, ..State::default() };
             self.master.is_up.store(false, Ordering::Release);
         }
         self.set_gates(Gates::FOLLOWS, master.is_some());
@@ -170,6 +186,12 @@ impl Node {
         }
         self.remember_master(held, &text);
         self.host.master_changed();
+    }
+
+    /// Follows a node of the same owner in this process, which is reached at an address, and logs in there by whatever
+    /// password is in force: clients that change it do not part the two. All shards must be held.
+    pub fn stand_by(&self, held: &mut Locked<'_>, address: Address, master: &Arc<Node>) {
+        self.follow_one(held, Some(address), Some(Arc::downgrade(master)));
     }
 
     /// Follows the master that the configuration names, if it does; to be called when the node begins.
@@ -209,9 +231,14 @@ impl Node {
         let text = |name| value(name).map_or_else(Box::default, |value| value.text().into());
         let announced = value("replica-announce-port").map_or(0, |value| value.number());
         let history = self.replicas.view().history;
+        let own = self.master.state.lock().own.as_ref().and_then(Weak::upgrade);
+        let (user, password) = match own {
+            Some(own) => (Box::default(), own.settings.password.read().clone().unwrap_or_default()),
+            None => (text("masteruser"), text("masterauth")),
+        };
         Terms {
-            user: text("masteruser"),
-            password: text("masterauth"),
+            user,
+            password,
             port: if announced > 0 { announced as u16 } else { self.address.port() },
             address: text("replica-announce-ip"),
             has: Some((history.id(), history.offset())),

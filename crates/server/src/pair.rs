@@ -17,11 +17,11 @@ use crate::hold::hold;
 use crate::node::{Door, Order, Resident, StartError, private_line};
 use crate::workers::Workers;
 use engine::Node;
-use engine::master::Address;
+use engine::master::{Address, reachable};
 use engine::pause::Scope;
 use parking_lot::Mutex;
 use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -104,7 +104,8 @@ pub(crate) struct Couple {
 struct Shared {
     workers: Arc<Workers>,
     clock: Arc<Clock>,
-    order: Order,
+    /// What nodes are to be that are still to come.
+    order: Mutex<Order>,
     address: SocketAddr,
     entrance: Box<dyn Entrance>,
     nodes: Mutex<Nodes>,
@@ -182,6 +183,12 @@ impl Pair {
         self.couple.standby()
     }
 
+    /// Changes the parameters with which standbys start that are still to come. What can be set while a node runs they have
+    /// of their master when they take its place, so this is for what cannot; the nodes that run stay as they are.
+    pub fn reorder(&self, change: impl FnOnce(&mut Vec<(String, String)>)) {
+        change(&mut self.couple.shared.order.lock().config);
+    }
+
     /// How often the standby has taken the master's place.
     pub fn failovers(&self) -> u64 {
         self.couple.failovers()
@@ -256,7 +263,7 @@ impl Couple {
             workers: Arc::clone(workers),
             clock: Arc::clone(clock),
             address: order.address,
-            order,
+            order: Mutex::new(order),
             entrance,
             nodes: Mutex::new(nodes),
             turning: tokio::sync::Mutex::new(()),
@@ -301,7 +308,12 @@ impl Couple {
     /// As [`Pair::failover`].
     pub(crate) fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
         let shared = Arc::clone(&self.shared);
-        async move { shared.fail_over(false).await }
+        async move {
+            let workers = Arc::clone(&shared.workers);
+            // Once begun it comes to its end, whoever still waits for it.
+            let turning = workers.next().spawn(async move { shared.fail_over(None).await });
+            turning.await.unwrap_or(Err(FailoverError::Busy))
+        }
     }
 
     /// As [`Pair::fail`].
@@ -359,26 +371,31 @@ impl Shared {
             if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&node)).await.is_ok() {
                 continue;
             }
+            let failed = Arc::downgrade(&node);
             drop(node);
             tracing::warn!(
                 "the master at {} has stopped or hangs: its standby takes its place",
                 self.address
             );
-            while let Err(error) = self.fail_over(true).await {
+            while let Err(error) = self.fail_over(Some(&failed)).await {
                 tracing::warn!("the standby of {} cannot take its master's place: {error}", self.address);
                 tokio::time::sleep(STANDBY_AGAIN).await;
             }
         }
     }
 
-    /// Has the standby take the master's place.
-    async fn fail_over(self: &Arc<Self>, is_forced: bool) -> Result<(), FailoverError> {
+    /// Has the standby take the master's place: whatever it lacks if that has failed, and if it is still the master.
+    async fn fail_over(self: &Arc<Self>, failed: Option<&Weak<Node>>) -> Result<(), FailoverError> {
         let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;
+        let is_forced = failed.is_some();
         let (master, standby) = {
             let nodes = self.nodes.lock();
             let (Some(master), Some(standby)) = (&nodes.master, &nodes.standby) else {
                 return Err(FailoverError::NoStandby);
             };
+            if failed.is_some_and(|failed| failed.as_ptr() != Arc::as_ptr(&master.node)) {
+                return Ok(());
+            }
             (Arc::clone(&master.node), Arc::clone(&standby.node))
         };
         // A standby that has never had the keys of the master must not take its place.
@@ -400,7 +417,7 @@ impl Shared {
         let (old, directory) = {
             self.entrance.close();
             let mut nodes = self.nodes.lock();
-            (nodes.master.take(), self.order.directory.clone())
+            (nodes.master.take(), self.order.lock().directory.clone())
         };
         if let Some(old) = &old {
             old.end_connections();
@@ -439,7 +456,10 @@ impl Shared {
 
     /// Has a fresh standby follow the master.
     fn replace_standby(self: &Arc<Self>) {
-        let order = Order { directory: None, config: self.standby_config(), ..self.order.clone() };
+        let Some(master) = self.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node)) else {
+            return;
+        };
+        let order = Order { directory: None, ..self.order.lock().clone() };
         match self.entrance.stand_by(&order) {
             Ok(standby) => {
                 if self.entrance.is_for_clients() {
@@ -448,8 +468,10 @@ impl Shared {
                 }
                 let node = &standby.node;
                 let host = reachable(self.address.ip()).to_string().into();
-                let master = Address { host, port: self.address.port() };
-                node.follow(&mut node.keyspace.lock_blocking(node.keyspace.all()), Some(master));
+                let address = Address { host, port: self.address.port() };
+                let mut held = node.keyspace.lock_blocking(node.keyspace.all());
+                node.stand_by(&mut held, address, &master);
+                drop(held);
                 self.nodes.lock().standby = Some(standby);
             }
             Err(error) => tracing::error!("there is no standby for {}: {error}", self.address),
@@ -464,17 +486,6 @@ impl Shared {
             nodes.master.as_ref().filter(|_| !nodes.has_stopped).map(Resident::counter)
         };
         private_line(counter.ok_or(ErrorKind::NotConnected)?, &couple.workers)
-    }
-
-    /// The parameters of a standby: those of the master, and how it logs in there.
-    fn standby_config(&self) -> Vec<(String, String)> {
-        let mut config = self.order.config.clone();
-        let master = self.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node));
-        let password = master.and_then(|master| master.settings.password.read().clone());
-        if let Some(password) = password {
-            config.push(("masterauth".to_owned(), String::from_utf8_lossy(&password).into_owned()));
-        }
-        config
     }
 }
 
@@ -523,13 +534,4 @@ async fn hand_files_over(old: &Arc<Node>, new: &Arc<Node>, directory: &Option<Pa
         }
     };
     let _ = tokio::task::spawn_blocking(hand_over).await;
-}
-
-/// The address by which this process reaches what listens at another.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    }
 }

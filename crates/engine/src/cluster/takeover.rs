@@ -9,7 +9,7 @@
 use super::map::{Groups, NodeNumber, Role};
 use super::member::Member;
 use crate::Node;
-use crate::master::Address;
+use crate::master::{Address, reachable};
 use keyspace::Locked;
 use std::sync::Arc;
 
@@ -121,11 +121,6 @@ impl Member {
 impl super::NodeRecord {
     /// Where other nodes of this process reach it.
     fn reachable(&self) -> Address {
-        let ip = match self.bound {
-            ip if !ip.is_unspecified() => ip,
-            ip if ip.is_ipv4() => std::net::Ipv4Addr::LOCALHOST.into(),
-            _ => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        Address { host: ip.to_string().into(), port: self.port }
+        Address { host: reachable(self.bound).to_string().into(), port: self.port }
     }
 }

@@ -306,7 +306,7 @@ fn hello(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     reply.bulk("mode");
     reply.bulk(if cx.node.member.is_some() { "cluster" } else { "standalone" });
     reply.bulk("role");
-    reply.bulk("master");
+    reply.bulk(if cx.node.follows() { "replica" } else { "master" });
     reply.bulk("modules");
     reply.array(0);
     Ok(())

@@ -218,7 +218,11 @@ fn failover(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
                 at += 1;
             }
             word if is_word(word, "to") && left >= 2 && target.address.is_none() => {
-                target.address = Some(Address::parse(args.at(at + 1), args.at(at + 2))?);
+                let port = parse::integer(args.at(at + 2))?;
+                // No replica listens at one that is none.
+                let port = u16::try_from(port).unwrap_or(0);
+                let host = String::from_utf8_lossy(args.at(at + 1)).into();
+                target.address = Some(Address { host, port });
                 at += 2;
             }
             word if is_word(word, "force") && !target.forces => target.forces = true,
@@ -358,7 +362,10 @@ fn replconf(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
             }
             _ if is_word(option, "capa") => replica.capabilities |= Capabilities::named(value),
             _ if is_word(option, "rdb-only") && cx.node.release.has(v(6, 2, 0)) => {
-                replica.wants_snapshot_only = parse::integer(value)? == 1;
+                replica.wants_snapshot_only = match parse::integer(value)? {
+                    number @ 0..=1 => number == 1,
+                    _ => return Err(CommandError::NotBetween(0, 1)),
+                };
             }
             _ if is_word(option, "rdb-filter-only") && cx.node.release.has(v(7, 0, 0)) => {
                 // There are only keys that may be left out, and functions that may not.
