@@ -396,3 +396,34 @@ fn notes_of_the_time_are_written_and_a_real_server_reads_them() {
     let Some(oracle) = Oracle::start_with(&["--dir", directory, "--appendonly", "yes"]) else { return };
     assert_eq!(oracle.client().say("DBSIZE").integer(), 5);
 }
+
+#[test]
+fn functions_are_carried_along_in_every_form_of_the_file() {
+    const CODE: &str = "#!lua name=lib\nredis.register_function('f', function() return 7 end)";
+    let folder = tempfile::tempdir().unwrap();
+    let options =
+        ["--dir", folder.path().to_str().unwrap(), "--appendonly", "yes", "--appendfsync", "always"];
+    let Some(oracle) = Oracle::start_with(&options) else { return };
+    let mut real = oracle.client();
+    real.run(&["FUNCTION", "LOAD", CODE]);
+    real.run(&["FUNCTION", "LOAD", "REPLACE", CODE]);
+    real.run(&["FUNCTION", "LOAD", "#!lua name=gone\nredis.register_function('g', function() end)"]);
+    real.run(&["FUNCTION", "DELETE", "gone"]);
+    real.say("SET a 1");
+    drop(oracle);
+    for preamble in ["yes", "no"] {
+        for rewrites in [false, true] {
+            let program = started(folder.path(), "7.0", &[("aof-use-rdb-preamble", preamble)]);
+            let mut client = program.client();
+            if rewrites {
+                rewrite(&mut client);
+            }
+            assert_eq!(client.say("GET a").text(), "1");
+            assert!(program.stop());
+        }
+        let Some(oracle) = Oracle::start_with(&options) else { return };
+        let mut real = oracle.client();
+        assert_eq!(real.say("FCALL f 0").integer(), 7, "{preamble}");
+        assert_eq!(real.say("FUNCTION LIST").elements().len(), 1, "{preamble}");
+    }
+}

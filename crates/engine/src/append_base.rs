@@ -14,6 +14,7 @@ pub(crate) fn write_commands(node: &Node, keys: impl Read, to: &mut impl Write) 
     if node.rewriting.notes_time.load(Ordering::Relaxed) {
         to.write_all(note_of_time(node.now_s()).as_bytes())?;
     }
+    crate::libraries::write(node, to)?;
     let params = node.configuration.params(0);
     let limits = Limits { list: params.list, set: params.set, hash: params.hash, zset: params.zset };
     while let Some(event) = reader.next_event().map_err(io::Error::other)? {

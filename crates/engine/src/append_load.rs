@@ -175,6 +175,9 @@ impl<'n> Replay<'n> {
     ) -> Result<(), ReplayError> {
         let args = self.parsed.args(bytes, request);
         if self.session.find(&self.node.names, args.at(0)).is_none() {
+            if crate::libraries::replay(self.node, args) {
+                return Ok(());
+            }
             return Err(ReplayError::Unknown(here, args.at(0).escape_ascii().to_string()));
         }
         worker.begin(self.node);

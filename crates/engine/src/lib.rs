@@ -36,6 +36,7 @@ pub mod host;
 mod info;
 pub mod keys;
 pub mod latency;
+mod libraries;
 pub mod load;
 pub mod master;
 pub mod migration;
