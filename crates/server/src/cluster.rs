@@ -318,17 +318,20 @@ impl Shared {
 
     /// The number of a shard's master, and the best of its replicas; without a shard, of the first one that has replicas.
     fn pair(&self, shard: Option<usize>) -> Result<(usize, Arc<Node>), FailoverError> {
-        let mut masters: Vec<(usize, Arc<Node>)> = {
+        let mut masters: Vec<(usize, Arc<Node>, bool)> = {
             let nodes = self.nodes.lock();
             let running = |(number, place): (usize, &Place)| {
-                Some((number, Arc::clone(place.running.as_ref().filter(|_| !place.has_stopped)?.node())))
+                Some((number, Arc::clone(place.running.as_ref()?.node()), place.has_stopped))
             };
             nodes.iter().enumerate().filter_map(running).collect()
         };
         let first_slot = |node: &Node| node.member.as_ref().and_then(|member| member.first_slot());
-        masters.retain(|(_, node)| first_slot(node).is_some());
-        masters.sort_by_key(|(_, node)| first_slot(node));
-        let best = |(number, master)| Some((number, self.best_replica(&master)?));
+        masters.retain(|(_, node, _)| first_slot(node).is_some());
+        masters.sort_by_key(|(_, node, _)| first_slot(node));
+        let best = |(number, master, has_stopped): (usize, Arc<Node>, bool)| {
+            // One that has stopped keeps its number until it has been replaced.
+            if has_stopped { None } else { Some((number, self.best_replica(&master)?)) }
+        };
         match shard {
             Some(shard) if shard >= masters.len() => Err(FailoverError::NoShard),
             Some(shard) => best(masters.swap_remove(shard)).ok_or(FailoverError::NoStandby),
