@@ -72,7 +72,8 @@ fn real_node(folder: &Folder, number: usize) -> Option<Oracle> {
     let directory = folder.0.join(number.to_string());
     std::fs::create_dir_all(&directory).expect("there is room for files");
     let directory = directory.to_str().expect("its name is text");
-    Oracle::start_with(&["--cluster-enabled", "yes", "--dir", directory])
+    let at_once = ["--repl-diskless-sync-delay", "0"];
+    Oracle::start_with(&[&["--cluster-enabled", "yes", "--dir", directory], &at_once[..]].concat())
 }
 
 /// Commands that are answered alike by a node that stands alone in its cluster; `$me` is its own id.
@@ -224,6 +225,72 @@ const TOGETHER: &[&str] = &[
     "CLUSTER FLUSHSLOTS",
 ];
 
+/// Commands that are answered alike by the replica of the first node of a cluster of three.
+const REPLICA: &[&str] = &[
+    "CLUSTER SLOTS",
+    "CLUSTER NODES",
+    "CLUSTER SHARDS",
+    "CLUSTER REPLICAS $me",
+    "GET bar",
+    "SET bar 1",
+    "READONLY;GET bar;SET bar 1;GET foo;MGET bar foo;READWRITE;GET bar",
+    "READONLY;MULTI;GET bar;EXEC;MULTI;GET bar;SET bar 2;EXEC;RESET;GET bar",
+    "MULTI;GET bar;EXEC",
+    "READONLY;MULTI;GET bar;GET k2;EXEC;READWRITE",
+    "CLUSTER ADDSLOTS 1",
+    "CLUSTER SETSLOT 1 STABLE",
+    "CLUSTER SETSLOT 1 NODE $id3",
+    "CLUSTER SETSLOT 1 MIGRATING $id3",
+    "CLUSTER REPLICATE $me",
+    "CLUSTER REPLICATE $id2",
+    "CLUSTER FORGET $id2",
+    "CLUSTER FORGET $me",
+    "CLUSTER COUNTKEYSINSLOT 5061",
+    "CLUSTER SAVECONFIG",
+    "REPLICAOF NO ONE",
+    "SSUBSCRIBE bar;SUNSUBSCRIBE bar",
+    "SPUBLISH bar x",
+    "MIGRATE 127.0.0.1 $port2 bar 0 1000",
+];
+
+/// The same, of the first node, in the third version of the protocol.
+const THIRD: &[&str] = &[
+    "CLUSTER SLOTS",
+    "CLUSTER SHARDS",
+    "CLUSTER LINKS",
+    "CLUSTER REPLICAS $nosuch",
+    "CLUSTER GETKEYSINSLOT 5061 5",
+    "GET foo",
+    "SPUBLISH bar x",
+    "SSUBSCRIBE foo",
+    "SSUBSCRIBE bar foo",
+];
+
+/// The same, of the first node, when one of its slots is served by nobody.
+const DOWN: &[&str] = &[
+    "GET k2",
+    "SET k2 2",
+    "GET foo",
+    "SPUBLISH k2 x",
+    "SSUBSCRIBE k2;SUNSUBSCRIBE k2",
+    "PUBLISH k2 x",
+    "MULTI;GET k2;EXEC",
+    "MULTI;PING;EXEC",
+    "WATCH k2",
+    "CONFIG SET cluster-allow-pubsubshard-when-down no",
+    "SPUBLISH k2 x",
+    "CONFIG SET cluster-allow-reads-when-down yes",
+    "GET k2",
+    "SET k2 2",
+    "MGET k2 {k2}2",
+    "GET {k2}2",
+    "GET foo",
+    "SPUBLISH k2 x",
+    "MULTI;GET k2;SET k2 1;EXEC",
+    "DBSIZE",
+    "CLUSTER SLOTS",
+];
+
 /// A node to compare: its ports and ids have other names.
 struct Side {
     client: Client,
@@ -271,7 +338,10 @@ impl Side {
                 told = lines.join("\n");
             }
             "CLUSTER LINKS" => {
-                let link = |link: &Reply| format!("{:?}", &link.elements()[..4]);
+                // What comes behind depends on when they began.
+                let link = |link: &Reply| {
+                    format!("{link:?}").split("create-time").next().map(str::to_owned).unwrap_or_default()
+                };
                 told = reply.elements().iter().map(link).collect::<Vec<_>>().join("\n");
             }
             "CLUSTER SHARDS" => {
@@ -356,6 +426,74 @@ fn a_cluster_answers_as_a_real_one() {
     let ours = cluster(3, 0);
     let (own, other) = (masters(&mut ours.client()), masters(&mut real[0].client()));
     compare(TOGETHER, Side::of(&own), Side::of(&other));
+}
+
+#[test]
+fn replicas_and_a_cluster_that_is_down_answer_as_real_ones() {
+    let folder = Folder::new("replicas");
+    let real: Vec<Oracle> = (0..6).map_while(|number| real_node(&folder, number)).collect();
+    if real.len() < 6 {
+        return;
+    }
+    let addresses: Vec<String> = real.iter().map(|node| node.address().to_string()).collect();
+    let mut create = vec!["create"];
+    create.extend(addresses.iter().map(String::as_str));
+    create.extend(["--cluster-replicas", "1", "--cluster-yes"]);
+    if manage(&create).is_none() {
+        return;
+    }
+    let ours = cluster(3, 1);
+    // The replica of the first master, the masters in the order of their slots, the other replicas.
+    let side = |any: SocketAddr| {
+        until("all know all", || {
+            let slots = Client::connect(any).say("CLUSTER SLOTS");
+            slots.elements().len() == 3 && slots.elements().iter().all(|range| range.elements().len() == 4)
+        });
+        let slots = Client::connect(any).say("CLUSTER SLOTS");
+        let replicas: Vec<(SocketAddr, String)> = slots
+            .elements()
+            .iter()
+            .map(|range| {
+                let [host, port, id, ..] = range.elements()[3].elements() else { panic!("{range:?}") };
+                let at = format!("{}:{}", host.text(), port.integer());
+                (at.parse().expect("an address"), id.text())
+            })
+            .collect();
+        let at = replicas[0].0;
+        let mut client = Client::connect(at);
+        until("the replica is in step", || client.say("INFO replication").text().contains("link_status:up"));
+        until("the replica knows the cluster", || {
+            let replicas = |range: &Reply| range.elements().len() == 4;
+            client.say("CLUSTER SLOTS").elements().iter().all(replicas)
+                && client.say("CLUSTER INFO").text().contains("cluster_state:ok")
+        });
+        let mut nodes = masters(&mut Client::connect(any));
+        nodes.insert(0, replicas[0].clone());
+        nodes.extend_from_slice(&replicas[1..]);
+        nodes
+    };
+    let (own, other) = (side(ours.address()), side(real[0].address()));
+    compare(REPLICA, Side::of(&own), Side::of(&other));
+    let of_masters = |nodes: &[(SocketAddr, String)]| {
+        let mut nodes = nodes.to_vec();
+        nodes.rotate_left(1);
+        let mut side = Side::of(&nodes);
+        side.names.insert("nosuch".to_owned(), "nosuch".to_owned());
+        side
+    };
+    let third = |nodes: &[(SocketAddr, String)]| {
+        let mut side = of_masters(nodes);
+        side.client.say("HELLO 3");
+        side
+    };
+    compare(THIRD, third(&own), third(&other));
+    for nodes in [&own, &other] {
+        let mut client = Client::connect(nodes[1].0);
+        client.say("SET k2 1");
+        client.say("CLUSTER DELSLOTS 5000");
+        until("the cluster is down", || client.say("CLUSTER INFO").text().contains("cluster_state:fail"));
+    }
+    compare(DOWN, of_masters(&own), of_masters(&other));
 }
 
 /// Writes by this test's own client of a cluster, which knows redirections.
