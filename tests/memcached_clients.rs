@@ -63,7 +63,7 @@ fn tools(server: &Memcached, protocol: &[&str]) {
     // It knows of no other protocol.
     said(libmemcached("memcping", server, &[]).expect("it is there if others are"));
     let report = said(with("memcstat", &[]));
-    for field in ["pid: ", "version: 1.6.", "curr_items: 1", "get_hits: ", "threads: "] {
+    for field in ["pid: ", "version: 1.6.", "curr_items: 1", "get_hits: "] {
         assert!(report.contains(field), "{field} is not in\n{report}");
     }
     said(with("memcrm", &["value"]));
@@ -93,4 +93,18 @@ fn serves(server: &Memcached) {
 fn memcached_serves_libraries_and_tools() {
     let Some(server) = Memcached::theirs(&[]) else { return };
     serves(&server);
+}
+
+#[test]
+fn a_node_serves_libraries_and_tools() {
+    serves(&Memcached::ours(&[]));
+}
+
+#[test]
+fn a_node_lets_only_those_in_that_it_knows() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let file = directory.path().join("users");
+    std::fs::write(&file, "somebody:secret\n").expect("there is room for a file");
+    let server = Memcached::ours(&["--auth-file", file.to_str().expect("its name is text")]);
+    python("memcached_binary.py", &server, &["somebody", "secret"]);
 }

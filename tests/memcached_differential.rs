@@ -101,3 +101,15 @@ fn memcached_agrees_with_itself() {
         agree(&one, &other, kind, total() / 10);
     }
 }
+
+#[test]
+fn a_node_agrees_with_memcached_in_text() {
+    let Some(theirs) = theirs() else { return };
+    agree(&Memcached::ours(&[]), &theirs, Kind::Text, total());
+}
+
+#[test]
+fn a_node_agrees_with_memcached_in_frames() {
+    let Some(theirs) = theirs() else { return };
+    agree(&Memcached::ours(&[]), &theirs, Kind::Binary, total());
+}

@@ -139,3 +139,8 @@ fn memcached_answers_what_it_answered() {
     let Some(server) = Memcached::theirs(&[]) else { return };
     agrees(&server);
 }
+
+#[test]
+fn a_node_answers_what_memcached_answered() {
+    agrees(&Memcached::ours(&[]));
+}

@@ -174,9 +174,16 @@ impl Reply {
     /// The key as a flag; as base64 and with a `b` behind it if that is how the client gave it.
     pub fn flag_key(&mut self, key: &[u8], is_base64: bool) {
         self.flag(b'k');
+        self.key(key, is_base64);
+        if is_base64 {
+            self.flag(b'b');
+        }
+    }
+
+    /// A key, as base64 if that is how the client gave it.
+    pub fn key(&mut self, key: &[u8], is_base64: bool) {
         if is_base64 {
             self.base64(key);
-            self.flag(b'b');
         } else {
             self.bytes.extend_from_slice(key);
         }

@@ -22,7 +22,8 @@ impl Session {
         now: Now,
         reply: &mut Reply,
     ) -> Result<Step, usize> {
-        let expiry = |exptime: u32| node.clock.expiry(i64::from(exptime as i32), now);
+        // There are no negative times here.
+        let expiry = |exptime: u32| node.clock.expiry(exptime.into(), now);
         match request.command {
             Command::Get { with_key, exptime, is_quiet } => {
                 let expires = exptime.map(expiry);
@@ -32,8 +33,9 @@ impl Session {
             Command::Store { mode, flags, exptime, is_quiet } => {
                 let has_cas = request.cas != 0;
                 let mode = match mode {
+                    // Whatever the command: the item has to be this one.
+                    _ if has_cas => Mode::Cas,
                     StoreMode::Add => Mode::Add,
-                    StoreMode::Set | StoreMode::Replace if has_cas => Mode::Cas,
                     StoreMode::Set => Mode::Set,
                     StoreMode::Replace => Mode::Replace,
                 };
@@ -47,18 +49,11 @@ impl Session {
             Command::Delete { is_quiet } => delete(node, request, is_quiet, now, reply)?,
             Command::Arithmetic { decrements, delta, initial, exptime, is_quiet } => {
                 let initial = (exptime != NOT_MADE).then(|| (initial, expiry(exptime)));
-                let order = Sum {
-                    key: request.key,
-                    delta,
-                    decrements,
-                    cas: request.cas,
-                    initial,
-                    has_binary_key: false,
-                };
+                let order = Sum { key: request.key, delta, decrements, cas: request.cas, initial };
                 sum(node, request, &order, is_quiet, now, reply)?;
             }
             Command::Flush { exptime, is_quiet } => {
-                crate::text::flush(node, i64::from(exptime as i32), now)?;
+                crate::text::flush(node, exptime.into(), now)?;
                 if !is_quiet {
                     respond(reply.buffer(), request, &Response::default());
                 }
@@ -135,15 +130,9 @@ fn get(
     let key = request.key;
     let told = if with_key { key } else { &[] };
     items::with(node, key, |shard, hash| {
-        shard.counts.cmd_get += 1;
-        if expires.is_some() {
-            shard.counts.cmd_touch += 1;
-        }
-        let Some(place) = shard.find(hash, key, now) else {
-            shard.counts.get_misses += 1;
-            if expires.is_some() {
-                shard.counts.touch_misses += 1;
-            }
+        let found = shard.find(hash, key, now);
+        shard.counts.looked_up(found.is_some(), expires.is_some());
+        let Some(place) = found else {
             if is_quiet {
                 return;
             }
@@ -157,10 +146,8 @@ fn get(
             };
             return respond(reply.buffer(), request, &missing);
         };
-        shard.counts.get_hits += 1;
         shard.used(place, now);
         if let Some(expires) = expires {
-            shard.counts.touch_hits += 1;
             shard.change(place, now, |item| item.set_expires(expires));
         }
         let item = shard.at(place);

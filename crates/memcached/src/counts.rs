@@ -33,6 +33,20 @@ pub struct Counts {
     pub reclaimed: u64,
 }
 
+impl Counts {
+    /// Takes note that an item was looked up, or was to be given another expiry when it was: that is another count.
+    #[inline]
+    pub(crate) fn looked_up(&mut self, is_found: bool, is_touched: bool) {
+        let (all, found, missed) = if is_touched {
+            (&mut self.cmd_touch, &mut self.touch_hits, &mut self.touch_misses)
+        } else {
+            (&mut self.cmd_get, &mut self.get_hits, &mut self.get_misses)
+        };
+        *all += 1;
+        *(if is_found { found } else { missed }) += 1;
+    }
+}
+
 /// Runs something for each counter of two.
 macro_rules! each {
     ($($name:ident)*) => {

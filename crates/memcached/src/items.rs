@@ -76,8 +76,6 @@ pub(crate) struct Sum<'a> {
     pub(crate) cas: u64,
     /// What it begins with where there is none, and when that expires.
     pub(crate) initial: Option<(u64, u32)>,
-    /// Whether the key is no text, where there is none.
-    pub(crate) has_binary_key: bool,
 }
 
 /// What became of it.
@@ -151,7 +149,9 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
                 ([value, &[]], head)
             }
             (Mode::Cas, Some(_), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
-                marks |= Marks::STALE | Marks::WON;
+                shard.counts.cas_hits += 1;
+                // Whoever reads it next is to make it anew.
+                marks |= Marks::STALE;
                 ([value, &[]], head)
             }
             (Mode::Append | Mode::Prepend, Some(_), Some(own)) if order.cas != 0 && order.cas != own => {
@@ -196,6 +196,12 @@ fn extend(node: &Node, shard: &mut Shard, hash: u64, place: Place, order: &Order
     Stored::Yes(shard.at(place).cas())
 }
 
+/// Takes note of a value that did not end where it was said to: it counts as stored.
+#[cold]
+pub(crate) fn count_bad(node: &Node, key: &[u8]) -> Result<(), usize> {
+    with(node, key, |shard, _| shard.counts.cmd_set += 1)
+}
+
 /// Answers that a value is not stored. What `set` was to replace is out of date then, and goes.
 #[cold]
 pub(crate) fn refuse(node: &Node, order: &Order, why: Stored, now: Now) -> Result<Stored, usize> {
@@ -233,27 +239,28 @@ const DIGITS_MAX: usize = 20;
 
 fn add(shard: &mut Shard, hash: u64, order: &Sum, has_room: bool, now: Now) -> Summed {
     let Some(place) = shard.find(hash, order.key, now) else {
-        let counts = &mut shard.counts;
-        *(if order.decrements { &mut counts.decr_misses } else { &mut counts.incr_misses }) += 1;
-        let Some((value, expires)) = order.initial else { return Summed::Missing };
+        let Some((value, expires)) = order.initial else {
+            let counts = &mut shard.counts;
+            *(if order.decrements { &mut counts.decr_misses } else { &mut counts.incr_misses }) += 1;
+            return Summed::Missing;
+        };
         if !has_room {
             return Summed::NoMemory;
         }
         let head = Head { expires, ..Head::default() };
         let place =
             shard.put(hash, order.key, head, [itoa::Buffer::new().format(value).as_bytes(), &[]], now);
-        if order.has_binary_key {
-            shard.change(place, now, |item| item.set_marks(Marks::BINARY_KEY));
-        }
         return Summed::Yes { value, place, is_new: true };
     };
     let item = shard.at(place);
-    let Some(value) = number::unsigned(item.value()).filter(|_| item.value().len() <= NUMBER_MAX) else {
+    // What can be seen by the length comes first, then what the item is, then whether it is a number.
+    if !(1..=NUMBER_MAX).contains(&item.value().len()) {
         return Summed::NonNumeric;
-    };
+    }
     if order.cas != 0 && order.cas != item.cas() {
         return Summed::Changed;
     }
+    let Some(value) = number::unsigned(item.value()) else { return Summed::NonNumeric };
     let (len, head) = (item.value().len(), item.head());
     let counts = &mut shard.counts;
     let value = if order.decrements {

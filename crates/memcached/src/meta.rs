@@ -72,6 +72,11 @@ impl Command<'_> {
         if expires == 0 { -1 } else { i64::from(expires) - i64::from(self.now.second) }
     }
 
+    /// The same as a reply has it: a time that has passed is a number without sign to memcached.
+    fn time_told(&self, expires: u32) -> i64 {
+        if expires == 0 { -1 } else { expires.wrapping_sub(self.now.second).into() }
+    }
+
     fn get(&self, reply: &mut Reply) -> Result<(), usize> {
         let Command { key, now, ref options, .. } = *self;
         // When it expires is said below.
@@ -85,24 +90,14 @@ impl Command<'_> {
             None => true,
         };
         items::with(self.node, key, |shard, hash| {
-            shard.counts.cmd_meta += 1;
-            shard.counts.cmd_get += 1;
             let found = shard.find(hash, key, now);
             let is_new = found.is_none() && vivify.is_some() && has_room;
-            if found.is_some() {
-                shard.counts.get_hits += 1;
-            } else {
-                shard.counts.get_misses += 1;
-            }
+            // An item that is made counts as found.
+            let is_there = found.is_some() || is_new;
+            shard.counts.looked_up(is_there, is_there && options.has(b'T'));
             let place = match (found, vivify) {
                 (Some(place), _) => place,
-                (None, Some(_)) if is_new => {
-                    let place = shard.put(hash, key, Head::default(), [&[], &[]], now);
-                    if options.is_base64() {
-                        shard.change(place, now, |item| item.set_marks(Marks::BINARY_KEY));
-                    }
-                    place
-                }
+                (None, Some(_)) if is_new => shard.put(hash, key, Head::default(), [&[], &[]], now),
                 (None, Some(_)) => return reply.error(Error::NoMemory),
                 (None, None) => {
                     if !self.is_quiet() {
@@ -130,7 +125,7 @@ impl Command<'_> {
                         is_won |= !is_new && !marks.contains(Marks::WON) && expires != 0 && expires < soon;
                     }
                     b's' => reply.flag_number(b's', len as u64),
-                    b't' => reply.flag_signed(b't', self.time_left(expires)),
+                    b't' => reply.flag_signed(b't', self.time_told(expires)),
                     b'c' => reply.flag_number(b'c', item.cas()),
                     b'f' => reply.flag_number(b'f', item.flags().into()),
                     b'l' => {
@@ -164,10 +159,6 @@ impl Command<'_> {
                     }
                     item.set_expires(expires);
                 });
-            }
-            if options.has(b'T') {
-                shard.counts.cmd_touch += 1;
-                shard.counts.touch_hits += 1;
             }
             if !is_new {
                 shard.used(place, now);
@@ -204,6 +195,7 @@ impl Command<'_> {
                 items::store(self.node, &order, self.now)?
             }
             Block::Bad => {
+                items::count_bad(self.node, self.key)?;
                 reply.error(Error::DataChunk);
                 return Ok(());
             }
@@ -239,7 +231,6 @@ impl Command<'_> {
         let Command { key, now, ref options, .. } = *self;
         let expires = options.exptime.map(|exptime| self.expiry(exptime));
         let word = items::with(self.node, key, |shard, hash| {
-            shard.counts.cmd_meta += 1;
             let Some(place) = shard.find(hash, key, now) else {
                 shard.counts.delete_misses += 1;
                 return "NF";
@@ -278,10 +269,8 @@ impl Command<'_> {
             cas: options.cas.unwrap_or(0),
             // When it expires is said below.
             initial: options.vivify.map(|_| (options.initial, 0)),
-            has_binary_key: options.is_base64(),
         };
         items::sum(self.node, &order, self.now, |shard, summed| {
-            shard.counts.cmd_meta += 1;
             let (value, place, is_new) = match summed {
                 Summed::Yes { value, place, is_new } => (value, place, is_new),
                 Summed::Missing => return self.word("NF", reply),
@@ -298,15 +287,15 @@ impl Command<'_> {
                 reply.meta("HD")
             }
             let item = shard.at(place);
-            let (old, cas, marks) = (item.expires(), item.cas(), item.marks());
+            let (old, cas) = (item.expires(), item.cas());
             let mut expires = old;
             for (letter, value) in options.flags() {
                 match letter {
                     b'T' => expires = self.expiry(options.exptime.unwrap_or(0)),
                     b'N' if is_new => expires = self.expiry(options.vivify.unwrap_or(0)),
                     b'c' => reply.flag_number(b'c', cas),
-                    b't' => reply.flag_signed(b't', self.time_left(expires)),
-                    _ => self.repeat_flag(letter, value, marks.contains(Marks::BINARY_KEY), reply),
+                    b't' => reply.flag_signed(b't', self.time_told(expires)),
+                    _ => self.repeat_flag(letter, value, options.is_base64(), reply),
                 }
             }
             reply.end_line();
@@ -316,7 +305,8 @@ impl Command<'_> {
             if expires != old {
                 shard.change(place, self.now, |item| item.set_expires(expires));
             }
-            if self.is_quiet() {
+            // An item that was made is told of all the same.
+            if self.is_quiet() && !is_new {
                 reply.truncate(start);
             }
         })
@@ -331,7 +321,7 @@ impl Command<'_> {
             let accessed = item.accessed() / crate::clock::TICKS as u32;
             let bytes = item.heap_bytes();
             reply.raw(b"ME ");
-            reply.raw(item.key());
+            reply.key(item.key(), item.marks().contains(Marks::BINARY_KEY));
             reply.line(&format!(
                 " exp={} la={} cas={} fetch={} cls={} size={bytes}",
                 // Counted backwards, as memcached does.

@@ -75,6 +75,14 @@ pub struct Traffic {
     pub idle_kicks: AtomicU64,
 }
 
+impl Traffic {
+    fn forget(&self) {
+        for count in [&self.cmd_flush, &self.auth_cmds, &self.auth_errors, &self.idle_kicks] {
+            count.store(0, Relaxed);
+        }
+    }
+}
+
 /// Whether there is room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Room {
@@ -306,6 +314,7 @@ impl Node {
         // The number of items that there ever were goes on.
         let all = Counts { total_items: 0, ..self.all_counts() };
         *self.forgotten.lock() = all;
+        self.traffic.forget();
         *self.forgotten_bytes.lock() = self.clients.bytes();
     }
 

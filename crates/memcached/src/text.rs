@@ -39,7 +39,7 @@ impl Session {
                 answer(reply, noreply, if is_found { "DELETED" } else { "NOT_FOUND" });
             }
             Request::Arithmetic { key, delta, decrements, noreply } => {
-                let order = Sum { key, delta, decrements, cas: 0, initial: None, has_binary_key: false };
+                let order = Sum { key, delta, decrements, cas: 0, initial: None };
                 let summed = items::sum(node, &order, now, |_, summed| summed)?;
                 match summed {
                     _ if noreply => {}
@@ -111,21 +111,11 @@ impl Session {
                 return Ok(Step::Flush);
             }
             items::with(node, key, |shard, hash| {
-                shard.counts.cmd_get += 1;
-                if expires.is_some() {
-                    shard.counts.cmd_touch += 1;
-                }
-                let Some(place) = shard.find(hash, key, now) else {
-                    shard.counts.get_misses += 1;
-                    if expires.is_some() {
-                        shard.counts.touch_misses += 1;
-                    }
-                    return;
-                };
-                shard.counts.get_hits += 1;
+                let found = shard.find(hash, key, now);
+                shard.counts.looked_up(found.is_some(), expires.is_some());
+                let Some(place) = found else { return };
                 shard.used(place, now);
                 if let Some(expires) = expires {
-                    shard.counts.touch_hits += 1;
                     shard.change(place, now, |item| item.set_expires(expires));
                 }
                 let item = shard.at(place);
@@ -164,7 +154,10 @@ impl Session {
                 items::store(node, &order, now)?
             }
             Block::Bad => {
-                reply.error(Error::DataChunk);
+                items::count_bad(node, store.key)?;
+                if !store.noreply {
+                    reply.error(Error::DataChunk);
+                }
                 return Ok(());
             }
             // It was not waited for.

@@ -28,8 +28,9 @@ pub enum Kind {
 /// Lines without data. A blank that is to be part of a word is a `~`.
 const LINES: &[&str] = &[
     "{get|gets} $k",
-    "{get|gets} ($k)*",
-    "{gat|gats} $e ($k)*",
+    // Without keys that are too long: memcached counts those before them, of which it tells nothing.
+    "{get|gets} ($K)*",
+    "{gat|gats} $e ($K)*",
     "gat $e",
     "delete $k [noreply]",
     "delete $k {0|1|x} [noreply]",
@@ -108,6 +109,7 @@ impl Vocabulary for Words {
                 2 => b"\x01\xFFx\ty".to_vec(),
                 _ => one(rng, &["a", "b", "c"]),
             },
+            'K' => one(rng, &["a", "b", "c", "n", "nosuch"]),
             'n' => one(rng, &["n", "m"]),
             'B' => one(rng, &["YQ==", "Yg==", "bg==", "YSBi", "AAECAwQ=", "YQ", "!!", "YWI=YWI=", "Y=WI"]),
             'f' => one(
@@ -134,18 +136,7 @@ impl Vocabulary for Words {
             ),
             'd' => one(
                 rng,
-                &[
-                    "1",
-                    "7",
-                    "100",
-                    "0",
-                    "18446744073709551615",
-                    "18446744073709551616",
-                    "-1",
-                    "x",
-                    "5\tx",
-                    "+3",
-                ],
+                &["1", "7", "100", "0", "1099511627776", "18446744073709551616", "-1", "x", "5\tx", "+3"],
             ),
             'c' => one(rng, &["@CAS", "@CAS", "1", "0", "x", "-1"]),
             '#' => self.data.len().to_string().into_bytes(),
@@ -196,7 +187,7 @@ impl Vocabulary for Words {
                     "J13",
                     "Jx",
                     "D5",
-                    "D18446744073709551615",
+                    "D1099511627776",
                     "Dx",
                     "MI",
                     "MD",
@@ -225,10 +216,11 @@ impl Vocabulary for Words {
 fn data(rng: &mut Rng) -> Vec<u8> {
     match rng.below(14) {
         0 => Vec::new(),
-        1 => vec![b'x'; 100 + rng.below(3000)],
-        2 => vec![b'y'; 20_000 + rng.below(60_000)],
+        // Where it is not taken for data, it is a line: a longer one would end the connection if it came in pieces.
+        1 | 2 => vec![b'x'; 100 + rng.below(1900)],
         3 => b"a\r\nget a\r\n\0\xFF".to_vec(),
-        4 => b"18446744073709551615".to_vec(),
+        // Not above: whether memcached takes a larger one for a number depends on what happens to lie behind it.
+        4 => b"1000000000000000000".to_vec(),
         5 => b"12 ".to_vec(),
         6..=9 => rng.below(200).to_string().into_bytes(),
         _ => rng.pick(&["hello", "x", "yy", "1e5", "-5", "007"]).as_bytes().to_vec(),
@@ -254,6 +246,11 @@ fn text(rng: &mut Rng) -> Command {
     };
     let words = Words { data };
     let mut line = fill(template, &words, rng).join(&b' ');
+    // Which of the numbers of two items is the larger is the server's own.
+    if line.windows(CAS.len()).any(|part| part == CAS) {
+        let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').filter(|word| *word != b"I").collect();
+        line = words.join(&b' ');
+    }
     line.iter_mut().filter(|byte| **byte == b'~').for_each(|byte| *byte = b'_');
     line.extend_from_slice(if rng.one_in(20) { b"\n" } else { b"\r\n" });
     let mut command = vec![line];
@@ -278,7 +275,7 @@ fn frame(rng: &mut Rng) -> Vec<u8> {
         _ => rng.pick(&["a", "b", "c", "n", "a b"]).as_bytes(),
     };
     let exptime = *rng.pick(&[0u32, 0, 10_000, 2_592_000, 4_102_444_800, u32::MAX]);
-    let number = |rng: &mut Rng| *rng.pick(&[0u64, 1, 5, 100, u64::MAX]);
+    let number = |rng: &mut Rng| *rng.pick(&[0u64, 1, 5, 100, 1 << 40]);
     let mut cas = match rng.below(6) {
         0 => CAS_FRAME,
         1 => 1u64.to_be_bytes(),
@@ -487,7 +484,6 @@ pub fn forget() -> Vec<Vec<u8>> {
 pub const COUNTERS: &[&str] = &[
     "cmd_get",
     "cmd_set",
-    "cmd_flush",
     "cmd_touch",
     "cmd_meta",
     "get_hits",
