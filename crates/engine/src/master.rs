@@ -127,6 +127,16 @@ impl Master {
         self.is_up.load(Ordering::Acquire)
     }
 
+    /// The master itself, if it belongs to the node's owner and runs in this process.
+    pub fn own(&self) -> Option<Arc<Node>> {
+        self.state.lock().own.as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Whether there is [`Master::own`].
+    pub fn is_own(&self) -> bool {
+        self.state.lock().own.is_some()
+    }
+
     /// The master asks how far the node has come.
     pub(crate) fn ask(&self) {
         self.is_asked.store(true, Ordering::Release);
@@ -231,7 +241,7 @@ impl Node {
         let text = |name| value(name).map_or_else(Box::default, |value| value.text().into());
         let announced = value("replica-announce-port").map_or(0, |value| value.number());
         let history = self.replicas.view().history;
-        let own = self.master.state.lock().own.as_ref().and_then(Weak::upgrade);
+        let own = self.master.own();
         let (user, password) = match own {
             Some(own) => (Box::default(), own.settings.password.read().clone().unwrap_or_default()),
             None => (text("masteruser"), text("masterauth")),

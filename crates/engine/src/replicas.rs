@@ -15,6 +15,7 @@ use crate::node::Node;
 use keyspace::Locked;
 use parking_lot::Mutex;
 use replication::{Backlog, History, Id, Replica, Stage};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -307,6 +308,15 @@ impl Replicas {
         member.map(|member| change(&mut member.replica)).is_some()
     }
 
+    /// The replica that has come from an address is in this process.
+    pub fn adopt_own(&self, peer: SocketAddr) {
+        let mut inner = self.inner.lock();
+        let member = inner.all.iter_mut().find(|member| member.client.peer == peer);
+        if let Some(member) = member {
+            member.replica.is_own = true;
+        }
+    }
+
     /// A replica says how much of the stream it has.
     pub(crate) fn acknowledge(&self, client: &Client, offset: u64, saved: Option<u64>, now_ms: i64) {
         let begins = &mut false;
@@ -322,7 +332,8 @@ impl Replicas {
     /// How many replicas follow closely enough to count.
     pub fn good(&self, now_ms: i64, most_lag_s: i64) -> usize {
         let inner = self.inner.lock();
-        inner.all.iter().filter(|member| member.replica.is_good(now_ms, most_lag_s)).count()
+        let end = inner.history.offset();
+        inner.all.iter().filter(|member| member.replica.is_good(now_ms, most_lag_s, end)).count()
     }
 
     /// How many replicas say that they have the stream up to here.

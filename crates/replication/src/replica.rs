@@ -74,9 +74,18 @@ pub struct Replica {
     pub wants_no_keys: bool,
     /// Whether it wants the snapshot and nothing else.
     pub wants_snapshot_only: bool,
+    /// Whether it is in this process: then it says something only when it has got something.
+    pub is_own: bool,
 }
 
 impl Replica {
+    /// It has been sent its snapshot, and comes to a stage by that. It may have said that it has loaded it before it was known
+    /// here that all was sent.
+    pub fn has_snapshot(&mut self, stage: Stage, now_ms: i64) {
+        self.stage = if stage == Stage::Confirms && self.answers { Stage::Online } else { stage };
+        self.heard_ms = now_ms;
+    }
+
     /// It has this much of the stream. Whether it is to get the stream from now on.
     pub fn acknowledge(&mut self, offset: u64, now_ms: i64) -> bool {
         self.offset = self.offset.max(offset);
@@ -89,14 +98,14 @@ impl Replica {
         begins
     }
 
-    /// For how long nothing has been heard of it, in s.
-    pub fn lag_s(&self, now_ms: i64) -> i64 {
-        (now_ms - self.heard_ms).max(0) / 1000
+    /// For how long nothing has been heard of it that would have had to be, in s, given how far the stream is.
+    pub fn lag_s(&self, now_ms: i64, end: u64) -> i64 {
+        if self.is_own && self.offset >= end { 0 } else { (now_ms - self.heard_ms).max(0) / 1000 }
     }
 
     /// Whether it follows closely enough to count where writes need replicas.
-    pub fn is_good(&self, now_ms: i64, most_s: i64) -> bool {
-        self.stage == Stage::Online && self.lag_s(now_ms) <= most_s
+    pub fn is_good(&self, now_ms: i64, most_s: i64, end: u64) -> bool {
+        self.stage == Stage::Online && self.lag_s(now_ms, end) <= most_s
     }
 }
 
@@ -107,12 +116,26 @@ mod tests {
     #[test]
     fn the_stream_begins_once_the_snapshot_is_loaded() {
         let mut replica = Replica { stage: Stage::Confirms, ..Replica::default() };
-        assert!(!replica.is_good(1000, 10));
+        assert!(!replica.is_good(1000, 10, 9));
         assert!(replica.acknowledge(5, 1000));
         assert!(!replica.acknowledge(9, 2000) && !replica.acknowledge(7, 3000));
         assert_eq!((replica.stage, replica.offset), (Stage::Online, 9), "what it has it has");
-        assert!(replica.is_good(13_999, 10) && !replica.is_good(14_000, 10));
-        assert_eq!(replica.lag_s(4_500), 1);
+        assert!(replica.is_good(13_999, 10, 9) && !replica.is_good(14_000, 10, 9));
+        assert_eq!(replica.lag_s(4_500, 9), 1);
+        replica.is_own = true;
+        assert_eq!(
+            (replica.lag_s(14_000, 9), replica.lag_s(14_000, 10)),
+            (0, 11),
+            "it rests when it has all"
+        );
+    }
+
+    #[test]
+    fn a_replica_may_be_quicker_than_its_master() {
+        let mut replica = Replica { stage: Stage::Loads, ..Replica::default() };
+        assert!(!replica.acknowledge(5, 1000));
+        replica.has_snapshot(Stage::Confirms, 1000);
+        assert_eq!(replica.stage, Stage::Online, "it does not say it again");
     }
 
     #[test]

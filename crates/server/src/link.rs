@@ -40,6 +40,8 @@ const TELL_MS: i64 = 1_000;
 const LOADS_MS: i64 = 20;
 /// What is read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
+/// The same while little comes.
+const FEW_BYTES: usize = 1 << 10;
 /// Most arguments of a request.
 const ARGUMENTS: i64 = i32::MAX as i64;
 /// The largest request buffer that is kept, in bytes.
@@ -179,16 +181,21 @@ impl Following {
         let mut flow = Flow::new(Session::new(Arc::clone(&client)));
         let (mut at, mut load): (Option<(Id, u64)>, Option<Load>) = (None, None);
         let (mut heard_ms, mut told_ms, mut is_up) = (clock.wall_ms(), 0, false);
-        let mut buffer = vec![0; READ_BYTES];
+        let mut buffer = vec![0; FEW_BYTES];
+        let mut told = None;
         loop {
             stream.write_all(&link.take_output()).await?;
             let now_ms = clock.wall_ms();
             if is_up && (now_ms - told_ms >= TELL_MS || node.master.was_asked()) {
                 told_ms = now_ms;
+                let offset = node.replicas.offset();
+                let text = flow.told(&node);
                 // If the master takes nothing it will be told later.
-                let _ = stream.try_write(&flow.told(&node));
+                told = stream.try_write(&text).is_ok_and(|len| len == text.len()).then_some(offset);
             }
-            let tell_ms = if is_up { told_ms + TELL_MS } else { i64::MAX };
+            // A master of the same owner in this process need not hear again that nothing has come.
+            let rests = node.master.is_own() && told == Some(node.replicas.offset());
+            let tell_ms = if is_up && !rests { told_ms + TELL_MS } else { i64::MAX };
             let silent_ms = heard_ms + timeout_ms();
             let len = tokio::select! {
                 len = stream.read(&mut buffer) => len?,
@@ -196,6 +203,9 @@ impl Following {
                 () = clock.sleep_until(tell_ms.min(silent_ms + 1)) => {
                     if clock.wall_ms() > silent_ms {
                         return Err(Broken::Silent);
+                    }
+                    if buffer.len() > FEW_BYTES {
+                        buffer = vec![0; FEW_BYTES];
                     }
                     continue;
                 }
@@ -206,6 +216,7 @@ impl Following {
             heard_ms = clock.wall_ms();
             node.replicas.counts.input_bytes.fetch_add(len as u64, Relaxed);
             node.master.update(self.order, |state| state.heard_ms = heard_ms);
+            let is_full = len == buffer.len();
             let mut input = &buffer[..len];
             loop {
                 let (taken, event) = link.step(input)?;
@@ -216,7 +227,7 @@ impl Following {
                         node.handed_over();
                         tracing::info!("the master goes on with its stream");
                         flow.session.as_mut().expect("it is here").select(node.resume(id));
-                        is_up = self.comes_up(&client);
+                        is_up = self.comes_up(&client, &stream);
                     }
                     Event::Full(from) => {
                         node.handed_over();
@@ -236,13 +247,16 @@ impl Following {
                         let loading = load.take().expect("a snapshot was announced").end()?;
                         let Some(db) = self.adopt(loading, at).await else { return Ok(()) };
                         flow.session.as_mut().expect("it is here").select(db);
-                        is_up = self.comes_up(&client);
+                        is_up = self.comes_up(&client, &stream);
                         told_ms = 0;
                     }
                     Event::Stream(bytes) => flow.input.extend_from_slice(bytes),
                 }
             }
             flow.run(self).await?;
+            if is_full && len < READ_BYTES {
+                buffer.resize(READ_BYTES, 0);
+            }
         }
     }
 
@@ -256,8 +270,11 @@ impl Following {
     }
 
     /// From now on the stream comes. Gives whether it does.
-    fn comes_up(&self, client: &Arc<Client>) -> bool {
+    fn comes_up(&self, client: &Arc<Client>, stream: &TcpStream) -> bool {
         let now_ms = self.clock.wall_ms();
+        if let (Some(own), Ok(local)) = (self.node.master.own(), stream.local_addr()) {
+            own.replicas.adopt_own(local);
+        }
         self.node.clients.add(Arc::clone(client), usize::MAX);
         self.node.master.update(self.order, |state| {
             (state.link, state.heard_ms) = (master::Link::Up, now_ms);

@@ -283,3 +283,27 @@ async fn fifty_failovers_under_load_lose_nothing() {
     eprintln!("longest time without an answer in fifty: {} ms", seen.gap_ms);
     pair.stop().await;
 }
+
+#[tokio::test]
+async fn a_standby_that_has_everything_rests_and_is_not_missed() {
+    let Setup { pair, _workers } = started(None, &[("repl-ping-replica-period", "3600")]).await;
+    let heard_ms = || {
+        let members = pair.master().unwrap().replicas.view().members;
+        members.iter().find(|member| member.replica.is_own && member.replica.answers).map(|member| {
+            (
+                member.replica.heard_ms,
+                member.replica.lag_s(i64::MAX, pair.master().unwrap().replicas.offset()),
+            )
+        })
+    };
+    until("it is known to be the own one", || heard_ms().is_some()).await;
+    let before = heard_ms();
+    // Twice as long as it would be silent otherwise.
+    tokio::time::sleep(Duration::from_millis(2_200)).await;
+    assert_eq!(heard_ms(), before, "it has nothing to say");
+    assert_eq!(before.unwrap().1, 0, "and there is no lag");
+    let mut client = Client::connect(pair.address());
+    client.say("SET a 1");
+    assert_eq!(client.say("WAIT 1 5000").integer(), 1);
+    pair.stop().await;
+}

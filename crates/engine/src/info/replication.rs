@@ -178,7 +178,7 @@ fn replicas(view: &View, text: &mut String) {
             replica.port,
             replica.stage.name(),
             replica.offset,
-            replica.lag_s(view.now_ms),
+            replica.lag_s(view.now_ms, view.stream().history.offset()),
         );
     }
 }

@@ -65,8 +65,8 @@ impl Connection {
                 return Ok(service.sent_ms + STILL_HERE_MS);
             }
             Stage::Loads => service.sent_ms,
-            // Old ones and those that only listen say nothing.
-            Stage::Confirms | Stage::Online if replica.answers => replica.heard_ms,
+            // Old ones and those that only listen say nothing, and those in this process nothing needless.
+            Stage::Confirms | Stage::Online if replica.answers && !replica.is_own => replica.heard_ms,
             Stage::Confirms | Stage::Online => now_ms,
         };
         let until_ms = silent_ms + timeout_ms;
@@ -128,7 +128,7 @@ impl Connection {
                     service.snapshot = None;
                     let now_ms = self.place.clock.wall_ms();
                     self.place.node.replicas.update(self.client.id, |replica| {
-                        (replica.stage, replica.heard_ms) = (stage, now_ms);
+                        replica.has_snapshot(stage, now_ms);
                     });
                 }
                 // Whoever made it has given up.
