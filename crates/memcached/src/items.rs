@@ -161,8 +161,8 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
                 return extend(node, shard, hash, place, order, now);
             }
             (Mode::Add, Some(place), _) => {
-                // It counts as use.
-                shard.used(place, now);
+                // It counts as use, but not as being read.
+                shard.wanted(place, now);
                 return Stored::No;
             }
             (Mode::Cas, Some(_), _) => {

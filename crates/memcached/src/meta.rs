@@ -160,7 +160,8 @@ impl Command<'_> {
                     item.set_expires(expires);
                 });
             }
-            if !is_new {
+            // An item that was made counts as read.
+            if !options.has(b'u') {
                 shard.used(place, now);
             }
             debug_assert!(reply.len() > start);

@@ -180,10 +180,18 @@ impl Shard {
     /// Takes note that an item has been read.
     #[inline]
     pub(crate) fn used(&mut self, place: Place, now: Now) {
+        self.wanted(place, now);
+        let mut item = self.items.at_mut(place);
+        let marks = item.marks();
+        item.set_marks(marks | Marks::FETCHED);
+    }
+
+    /// Takes note that an item has been used, but not read.
+    #[inline]
+    pub(crate) fn wanted(&mut self, place: Place, now: Now) {
         let mut item = self.items.at_mut(place);
         item.set_accessed(now.tick);
-        let (marks, uses) = (item.marks(), item.uses());
-        item.set_marks(marks | Marks::FETCHED);
+        let uses = item.uses();
         if uses < USES_MAX {
             item.set_uses(uses + 1);
         }
