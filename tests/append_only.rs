@@ -427,3 +427,21 @@ fn functions_are_carried_along_in_every_form_of_the_file() {
         assert_eq!(real.say("FUNCTION LIST").elements().len(), 1, "{preamble}");
     }
 }
+
+#[test]
+fn a_file_ends_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = started(folder.path(), "7.0", &[]);
+    program.client().say("SET a 1");
+    drop(program);
+    let path = increment(folder.path());
+    let mut text = fs::read(&path).unwrap();
+    text.extend_from_slice(
+        b"*2\r\n$8\r\nSHUTDOWN\r\n$6\r\nNOSAVE\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n",
+    );
+    fs::write(&path, text).unwrap();
+    let program = started(folder.path(), "7.0", &[]);
+    let mut client = program.client();
+    assert_eq!(client.say("DBSIZE").integer(), 2);
+    assert_eq!(client.say("SET c 1").text(), "OK", "writes are not kept waiting");
+}

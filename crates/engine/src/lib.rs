@@ -55,6 +55,7 @@ pub mod session;
 pub mod settings;
 pub mod slowlog;
 mod special_values;
+pub mod start;
 pub mod stats;
 pub mod table;
 

@@ -143,7 +143,8 @@ fn shutdown(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> 
         // A shutdown waits for nobody.
         return Err(CommandError::NoShutdown);
     }
-    if !cx.node.host.may_shut_down() {
+    // A file that is loaded ends nobody.
+    if !cx.node.host.may_shut_down() || cx.session.state.contains(State::REPLAYING) {
         return Err(CommandError::unknown_command(cx.release(), args.at(0), args.iter_from(1)));
     }
     cx.offload()?;
