@@ -518,6 +518,8 @@ mod tests {
             (fs::read(path("a")).unwrap(), fs::read(path("b")).unwrap()),
             (b"1".to_vec(), b"2".to_vec())
         );
+        assert_eq!(append.size(), 2, "the first file counts until it has been rewritten");
+        append.forget_earlier();
         assert_eq!(append.size(), 1);
         tap.put(b"3");
         append.turn(Turn::Tail(open(&path("tail"))));
