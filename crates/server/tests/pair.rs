@@ -297,6 +297,8 @@ async fn a_standby_that_has_everything_rests_and_is_not_missed() {
         })
     };
     until("it is known to be the own one", || heard_ms().is_some()).await;
+    let sent = pair.master().unwrap().replicas.counts.output_bytes.load(Ordering::Relaxed);
+    assert!(sent > 100, "a snapshot counts as what replicas are sent: {sent}");
     let before = heard_ms();
     // Twice as long as it would be silent otherwise.
     tokio::time::sleep(Duration::from_millis(2_200)).await;

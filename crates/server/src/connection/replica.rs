@@ -123,7 +123,11 @@ impl Connection {
         }
         if let Some(snapshot) = &mut service.snapshot {
             match std::task::ready!(snapshot.poll_recv(cx)) {
-                Some(Part::Bytes(bytes)) => self.output.extend_from_slice(&bytes),
+                Some(Part::Bytes(bytes)) => {
+                    let counts = &self.place.node.replicas.counts;
+                    counts.output_bytes.fetch_add(bytes.len() as u64, Relaxed);
+                    self.output.extend_from_slice(&bytes);
+                }
                 Some(Part::End(stage)) => {
                     service.snapshot = None;
                     let now_ms = self.place.clock.wall_ms();
