@@ -375,6 +375,45 @@ fn what_expires_goes_when_the_master_says_so() {
 }
 
 #[test]
+fn fields_that_expire_are_hidden_until_the_master_deletes_them() {
+    let [first, second] = [(); 2].map(|()| Program::redis("7.4", QUICK));
+    let (mut master, mut replica) = (first.client(), second.client());
+    master.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    follow(&mut replica, first.address());
+    in_step(&mut master, &mut replica);
+    master.say("HSET h lasting 1 passing 2");
+    master.say("HSET all passing 3");
+    assert_eq!(master.say("HPEXPIRE all 20 FIELDS 1 passing"), Reply::Array(vec![Reply::Integer(1)]));
+    assert_eq!(master.say("HPEXPIRE h 20 FIELDS 1 passing"), Reply::Array(vec![Reply::Integer(1)]));
+    in_step(&mut master, &mut replica);
+    until("it is hidden", || replica.say("HGET h passing") == Reply::Nil);
+    let lasting = || vec![bulk("lasting"), bulk("1")];
+    for (request, want) in [
+        ("HMGET h lasting passing", Reply::Array(vec![bulk("1"), Reply::Nil])),
+        ("HGETALL h", Reply::Array(lasting())),
+        ("HKEYS h", Reply::Array(vec![bulk("lasting")])),
+        ("HVALS h", Reply::Array(vec![bulk("1")])),
+        ("HEXISTS h passing", Reply::Integer(0)),
+        ("HSTRLEN h passing", Reply::Integer(0)),
+        ("HSCAN h 0", Reply::Array(vec![bulk("0"), Reply::Array(lasting())])),
+        ("HRANDFIELD h", bulk("lasting")),
+        ("HRANDFIELD h 5 WITHVALUES", Reply::Array(lasting())),
+        ("HRANDFIELD h -2", Reply::Array(vec![bulk("lasting"), bulk("lasting")])),
+        ("HPTTL h FIELDS 2 lasting passing", Reply::Array(vec![Reply::Integer(-1), Reply::Integer(-2)])),
+        ("HGETALL all", Reply::Array(vec![])),
+        ("HRANDFIELD all", Reply::Nil),
+        ("HRANDFIELD all -3", Reply::Array(vec![])),
+        ("HLEN h", Reply::Integer(2)),
+        ("EXISTS all", Reply::Integer(1)),
+    ] {
+        assert_eq!(replica.say(request), want, "{request}");
+    }
+    until("the master finds it expired", || master.say("HGET h passing") == Reply::Nil);
+    in_step(&mut master, &mut replica);
+    assert_eq!(replica.say("HLEN h"), Reply::Integer(1));
+}
+
+#[test]
 fn a_replica_that_has_lost_its_master_says_so_if_it_is_to() {
     let Some(real) = real() else { return };
     let proxy = Proxy::to(real.address());

@@ -170,6 +170,13 @@ impl<'s, 'n> Cx<'s, 'n> {
         self.moment.now_ms
     }
 
+    /// Up to when fields of hashes have expired that are still there, as on a replica, and are hidden from those who read,
+    /// in ms since the epoch; before all time where they go at once or are wanted.
+    #[inline]
+    pub fn hidden_until_ms(&self) -> i64 {
+        if self.moment.expire || self.moment.revive { i64::MIN } else { self.moment.now_ms }
+    }
+
     /// Whether what expires at this time is to go at once; a replica waits until its master says so.
     #[inline]
     pub fn is_over(&self, at_ms: i64) -> bool {

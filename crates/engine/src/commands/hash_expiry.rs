@@ -324,6 +324,7 @@ fn hpexpiretime(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Comman
 fn tell(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<(), CommandError> {
     let now_ms = cx.now_ms();
     cx.weigh(args.len())?;
+    let hidden_ms = cx.hidden_until_ms();
     let hash = cx.read_object::<Hash>(args.at(1))?;
     let fields = fields(args, 2, CommandError::NoFields)?;
     let Some(hash) = hash else {
@@ -335,6 +336,7 @@ fn tell(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<(), 
         reply.integer(match hash.expire_at_ms(field) {
             None => NO_FIELD,
             Some(None) => NO_EXPIRY,
+            Some(Some(at_ms)) if at_ms <= hidden_ms => NO_FIELD,
             Some(Some(at_ms)) => clock.tell(at_ms, now_ms),
         });
     }

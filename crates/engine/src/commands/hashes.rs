@@ -1,7 +1,8 @@
 //! Hashes.
 //!
 //! Small hashes keep the order in which fields came; where fields expire, those that go first come first. Large ones
-//! have no order. Fields whose time has come are gone before a command sees the hash: their expiry stands in
+//! have no order. Fields whose time has come are gone before a command sees the hash, or, on a replica, are hidden from
+//! those who read until the master deletes them: their expiry stands in
 //! [`hash_expiry`](super::hash_expiry), `HSCAN` in [`scan`](super::scan).
 
 use crate::commands::sets::Draws;
@@ -11,6 +12,7 @@ use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
 use resp::{Args, Reply};
+use structures::entry::Object;
 use structures::hash::{Expiry, Hash};
 use structures::number::{self, Decimal};
 use structures::packed::Item;
@@ -291,20 +293,46 @@ fn hsetnx(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
 }
 
 fn hget(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let hidden_ms = cx.hidden_until_ms();
     let hash = cx.read_object::<Hash>(args.at(1))?;
-    value(reply, hash.as_ref().and_then(|hash| hash.get(args.at(2))));
+    value(reply, hash.as_ref().and_then(|hash| seen(hash, args.at(2), hidden_ms)));
     Ok(())
 }
 
 fn hmget(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     cx.weigh(args.len())?;
+    let hidden_ms = cx.hidden_until_ms();
     let hash = cx.read_object::<Hash>(args.at(1))?;
     let fields = args.iter_from(2);
     reply.array(fields.len());
     for field in fields {
-        value(reply, hash.as_ref().and_then(|hash| hash.get(field)));
+        value(reply, hash.as_ref().and_then(|hash| seen(hash, field, hidden_ms)));
     }
     Ok(())
+}
+
+/// Whether fields of a hash may be hidden: see [`Cx::hidden_until_ms`].
+#[inline]
+pub(super) fn hides(hash: &Hash, hidden_ms: i64) -> bool {
+    hidden_ms != i64::MIN && hash.soonest_ms().is_some_and(|at_ms| at_ms <= hidden_ms)
+}
+
+/// The value of a field, unless the field is hidden.
+#[inline]
+pub(super) fn seen<'h>(hash: &'h Hash, field: &[u8], hidden_ms: i64) -> Option<Item<'h>> {
+    let expiry = if hides(hash, hidden_ms) { hash.expire_at_ms(field).flatten() } else { None };
+    hash.get(field).filter(|_| expiry.is_none_or(|at_ms| at_ms > hidden_ms))
+}
+
+/// The fields that are not hidden, where some may be.
+fn without_hidden(hash: &Hash, hidden_ms: i64) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut seen = Vec::new();
+    hash.for_each(|(field, value, expiry)| {
+        if expiry.is_none_or(|at_ms| at_ms > hidden_ms) {
+            seen.push((field.with_bytes(<[u8]>::to_vec), value.with_bytes(<[u8]>::to_vec)));
+        }
+    });
+    seen
 }
 
 /// Writes a value, or that there is none.
@@ -340,13 +368,18 @@ fn give_all(
     header: impl Fn(&mut Reply, usize),
     write: impl Fn(&mut Reply, Item, Item),
 ) -> Result<(), CommandError> {
-    let scales = cx.scales();
+    let (scales, hidden_ms) = (cx.scales(), cx.hidden_until_ms());
     match cx.read_object::<Hash>(args.at(1))? {
         None => header(reply, 0),
         Some(hash) => {
-            let len = hash.len();
-            scales.weigh(len)?;
-            header(reply, len);
+            scales.weigh(hash.len())?;
+            if hides(&hash, hidden_ms) {
+                let seen = without_hidden(&hash, hidden_ms);
+                header(reply, seen.len());
+                seen.iter().for_each(|(field, value)| write(reply, Item::Str(field), Item::Str(value)));
+                return Ok(());
+            }
+            header(reply, hash.len());
             hash.for_each(|(field, value, _)| write(reply, field, value));
         }
     }
@@ -360,14 +393,18 @@ fn hlen(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 }
 
 fn hexists(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let found = cx.read_object::<Hash>(args.at(1))?.is_some_and(|hash| hash.contains(args.at(2)));
+    let hidden_ms = cx.hidden_until_ms();
+    let hash = cx.read_object::<Hash>(args.at(1))?;
+    let found = hash.is_some_and(|hash| seen(&hash, args.at(2), hidden_ms).is_some());
     reply.integer(found.into());
     Ok(())
 }
 
 fn hstrlen(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let hidden_ms = cx.hidden_until_ms();
     let hash = cx.read_object::<Hash>(args.at(1))?;
-    reply.count(hash.as_ref().and_then(|hash| hash.get(args.at(2))).map_or(0, |value| value.len()));
+    let value = hash.as_ref().and_then(|hash| seen(hash, args.at(2), hidden_ms));
+    reply.count(value.map_or(0, |value| value.len()));
     Ok(())
 }
 
@@ -499,12 +536,25 @@ impl Number {
     }
 }
 
+/// A number below `len`, as a random one says; zero where nothing is below.
+fn below(random: u64, len: usize) -> usize {
+    ((u128::from(random) * len as u128) >> 64) as usize
+}
+
 fn hrandfield(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let key = args.at(1);
     let mut draw = cx.draws(key);
+    let hidden_ms = cx.hidden_until_ms();
     let Some(count) = args.get(2) else {
         match cx.read_object::<Hash>(key)? {
             None => reply.null(),
+            Some(hash) if hides(&hash, hidden_ms) => {
+                let seen = without_hidden(&hash, hidden_ms);
+                match seen.get(below(draw(), seen.len())) {
+                    None => reply.null(),
+                    Some((field, _)) => reply.bulk(field),
+                }
+            }
             Some(hash) => {
                 hash.random(&mut draw, |(field, ..)| bulk(reply, field));
             }
@@ -525,7 +575,13 @@ fn hrandfield(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
         reply.array(0);
         return Ok(());
     };
-    let count = draws.from(hash.len())?;
+    let has_hidden = hides(&hash, hidden_ms);
+    let mut seen = if has_hidden { without_hidden(&hash, hidden_ms) } else { Vec::new() };
+    if has_hidden && seen.is_empty() {
+        reply.array(0);
+        return Ok(());
+    }
+    let count = draws.from(if has_hidden { seen.len() } else { hash.len() })?;
     scales.weigh(count)?;
     // Pairs are arrays of their own in RESP3.
     let nested = with_values && reply.is_resp3();
@@ -540,6 +596,19 @@ fn hrandfield(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
         }
     };
     match draws {
+        Draws::Different(_) if has_hidden => {
+            for at in 0..count {
+                let other = at + below(draw(), seen.len() - at);
+                seen.swap(at, other);
+                write(reply, Item::Str(&seen[at].0), Item::Str(&seen[at].1));
+            }
+        }
+        Draws::Any(_) if has_hidden => {
+            for _ in 0..count {
+                let (field, value) = &seen[below(draw(), seen.len())];
+                write(reply, Item::Str(field), Item::Str(value));
+            }
+        }
         Draws::Different(_) => {
             hash.sample(count, &mut draw, |(field, value, _)| write(reply, field, value));
         }

@@ -4,6 +4,7 @@
 //! these are follows from the elements: with `BY` or `GET` all shards are held.
 
 use crate::commands::family;
+use crate::commands::hashes::seen;
 use crate::error::CommandError;
 use crate::{BASE, Command, Cx, float, parse};
 use command::{Access, Category, Flags, Group, KeySpec, Range, Release, Untold, v};
@@ -249,9 +250,13 @@ impl<'a> Pattern<'a> {
             Pattern::Key { prefix, postfix, field } => {
                 key.clear();
                 [prefix, element, postfix].iter().for_each(|part| key.extend_from_slice(part));
+                let hidden_ms = cx.hidden_until_ms();
                 let entry = cx.read(key)?;
                 match field {
-                    Some(field) => entry.into_object::<Hash>()?.get(field).map(show),
+                    Some(field) => {
+                        let hash = entry.into_object::<Hash>()?;
+                        seen(&hash, field, hidden_ms).map(show)
+                    }
                     None => entry.into_text().map(show),
                 }
             }
