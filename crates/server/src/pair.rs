@@ -326,7 +326,11 @@ impl Couple {
         match fault {
             Fault::Hang => master.node.pause.hang(&master.node),
             Fault::Stop => {
-                master.end_connections();
+                // The only connection to a shard behind a proxy is its standby's. What clients have been answered is on its
+                // way there, as bytes of a process that is killed are, and arrives before the standby takes over.
+                if !self.shared.entrance.is_for_clients() {
+                    master.end_connections();
+                }
                 self.shared.entrance.close();
                 nodes.has_stopped = true;
                 self.shared.suspicion.notify_one();
