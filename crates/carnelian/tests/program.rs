@@ -631,7 +631,7 @@ fn what_is_wrong_is_said_in_one_line_with_exit_code_2() {
             &["redis", "--ephemeral", "--port", "0", "--config", "max-memory", "1gb"],
             "max-memory is no parameter of release 7.4",
         ),
-        (&["memcached"], "Memcached nodes are not there yet"),
+        (&["memcached", "--memory", "1"], "--memory takes a number of megabytes, 8 or more, not \"1\""),
     ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
