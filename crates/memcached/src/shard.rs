@@ -4,8 +4,8 @@
 //! is put in, changed or taken out here is repeated by the same shard of the standby, if there is one, before the shard
 //! is let go.
 //!
-//! Eviction draws items at random and gives up the one that has been least use: how long ago it was used, halved for each
-//! of its latest uses. Uses wear off whenever an item is drawn and stays.
+//! Eviction draws items at random and gives up the one that is least use for its room: how long ago it was used, halved for
+//! each of its latest uses, times the root of its size. Uses wear off whenever an item is drawn and stays.
 
 use std::sync::Arc;
 
@@ -88,10 +88,12 @@ pub fn class_bytes(class: usize) -> usize {
     }
 }
 
-/// What an item is worth, if it is among those that may go: the least goes first.
+/// What speaks for giving an item up, among those that may go: how long ago it was used, halved for each of its latest
+/// uses, and how much room it takes. The most goes first.
 #[inline]
-fn age(item: &Cached, now: Now) -> u32 {
-    now.tick.saturating_sub(item.accessed()) >> item.uses()
+fn age(item: &Cached, now: Now) -> u64 {
+    let unused = u64::from(now.tick.saturating_sub(item.accessed()) >> item.uses());
+    (unused + 1) * (item.heap_bytes() as u64).isqrt()
 }
 
 impl Shard {
@@ -298,21 +300,21 @@ impl Shard {
 
     /// Gives up the item that is least use among some. Whether there was one.
     pub(crate) fn evict(&mut self, now: Now) -> bool {
-        let mut least: Option<(u32, Place)> = None;
+        let mut first: Option<(u64, Place)> = None;
         for _ in 0..DRAWN {
             let random = &mut self.random;
             let Some(place) = self.items.random(|| next_random(random)) else { return false };
             let mut item = self.items.at_mut(place);
             let (age, uses) = (age(&item, now), item.uses());
-            if least.is_none_or(|(most, _)| age >= most) {
-                least = Some((age, place));
+            if first.is_none_or(|(most, _)| age >= most) {
+                first = Some((age, place));
             }
             // Not all at once: what is drawn by chance now may be drawn again soon.
             if uses > 0 && now.tick.saturating_sub(item.accessed()) > 0 {
                 item.set_uses(uses - 1);
             }
         }
-        let Some((_, place)) = least else { return false };
+        let Some((_, place)) = first else { return false };
         self.counts.evictions += 1;
         let item = self.items.at(place);
         if !item.marks().contains(Marks::FETCHED) {

@@ -1,0 +1,213 @@
+//! A node without a server around it: memory, expiry, and a standby.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use memcache_wire::Reply;
+use memcached::node::Host;
+use memcached::shard::Garbage;
+use memcached::{Access, Credentials, Next, Node, Session, Settings};
+use proptest::prelude::*;
+
+const NOW_MS: i64 = 1_800_000_000_000;
+
+#[derive(Debug)]
+struct Nobody;
+
+impl Host for Nobody {
+    fn wake_at(&self, _: i64) {}
+
+    fn discard(&self, _: Garbage) {}
+}
+
+fn node_with(settings: Settings, access: Access) -> Node {
+    Node::new(7, NOW_MS, settings, access, Arc::new(Nobody))
+}
+
+fn node() -> Node {
+    node_with(Settings::default(), Access::default())
+}
+
+/// What a new connection is answered to these bytes, so many ms after the beginning.
+fn say_at(node: &Node, bytes: &[u8], after_ms: i64) -> String {
+    let (mut session, mut reply) = (Session::new(node), Reply::new());
+    let (taken, next) = session.run(node, bytes, node.clock.at(NOW_MS + after_ms), &mut reply);
+    assert!(taken == bytes.len() || next == Next::Read, "{next:?}");
+    String::from_utf8_lossy(reply.bytes()).into_owned()
+}
+
+fn say(node: &Node, bytes: &[u8]) -> String {
+    say_at(node, bytes, 0)
+}
+
+fn set(node: &Node, key: &str, len: usize) -> String {
+    set_at(node, key, len, 0)
+}
+
+fn set_at(node: &Node, key: &str, len: usize, after_ms: i64) -> String {
+    let mut request = format!("set {key} 0 0 {len}\r\n").into_bytes();
+    request.resize(request.len() + len, b'v');
+    request.extend_from_slice(b"\r\n");
+    say_at(node, &request, after_ms)
+}
+
+/// All that can be seen of the items of a node.
+fn contents(node: &Node, after_ms: i64) -> BTreeMap<Vec<u8>, (Vec<u8>, u32, Option<i64>)> {
+    let (mut all, mut place) = (BTreeMap::new(), Some((0, 0)));
+    while let Some(from) = place {
+        place = node
+            .walk(from, node.clock.at(NOW_MS + after_ms), |item| {
+                all.insert(item.key.to_vec(), (item.value.to_vec(), item.flags, item.expires_s));
+            })
+            .expect("nobody else is there");
+    }
+    all
+}
+
+#[test]
+fn no_more_memory_is_taken_than_may_be_and_what_is_used_stays() {
+    let settings = Settings { memory_bytes: (8 << 20).into(), ..Settings::default() };
+    let node = node_with(settings, Access::default());
+    assert_eq!(set(&node, "used", 100), "STORED\r\n");
+    for number in 0..40_000 {
+        let after_ms = number as i64;
+        assert_eq!(set_at(&node, &format!("key{number}"), 20 + number * 7 % 3_000, after_ms), "STORED\r\n");
+        // The table may grow with an item.
+        assert!(node.used_bytes() <= (8 << 20) + 4_096, "{} bytes", node.used_bytes());
+        assert!(say_at(&node, b"get used\r\n", after_ms).starts_with("VALUE"), "after {number} others");
+    }
+    assert!(node.counts().evictions > 10_000);
+    node.check_invariants();
+}
+
+#[test]
+fn without_evictions_what_does_not_fit_is_refused() {
+    let settings = Settings { memory_bytes: (8 << 20).into(), evicts: false.into(), ..Settings::default() };
+    let node = node_with(settings, Access::default());
+    let answers: Vec<_> = (0..20).map(|number| set(&node, &format!("key{number}"), 1_000_000)).collect();
+    assert_eq!(answers.iter().filter(|answer| *answer == "STORED\r\n").count(), 8);
+    assert_eq!(answers[19], "SERVER_ERROR out of memory storing object\r\n");
+    // What could not be replaced is not left as it was.
+    assert_eq!(set(&node, "key0", 1_040_000), "SERVER_ERROR out of memory storing object\r\n");
+    assert_eq!(say(&node, b"get key0\r\n"), "END\r\n");
+}
+
+#[test]
+fn what_has_expired_gives_its_memory_back_by_itself() {
+    let node = node();
+    for number in 0..5_000 {
+        let exptime = if number % 2 == 0 { 10 } else { 0 };
+        say(&node, format!("set key{number} 0 {exptime} 5\r\nvalue\r\n").as_bytes());
+    }
+    let before = node.used_bytes();
+    let mut at_ms = NOW_MS + 9_000;
+    while at_ms <= NOW_MS + 12_000 {
+        node.expire_due(at_ms).expect("nobody else is there");
+        at_ms += 100;
+    }
+    assert_eq!(node.items(), 2_500);
+    assert!(node.used_bytes() < before * 2 / 3);
+    assert_eq!(node.expire_due(NOW_MS + 12_000), Ok(None), "nothing is left to be looked at");
+    node.check_invariants();
+}
+
+#[test]
+fn a_flush_may_wait() {
+    let node = node();
+    let ask = |bytes: &[u8], after_ms| say_at(&node, bytes, after_ms);
+    ask(b"set a 0 0 1\r\nx\r\nflush_all 2\r\n", 0);
+    assert!(ask(b"get a\r\n", 1_000).starts_with("VALUE"));
+    ask(b"set b 0 0 1\r\nx\r\n", 1_000);
+    assert_eq!(ask(b"get a b\r\n", 2_500), "END\r\n");
+    ask(b"set c 0 0 1\r\nx\r\n", 2_500);
+    assert!(ask(b"get c\r\n", 5_000).starts_with("VALUE"), "it was over by then");
+}
+
+#[test]
+fn whoever_has_to_log_in_does_so_first() {
+    let credentials = Credentials { user: "user".to_owned(), password: "secret".to_owned() };
+    let node = node_with(Settings::default(), Access::new(vec![credentials]));
+    let (mut session, mut reply) = (Session::new(&node), Reply::new());
+    let mut ask = |request: &[u8]| {
+        session.run(&node, request, node.clock.at(NOW_MS), &mut reply);
+        String::from_utf8(reply.take()).expect("answers are text")
+    };
+    assert_eq!(ask(b"get a\r\n"), "CLIENT_ERROR unauthenticated\r\n");
+    assert_eq!(ask(b"set a 0 0 9\r\nuser nope\r\n"), "CLIENT_ERROR authentication failure\r\n");
+    assert_eq!(ask(b"set a 0 0 11\r\nuser secret\r\n"), "STORED\r\n");
+    assert_eq!(ask(b"get a\r\n"), "END\r\n");
+    assert_eq!((node.traffic.auth_cmds.load(Relaxed), node.traffic.auth_errors.load(Relaxed)), (2, 1));
+}
+
+/// Requests that change something.
+fn request() -> impl Strategy<Value = String> {
+    let key = || prop::sample::select(vec!["a", "b", "c", "d"]);
+    prop_oneof![
+        4 => (key(), 0u32..3, prop::sample::select(vec![0, 0, 5, -1]), "[0-9]{0,4}")
+            .prop_map(|(key, flags, exptime, value)| {
+                format!("set {key} {flags} {exptime} {}\r\n{value}\r\n", value.len())
+            }),
+        1 => (key(), "[a-z]{1,300}").prop_map(|(key, value)| format!("append {key} 0 0 {}\r\n{value}\r\n", value.len())),
+        1 => key().prop_map(|key| format!("delete {key}\r\n")),
+        2 => (key(), 0u64..2_000).prop_map(|(key, by)| format!("incr {key} {by}\r\n")),
+        1 => (key(), 0..9).prop_map(|(key, exptime)| format!("touch {key} {exptime}\r\n")),
+        1 => key().prop_map(|key| format!("mg {key} N7 T3 v\r\n")),
+        1 => key().prop_map(|key| format!("md {key} I T30\r\n")),
+        1 => Just("flush_all\r\n".to_owned()),
+        1 => Just("flush_all 3\r\n".to_owned()),
+    ]
+}
+
+proptest! {
+    /// A standby that comes at any time has what its master has.
+    #[test]
+    fn a_standby_has_what_its_master_has(
+        requests in prop::collection::vec((request(), 0i64..1_500), 1..60),
+        comes_after in 0usize..60,
+    ) {
+        let master = node();
+        let standby = Arc::new(master.sibling(Access::default(), Arc::new(Nobody)));
+        let mut after_ms = 0;
+        for (number, (request, pass_ms)) in requests.iter().enumerate() {
+            if number == comes_after {
+                master.set_standby(Some(&standby));
+                let mut place = Some((0, 0));
+                while let Some(from) = place {
+                    place = master.copy_to(&standby, from).expect("nobody else is there");
+                }
+            }
+            after_ms += pass_ms;
+            say_at(&master, request.as_bytes(), after_ms);
+            if number >= comes_after {
+                prop_assert_eq!(contents(&standby, after_ms), contents(&master, after_ms), "{}", request);
+            }
+        }
+        master.check_invariants();
+        standby.check_invariants();
+    }
+
+    /// However requests are cut, they are answered alike.
+    #[test]
+    fn requests_are_answered_alike_however_they_come(
+        requests in prop::collection::vec(request(), 1..20),
+        cuts in prop::collection::vec(1usize..40, 1..60),
+    ) {
+        let bytes = requests.concat().into_bytes();
+        let whole = say(&node(), &bytes);
+        let node = node();
+        let (mut session, mut reply) = (Session::new(&node), Reply::new());
+        let (mut kept, mut rest) = (Vec::new(), &bytes[..]);
+        for cut in cuts.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, others) = rest.split_at((*cut).min(rest.len()));
+            kept.extend_from_slice(piece);
+            rest = others;
+            let (taken, _) = session.run(&node, &kept, node.clock.at(NOW_MS), &mut reply);
+            kept.drain(..taken);
+        }
+        prop_assert_eq!(String::from_utf8_lossy(reply.bytes()), whole);
+    }
+}
