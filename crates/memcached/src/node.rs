@@ -116,7 +116,11 @@ impl std::fmt::Debug for Node {
 impl Node {
     /// A node without items that begins now.
     pub fn new(seed: u64, now_ms: i64, settings: Settings, access: Access, host: Arc<dyn Host>) -> Self {
-        let clock = Clock::new(now_ms);
+        Node::counting(seed, Clock::new(now_ms), settings, access, host)
+    }
+
+    /// A node without items that counts time by this clock.
+    fn counting(seed: u64, clock: Clock, settings: Settings, access: Access, host: Arc<dyn Host>) -> Self {
         Node {
             shards: Locks::new((0..SHARDS).map(|number| Shard::new(number, SHARDS, seed, clock))),
             used: (0..SHARDS).map(|_| Used::default()).collect(),
@@ -136,11 +140,7 @@ impl Node {
     /// A node like this one, for its standby: it counts time and places items alike.
     #[must_use]
     pub fn sibling(&self, access: Access, host: Arc<dyn Host>) -> Self {
-        let mut sibling = Node::new(self.seed, 0, self.settings.clone(), access, host);
-        sibling.clock = self.clock;
-        sibling.shards =
-            Locks::new((0..SHARDS).map(|number| Shard::new(number, SHARDS, self.seed, self.clock)));
-        sibling
+        Node::counting(self.seed, self.clock, self.settings.clone(), access, host)
     }
 
     /// The hash of a key.

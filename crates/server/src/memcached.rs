@@ -4,7 +4,6 @@ mod connection;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 
 use memcached::node::Host;
 use memcached::shard::Garbage;
@@ -15,7 +14,7 @@ use tokio::sync::{Notify, watch};
 pub(crate) use connection::{Place, serve};
 
 use crate::clock::Clock;
-use crate::node::{Counter, Door, Service, StartError};
+use crate::node::{Counter, Door, LAST_WORDS, Service, StartError};
 use crate::workers::Workers;
 
 /// What a memcached node is to be.
@@ -148,9 +147,6 @@ impl Memcached {
         let _ = tokio::time::timeout(LAST_WORDS, stop.closed()).await;
     }
 }
-
-/// So long a node that ends waits for what its connections are doing.
-const LAST_WORDS: Duration = Duration::from_secs(10);
 
 fn host(workers: &Arc<Workers>, clock: &Arc<Clock>) -> Arc<NodeHost> {
     Arc::new(NodeHost {

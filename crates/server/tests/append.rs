@@ -1,5 +1,7 @@
 //! The append-only file of a node whose snapshots are somebody else's for the moment, or whose files are.
 
+mod wait;
+
 use command::Release;
 use engine::Node;
 use keyspace::{Cut, Snapshot};
@@ -10,19 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::Client;
-
-/// How often it is looked whether something has happened: much longer than it should take.
-const LOOKS: usize = 6_000;
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("{what}");
-}
+use wait::until;
 
 fn order(folder: &Path, config: &[(&str, &str)]) -> Order {
     let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

@@ -1,24 +1,13 @@
 //! Shards of a cluster that are failed on purpose, by their numbers.
 
+mod wait;
+
 use command::Release;
 use engine::Node;
 use server::{Clock, Cluster, ClusterOrder, FailoverError, Fault, Order, Workers};
 use std::sync::Arc;
-use std::time::Duration;
 use testkit::Client;
-
-/// How often it is looked whether something has happened: much longer than it should take.
-const LOOKS: usize = 6_000;
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("{what}");
-}
+use wait::until;
 
 fn is_replica(node: &Arc<Node>) -> bool {
     node.member.as_ref().is_some_and(|member| member.is_replica())

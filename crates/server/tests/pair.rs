@@ -1,5 +1,7 @@
 //! A master and its standby behind one address: what clients see of a failover.
 
+mod wait;
+
 use command::Release;
 use engine::master::Address;
 use server::{Clock, FailoverError, Fault, Order, Pair, Workers};
@@ -9,19 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testkit::{Client, Reply};
-
-/// How often it is looked whether something has happened: much longer than it should take.
-const LOOKS: usize = 6_000;
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("{what}");
-}
+use wait::until;
 
 fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
     let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));

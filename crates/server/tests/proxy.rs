@@ -1,5 +1,7 @@
 //! Standbys of the shards behind a proxy: what clients see of a failover.
 
+mod wait;
+
 use command::Release;
 use server::{Clock, FailoverError, Fault, Order, Proxy, ProxyOrder, Workers};
 use std::net::SocketAddr;
@@ -8,19 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testkit::{Client, Reply};
-
-/// How often it is looked whether something has happened: much longer than it should take.
-const LOOKS: usize = 6_000;
-
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    panic!("{what}");
-}
+use wait::until;
 
 struct Setup {
     _workers: Arc<Workers>,
