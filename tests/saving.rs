@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use testkit::program::{carnelian, redis_program};
-use testkit::{Client, Oracle, Program, Reply, until};
+use testkit::{Client, Loaded, Oracle, Program, Reply, SaveCost, until};
 
 const RELEASES: [&str; 6] = ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"];
 const FILE: &str = "dump.rdb";
@@ -128,6 +128,31 @@ fn what_is_killed_comes_back_as_of_its_last_save() {
     let temporary =
         fs::read_dir(folder.path()).unwrap().filter(|entry| entry.as_ref().unwrap().file_name() != FILE);
     assert_eq!(temporary.count(), 0, "nothing is left over");
+}
+
+/// The keys of the next test: as many as a build without optimisation makes and saves in some seconds.
+const KEYS: usize = 100_000;
+/// The longest that a command may take because of a save.
+const HOLD_UP: Duration = Duration::from_millis(10);
+/// On a busy machine any command may be held up: of so many saves one has to keep to the limit.
+const TRIES: usize = 8;
+
+#[test]
+fn a_save_under_full_load_takes_little_memory_and_holds_nobody_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Program::redis_in(folder.path(), "7.0", &[("save", "")]);
+    let Some(mut loaded) = Loaded::begin(program.address(), program.id(), KEYS) else { return };
+    let mut costs: Vec<SaveCost> = Vec::new();
+    // What a machine does to commands by itself is nothing that a save does.
+    while costs.last().is_none_or(|cost| cost.slowest >= cost.slowest_before.max(HOLD_UP)) {
+        assert!(costs.len() < TRIES, "{costs:?}");
+        costs.push(loaded.save(Duration::from_secs(1)));
+        // Memory that is taken once may be kept for the next save.
+        let (before, at_most) = (costs[0].bytes_before, costs[costs.len() - 1].bytes_at_most);
+        assert!(at_most < before + before / 10, "{costs:?}");
+    }
+    // A key that is overwritten meanwhile was to be saved as it had been: there were enough of them to be noticed.
+    assert!(costs.iter().map(|cost| cost.commands).max() > Some(KEYS as u64 / 4), "{costs:?}");
 }
 
 #[test]

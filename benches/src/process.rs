@@ -20,18 +20,9 @@ pub fn cpu_ns(id: u32) -> Result<u64> {
 
 /// The memory of a process that is resident, in bytes.
 pub fn resident_bytes(id: u32) -> Result<u64> {
-    rolled_up_bytes(id, "Rss:")
-}
-
-/// The same, where each of several processes that share a page counts its part of it.
-pub fn proportional_bytes(id: u32) -> Result<u64> {
-    rolled_up_bytes(id, "Pss:")
-}
-
-fn rolled_up_bytes(id: u32, name: &str) -> Result<u64> {
     let text = fs::read_to_string(format!("/proc/{id}/smaps_rollup")).context("the process has ended")?;
     let line =
-        text.lines().find_map(|line| line.strip_prefix(name)).context("smaps_rollup has such a line")?;
+        text.lines().find_map(|line| line.strip_prefix("Rss:")).context("smaps_rollup has such a line")?;
     let kib: u64 = line.trim().trim_end_matches(" kB").parse().context("sizes are in kB")?;
     Ok(kib * 1024)
 }

@@ -6,19 +6,15 @@
 //! hung up on. The gap is the longest time that one of them was without an answer; every acknowledged write is looked
 //! for afterwards.
 
-use anyhow::{Context, Result, ensure};
-use benches::process::{machine, now};
+use anyhow::{Context, Result};
+use benches::process::machine;
 use command::Release;
 use lexopt::prelude::*;
 use server::{Clock, Fault, Order, Pair, Workers};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use testkit::{Client, Reply};
+use testkit::{Client, Writers};
 
-/// Clients that write.
-const WRITERS: usize = 4;
 /// How long they write before and after.
 const WHILE: Duration = Duration::from_millis(50);
 /// Two milliseconds each.
@@ -63,13 +59,7 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
     let mut gaps = Vec::new();
     for _ in 0..rounds {
         until(|| pair.standby().is_some_and(|standby| standby.master.is_up())).await?;
-        let (address, stop) = (pair.address(), Arc::new(AtomicBool::new(false)));
-        let writers: Vec<_> = (0..WRITERS)
-            .map(|number| {
-                let stop = Arc::clone(&stop);
-                std::thread::spawn(move || write(address, number, &stop))
-            })
-            .collect();
+        let writers = Writers::start(pair.address(), &["a"]);
         tokio::time::sleep(WHILE).await;
         let before = pair.failovers();
         match fault {
@@ -78,17 +68,9 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
         }
         until(|| pair.failovers() > before).await?;
         tokio::time::sleep(WHILE).await;
-        stop.store(true, Ordering::Relaxed);
-        let mut client = Client::connect(address);
-        let mut longest: f64 = 0.0;
-        for (number, writer) in writers.into_iter().enumerate() {
-            let (acknowledged, gap_ms) = writer.join().ok().context("a writer panicked")?;
-            let found: u64 = client.run(&["GET", &format!("writer:{number}")]).text().parse()?;
-            ensure!(found >= acknowledged, "{found} where {acknowledged} was acknowledged");
-            longest = longest.max(gap_ms);
-        }
-        client.say("FLUSHALL");
-        gaps.push(longest);
+        let gap = writers.stop();
+        Client::connect(pair.address()).say("FLUSHALL");
+        gaps.push(gap.as_secs_f64() * 1000.0);
     }
     pair.stop().await;
     Ok(gaps)
@@ -102,20 +84,4 @@ async fn until(mut is_so: impl FnMut() -> bool) -> Result<()> {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     anyhow::bail!("nothing happens")
-}
-
-/// The last number that was acknowledged, and the longest time without an answer, in ms.
-fn write(address: SocketAddr, number: usize, stop: &AtomicBool) -> (u64, f64) {
-    let (mut client, name) = (Client::connect(address), format!("writer:{number}"));
-    let (mut last, mut gap, mut acknowledged) = (now(), Duration::ZERO, 0);
-    while !stop.load(Ordering::Relaxed) {
-        match client.run(&["SET", &name, &(acknowledged + 1).to_string()]) {
-            Reply::Status(_) => {
-                (gap, last) = (gap.max(last.elapsed()), now());
-                acknowledged += 1;
-            }
-            _ => client = Client::connect(address),
-        }
-    }
-    (acknowledged, gap.as_secs_f64() * 1000.0)
 }

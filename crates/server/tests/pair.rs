@@ -5,12 +5,11 @@ mod wait;
 use command::Release;
 use engine::master::Address;
 use server::{Clock, FailoverError, Fault, Order, Pair, Workers};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-use testkit::{Client, Reply};
+use testkit::{Client, Reply, Writers};
 use wait::until;
 
 fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
@@ -42,83 +41,55 @@ async fn in_step(pair: &Pair) {
     until("the standby follows", || pair.standby().is_some_and(|standby| standby.master.is_up())).await;
 }
 
-/// What a writer has seen.
-struct Seen {
-    /// The last number of those that were acknowledged, in their order without a gap.
-    acknowledged: u64,
-    /// The longest time without an answer, in ms.
-    gap_ms: i64,
-}
-
-/// Adds numbers to a list, one after the other, and connects again whenever it has to.
-fn write(address: SocketAddr, name: String, stop: Arc<AtomicBool>) -> Seen {
-    let clock = Clock::new();
-    let mut client = Client::connect(address);
-    let (mut next, mut last_ms) = (1, clock.wall_ms());
-    let mut seen = Seen { acknowledged: 0, gap_ms: 0 };
-    while !stop.load(Ordering::Relaxed) {
-        match client.run(&["SET", &name, &next.to_string()]) {
-            Reply::Status(_) => {
-                let now_ms = clock.wall_ms();
-                seen.gap_ms = seen.gap_ms.max(now_ms - last_ms);
-                (last_ms, seen.acknowledged, next) = (now_ms, next, next + 1);
-            }
-            Reply::Closed => client = Client::connect(address),
-            other => panic!("{other:?}"),
-        }
-    }
-    seen
-}
-
-/// Writers that go on while `fail` makes the standby take over, and then some; what they have seen, and the values that
-/// are there afterwards.
-async fn through(pair: &Pair, fail: impl AsyncFnOnce(&Pair)) -> Vec<(Seen, u64)> {
-    let (address, stop) = (pair.address(), Arc::new(AtomicBool::new(false)));
-    let writers: Vec<_> = (0..4)
-        .map(|number| {
-            let (name, stop) = (format!("writer:{number}"), Arc::clone(&stop));
-            std::thread::spawn(move || write(address, name, stop))
-        })
-        .collect();
+/// Writers that go on while `fail` makes the standby take over, and then some; nothing that they were told is lost. The
+/// longest time for which one of them was not answered.
+async fn through(pair: &Pair, fail: impl AsyncFnOnce(&Pair)) -> Duration {
+    let writers = Writers::start(pair.address(), &["a"]);
     let before = pair.failovers();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until("all write", || writers.least() > 20).await;
     fail(pair).await;
     until("the standby takes over", || pair.failovers() == before + 1).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    stop.store(true, Ordering::Relaxed);
-    let joined = tokio::task::spawn_blocking(move || {
-        writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
-    });
-    let seen = joined.await.unwrap();
-    let mut client = Client::connect(address);
-    let value = |number| client.run(&["GET", &format!("writer:{number}")]).text().parse().unwrap();
-    let values: Vec<u64> = (0..4).map(value).collect();
-    seen.into_iter().zip(values).collect()
+    let before = writers.least();
+    until("all write again", || writers.least() > before + 20).await;
+    tokio::task::spawn_blocking(|| writers.stop()).await.unwrap()
+}
+
+/// The longest time that a client of an instance with default settings may be without an answer in a failover.
+const GAP: Duration = Duration::from_millis(200);
+/// On a busy machine anybody may be held up, client or server: of so many failovers one has to keep to the limit.
+const TRIES: usize = 10;
+
+#[tokio::test]
+async fn clients_wait_no_longer_than_they_are_to() {
+    for fault in [None, Some(Fault::Stop), Some(Fault::Hang)] {
+        let Setup { pair, _workers } = started(None, &[]).await;
+        let mut gaps = Vec::new();
+        while gaps.last().is_none_or(|gap| *gap >= GAP) {
+            assert!(gaps.len() < TRIES, "{fault:?}: {gaps:?}");
+            in_step(&pair).await;
+            let gap = through(&pair, async |pair| match fault {
+                None => pair.failover().await.unwrap(),
+                Some(fault) => assert!(pair.fail(fault)),
+            });
+            gaps.push(gap.await);
+        }
+        eprintln!("{fault:?}: longest time without an answer: {gaps:?}");
+        pair.stop().await;
+    }
 }
 
 #[tokio::test]
 async fn an_ordered_failover_loses_nothing_and_keeps_the_address() {
     let Setup { pair, _workers } = started(None, &[]).await;
-    let mut longest_ms = 0;
-    for round in 0..3 {
+    for _ in 0..3 {
         in_step(&pair).await;
         let first = pair.master().unwrap().identity("run");
-        for (seen, value) in through(&pair, async |pair| pair.failover().await.unwrap()).await {
-            assert!(
-                value >= seen.acknowledged,
-                "{round}: {value} where {} was acknowledged",
-                seen.acknowledged
-            );
-            assert!(seen.acknowledged > 0);
-            longest_ms = longest_ms.max(seen.gap_ms);
-        }
+        through(&pair, async |pair| pair.failover().await.unwrap()).await;
         assert_ne!(pair.master().unwrap().identity("run"), first, "another node serves");
         let mut client = Client::connect(pair.address());
         let role = client.say("ROLE");
         assert_eq!(role.elements()[0].text(), "master");
     }
-    eprintln!("longest time without an answer: {longest_ms} ms");
-    assert!(longest_ms < 2_000, "{longest_ms} ms");
     pair.stop().await;
 }
 
@@ -126,11 +97,8 @@ async fn an_ordered_failover_loses_nothing_and_keeps_the_address() {
 async fn a_master_that_stops_or_hangs_is_replaced() {
     for fault in [Fault::Stop, Fault::Hang] {
         let Setup { pair, _workers } = started(None, &[("requirepass", "")]).await;
-        for (seen, value) in through(&pair, async |pair| assert!(pair.fail(fault))).await {
-            // What was acknowledged had been told to the standby, which got it before it took over.
-            assert!(value >= seen.acknowledged, "{fault:?}: {value} of {}", seen.acknowledged);
-            eprintln!("{fault:?}: longest time without an answer: {} ms", seen.gap_ms);
-        }
+        // What was acknowledged had been told to the standby, which got it before it took over.
+        through(&pair, async |pair| assert!(pair.fail(fault))).await;
         in_step(&pair).await;
         pair.stop().await;
     }
@@ -251,26 +219,19 @@ async fn fifty_failovers_under_load_lose_nothing() {
     blocked.send(&["BLPOP", "nothing", "0"]);
     listens.say("SUBSCRIBE channel");
     watches.say("MULTI");
-    let seen = through(&pair, async |pair| pair.failover().await.unwrap()).await;
-    assert!(seen.iter().all(|(seen, value)| *value >= seen.acknowledged));
+    through(&pair, async |pair| pair.failover().await.unwrap()).await;
     for client in [&mut blocked, &mut listens, &mut watches] {
         assert_eq!(client.read(), Reply::Closed, "connections drop");
     }
-    let (address, stop) = (pair.address(), Arc::new(AtomicBool::new(false)));
-    let stopped = Arc::clone(&stop);
-    let writer = std::thread::spawn(move || write(address, "writer".to_owned(), stopped));
+    let writers = Writers::start(pair.address(), &["a"]);
     for _ in 0..50 {
         in_step(&pair).await;
         // Whatever the standby was about when it came: a save is going on every other time.
-        Client::connect(address).say("BGSAVE");
+        Client::connect(pair.address()).say("BGSAVE");
         pair.failover().await.unwrap();
     }
-    stop.store(true, Ordering::Relaxed);
-    let seen = tokio::task::spawn_blocking(move || writer.join().unwrap()).await.unwrap();
-    let value: u64 = Client::connect(address).say("GET writer").text().parse().unwrap();
-    assert!(value >= seen.acknowledged, "{value} of {}", seen.acknowledged);
+    tokio::task::spawn_blocking(|| writers.stop()).await.unwrap();
     assert_eq!(pair.failovers(), 51);
-    eprintln!("longest time without an answer in fifty: {} ms", seen.gap_ms);
     pair.stop().await;
 }
 
