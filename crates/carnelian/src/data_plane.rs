@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use cloud::Pending;
 use cloud::data_plane::{
-    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, StartError,
-    Statistics,
+    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, ResizeError,
+    StartError, Statistics,
 };
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
@@ -355,6 +355,16 @@ impl DataPlane for Nodes {
                 tracing::warn!("the files of node {node} are left in {}: {error}", directory.display());
             }
         })
+    }
+
+    fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError> {
+        let running = self.running.lock();
+        running.get(&node.id).map(|_| ()).ok_or(ResizeError::NotRunning)?;
+        Err(ResizeError::NotSupported)
+    }
+
+    fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>> {
+        Box::pin(async move { self.can_resize(&node) })
     }
 
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {

@@ -123,7 +123,7 @@ impl Cloud {
     /// # Errors
     /// [`TaskError`]
     pub async fn delete(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
-        self.act(project_id, id, task::Kind::Delete).await
+        self.act(project_id, id, task::Kind::Delete, task::Details::default()).await
     }
 
     /// Has the standby of an instance take its master's place. The address stays.
@@ -131,7 +131,7 @@ impl Cloud {
     /// # Errors
     /// [`TaskError`]
     pub async fn swap(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
-        self.act(project_id, id, task::Kind::Swap).await
+        self.act(project_id, id, task::Kind::Swap, task::Details::default()).await
     }
 
     /// Has an instance end and begin again, with what it holds. Under the instant profile it serves again when this
@@ -140,7 +140,7 @@ impl Cloud {
     /// # Errors
     /// [`TaskError`]
     pub async fn restart(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
-        self.act(project_id, id, task::Kind::Restart).await
+        self.act(project_id, id, task::Kind::Restart, task::Details::default()).await
     }
 
     /// Removes all that an instance holds.
@@ -148,13 +148,19 @@ impl Cloud {
     /// # Errors
     /// [`TaskError`]
     pub async fn flush(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
-        self.act(project_id, id, task::Kind::Flush).await
+        self.act(project_id, id, task::Kind::Flush, task::Details::default()).await
     }
 
     /// Puts a task on an instance. Under the instant profile it is done when this returns.
-    async fn act(self: &Arc<Self>, project_id: &str, id: &str, kind: task::Kind) -> Result<(), TaskError> {
+    pub(crate) async fn act(
+        self: &Arc<Self>,
+        project_id: &str,
+        id: &str,
+        kind: task::Kind,
+        details: task::Details,
+    ) -> Result<(), TaskError> {
         let (now_ms, profile) = (self.clock.now_ms(), self.settings.profile);
-        let claim = self.state.write().claim(project_id, id, kind, now_ms, profile)?;
+        let claim = self.state.write().claim(project_id, id, kind, details, now_ms, profile)?;
         tracing::info!(id, name = %claim.instance.name, task = ?claim.task.kind, "a task on an instance");
         match self.run(claim).await? {
             task::State::Running | task::State::Succeeded => Ok(()),
@@ -183,8 +189,7 @@ impl Cloud {
 
     /// The instance of this id, if it is the project's.
     pub fn instance(&self, project_id: &str, id: &str) -> Option<Arc<Instance>> {
-        let state = self.state.read();
-        state.instance(id).filter(|instance| instance.project_id == project_id).cloned()
+        self.state.read().find(project_id, id).cloned()
     }
 
     /// The project's instances, in the order of creation.

@@ -41,6 +41,19 @@ pub trait DataPlane: Send + Sync + 'static {
     /// Removes all that a node holds.
     fn flush<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), OrderError>>;
 
+    /// Whether a node that runs can be given the form of this specification, which names the node: its memory, its number of
+    /// shards and copies, its topology. Everything else is as it was.
+    ///
+    /// # Errors
+    /// [`ResizeError`]
+    fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError>;
+
+    /// Gives a node that runs another form, without losing a key. Address and port stay; connections may drop.
+    ///
+    /// # Errors
+    /// [`ResizeError`]; then the node has the form that it had, or does not run any more.
+    fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>>;
+
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;
 
@@ -235,6 +248,23 @@ pub enum OrderError {
     /// It cannot.
     #[error("{0}")]
     Refused(String),
+}
+
+/// Why a node does not get another form.
+#[derive(Debug, thiserror::Error)]
+pub enum ResizeError {
+    /// No such node runs.
+    #[error("the node does not run")]
+    NotRunning,
+    /// Nodes of its kind cannot become what is wanted.
+    #[error("the node cannot become that")]
+    NotSupported,
+    /// It holds more than it could then.
+    #[error("the node holds more than that")]
+    TooSmall,
+    /// It did not succeed.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// Why no standby takes the place of a node.

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use crate::Pending;
 use crate::clock::Clock;
 use crate::data_plane::{
-    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, StartError,
-    Statistics,
+    DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, ResizeError,
+    StartError, Statistics,
 };
 use crate::engine::{Engine, Release};
 use crate::topology::Topology;
@@ -24,6 +24,9 @@ pub struct FakeDataPlane(Mutex<State>);
 
 /// The commands that its nodes have.
 const COMMANDS: [&str; 6] = ["command", "keys", "flushdb", "flushall", "hgetall", "get"];
+
+/// What each of its nodes holds.
+const USED_BYTES: u64 = 33 << 20;
 
 #[derive(Default)]
 struct State {
@@ -175,6 +178,30 @@ impl DataPlane for FakeDataPlane {
         })
     }
 
+    fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError> {
+        let state = self.0.lock();
+        let (spec, _) = state.nodes.get(&node.id).ok_or(ResizeError::NotRunning)?;
+        let stays = spec.topology == node.topology
+            || spec.topology.has_one_master() && node.topology.has_one_master();
+        if !stays {
+            return Err(ResizeError::NotSupported);
+        }
+        if node.memory_limit_bytes < USED_BYTES { Err(ResizeError::TooSmall) } else { Ok(()) }
+    }
+
+    fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>> {
+        Box::pin(async move {
+            self.can_resize(&node)?;
+            if self.0.lock().silent {
+                return Err(ResizeError::Failed("the data plane was told to be silent".to_owned()));
+            }
+            if let Some((spec, _)) = self.0.lock().nodes.get_mut(&node.id) {
+                *spec = node;
+            }
+            Ok(())
+        })
+    }
+
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {
         self.0.lock().nodes.get(node).map(|(_, endpoint)| *endpoint)
     }
@@ -182,7 +209,7 @@ impl DataPlane for FakeDataPlane {
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
         let running = self.0.lock().nodes.contains_key(node);
         running.then_some(Statistics {
-            used_memory_bytes: 33 << 20,
+            used_memory_bytes: USED_BYTES,
             gets: 5,
             sets: 3,
             input_bytes_per_s: 200,

@@ -90,6 +90,23 @@ pub struct Order {
     pub tags: Vec<Tag>,
     /// Who ordered it.
     pub owner: Owner,
+    /// How it is paid for in advance; by use where there is nothing.
+    #[serde(default)]
+    pub subscription: Option<Subscription>,
+    /// The enterprise project that it belongs to, as it was named; the default one where none was.
+    #[serde(default)]
+    pub enterprise_project_id: Option<String>,
+}
+
+/// How an instance is paid for in advance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// The order that it came with, or its last one.
+    pub order_id: String,
+    /// For how long it was paid, in months.
+    pub months: u32,
+    /// Whether it is paid again when that is over.
+    pub renews: bool,
 }
 
 /// What instances have that were stored before it was told.
@@ -249,6 +266,8 @@ pub(crate) mod tests {
             backup_policy: None,
             tags: vec![Tag { key: "k".to_owned(), value: "v".to_owned() }],
             owner: Owner { user_id: "u".to_owned(), user_name: "user".to_owned() },
+            subscription: None,
+            enterprise_project_id: None,
         }
     }
 

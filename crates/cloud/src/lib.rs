@@ -24,15 +24,18 @@ pub mod identity;
 pub mod instance;
 pub mod maintenance;
 pub mod quota;
+pub mod resize;
 pub mod service;
 mod state;
 pub mod store;
 pub mod task;
 pub mod topology;
+mod update;
 mod work;
 pub mod zone;
 
 pub use crate::cloud::{Cloud, CreateError, Settings, TaskError};
+pub use crate::update::{ForgetError, UpdateError};
 
 /// A future behind a pointer, so that traits with asynchronous methods can be used as objects.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::cloud::{CreateError, TaskError};
 use crate::instance::{Instance, Order, Status};
 use crate::quota::{Quota, Usage};
+use crate::resize::Resize;
 use crate::store::Contents;
 use crate::task::{self, Profile, Task};
 
@@ -57,6 +58,25 @@ impl State {
         self.instances.get(self.by_id.get(id)?)
     }
 
+    /// The instance of this id, if it is the project's.
+    pub(crate) fn find(&self, project_id: &str, id: &str) -> Option<&Arc<Instance>> {
+        self.instance(id).filter(|instance| instance.project_id == project_id)
+    }
+
+    /// What the task does that is at work on an instance.
+    pub(crate) fn work_on(&self, instance: &Instance) -> Option<task::Kind> {
+        let task_id = instance.task.as_ref()?;
+        let kind = self.tasks.values().rev().find(|task| task.id == *task_id).map(|task| task.kind);
+        Some(kind.unwrap_or(task::Kind::Delete))
+    }
+
+    /// Whether another instance of the project has this name, by which it is known.
+    pub(crate) fn is_taken(&self, project_id: &str, name: &str, own_id: Option<&str>) -> bool {
+        let has_it =
+            |other: &Arc<Instance>| other.project_id == project_id && other.name == name && other.counts();
+        self.instances.values().any(|other| has_it(other) && Some(other.id.as_str()) != own_id)
+    }
+
     pub(crate) fn put(&mut self, instance: Arc<Instance>) {
         self.by_id.insert(instance.id.clone(), instance.sequence);
         self.instances.insert(instance.sequence, instance);
@@ -84,7 +104,13 @@ impl State {
 
     pub(crate) fn usage(&self, project_id: &str) -> Usage {
         let of_project = self.instances.values().filter(|instance| instance.project_id == project_id);
-        Usage::of(of_project.map(Arc::as_ref))
+        let usage = Usage::of(of_project.map(Arc::as_ref));
+        // What instances are about to have counts as well.
+        let running = self.tasks.values().filter(|task| task.state == task::State::Running);
+        let growing = running.filter(|task| task.project_id == project_id);
+        let growth_mb =
+            growing.filter_map(|task| task.details.resize.as_ref()).map(Resize::growth_mb).sum::<u64>();
+        Usage { memory_mb: usage.memory_mb + growth_mb, ..usage }
     }
 
     /// Takes an order in, if name and quota allow it.
@@ -95,10 +121,7 @@ impl State {
         now_ms: u64,
         profile: Profile,
     ) -> Result<Claim, CreateError> {
-        let taken = |other: &Arc<Instance>| {
-            other.project_id == order.project_id && other.name == order.name && other.counts()
-        };
-        if self.instances.values().any(taken) {
+        if self.is_taken(&order.project_id, &order.name, None) {
             return Err(CreateError::NameTaken);
         }
         self.usage(&order.project_id).admits(order.capacity, quota).map_err(CreateError::Quota)?;
@@ -114,7 +137,8 @@ impl State {
             launched_at_ms: None,
             task: None,
         };
-        let task = self.new_task(&mut instance, task::Kind::Create, now_ms, profile);
+        let details = task::Details::default();
+        let task = self.new_task(&mut instance, task::Kind::Create, details, now_ms, profile);
         let instance = Arc::new(instance);
         self.put(instance.clone());
         Ok(Claim { before: None, instance, task })
@@ -126,24 +150,23 @@ impl State {
         project_id: &str,
         id: &str,
         kind: task::Kind,
+        details: task::Details,
         now_ms: u64,
         profile: Profile,
     ) -> Result<Claim, TaskError> {
-        let found = self.instance(id).filter(|instance| instance.project_id == project_id);
-        let before = found.ok_or(TaskError::NotFound)?.clone();
+        let before = self.find(project_id, id).ok_or(TaskError::NotFound)?.clone();
         if !kind.suits(&before) {
             return Err(TaskError::NotSupported);
         }
-        if let Some(task_id) = &before.task {
-            let kind = self.tasks.values().find(|task| task.id == *task_id).map(|task| task.kind);
-            return Err(TaskError::Busy(kind.unwrap_or(task::Kind::Delete)));
+        if let Some(kind) = self.work_on(&before) {
+            return Err(TaskError::Busy(kind));
         }
         if !kind.begins_in().contains(&before.status) {
             return Err(TaskError::WrongStatus(before.status));
         }
         let mut instance = (*before).clone();
         instance.status = kind.status().unwrap_or(instance.status);
-        let task = self.new_task(&mut instance, kind, now_ms, profile);
+        let task = self.new_task(&mut instance, kind, details, now_ms, profile);
         let instance = Arc::new(instance);
         self.put(instance.clone());
         Ok(Claim { before: Some(before), instance, task })
@@ -167,6 +190,7 @@ impl State {
         &mut self,
         instance: &mut Instance,
         kind: task::Kind,
+        details: task::Details,
         now_ms: u64,
         profile: Profile,
     ) -> Arc<Task> {
@@ -182,6 +206,7 @@ impl State {
             created_at_ms: now_ms,
             duration_ms: profile.duration_ms(kind),
             finished_at_ms: None,
+            details,
         });
         instance.task = Some(task.id.clone());
         self.tasks.insert(task.sequence, task.clone());

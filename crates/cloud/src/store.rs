@@ -170,17 +170,29 @@ impl Store {
         Ok((Store(Medium::File(Mutex::new(Some(Writer { requests, thread })))), contents))
     }
 
-    /// Makes a change, and waits until it is on disk.
-    pub async fn commit(&self, change: Change) -> Result<(), CommitError> {
-        let Medium::File(writer) = &self.0 else { return Ok(()) };
+    /// Makes a change; the future waits until it is on disk. The place in the order of changes is taken at once, so
+    /// whoever holds a lock meanwhile has changes made in the order of the lock.
+    pub fn commit(&self, change: Change) -> impl Future<Output = Result<(), CommitError>> + Send + use<> {
+        let outcome = self.ask(change);
+        async move {
+            match outcome? {
+                Some(outcome) => outcome.await.unwrap_or(Err(CommitError::Closed)),
+                None => Ok(()),
+            }
+        }
+    }
+
+    /// What tells how a change has gone; nothing where nothing is kept.
+    fn ask(&self, change: Change) -> Result<Option<oneshot::Receiver<Result<(), CommitError>>>, CommitError> {
+        let Medium::File(writer) = &self.0 else { return Ok(None) };
         let (done, outcome) = oneshot::channel();
         match &*writer.lock() {
             Some(writer) => {
                 writer.requests.send(Request { change, done }).map_err(|_| CommitError::Closed)?;
+                Ok(Some(outcome))
             }
-            None => return Err(CommitError::Closed),
+            None => Err(CommitError::Closed),
         }
-        outcome.await.unwrap_or(Err(CommitError::Closed))
     }
 
     /// Waits until everything that was asked for is on disk, and closes the file.
@@ -370,6 +382,7 @@ mod tests {
             created_at_ms: 1,
             duration_ms: 0,
             finished_at_ms: Some(1),
+            details: task::Details::default(),
         })
     }
 

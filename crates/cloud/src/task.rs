@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::instance::{Instance, Status};
+use crate::resize::Resize;
 use crate::topology::Topology;
 
 /// A task.
@@ -34,6 +35,18 @@ pub struct Task {
     pub duration_ms: u64,
     /// When it finished.
     pub finished_at_ms: Option<u64>,
+    /// What it works with besides the instance itself.
+    #[serde(default)]
+    pub details: Details,
+}
+
+/// What a task works with besides the instance itself. It is in the store with the task, so that the task goes on when the
+/// process has been started again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Details {
+    /// The form that the instance has and the one that it is to have, for [`Kind::Extend`].
+    pub resize: Option<Resize>,
 }
 
 /// What a task does.
@@ -49,13 +62,15 @@ pub enum Kind {
     Restart,
     /// Removes all that it holds.
     Flush,
+    /// Gives it another form: a capacity, a number of shards or replicas.
+    Extend,
 }
 
 impl Kind {
     /// Whether an instance is one that this can be done with.
     pub(crate) fn suits(self, instance: &Instance) -> bool {
         match self {
-            Kind::Create | Kind::Delete | Kind::Restart | Kind::Flush => true,
+            Kind::Create | Kind::Delete | Kind::Restart | Kind::Flush | Kind::Extend => true,
             Kind::Swap => instance.topology == Topology::MasterStandby,
         }
     }
@@ -65,7 +80,7 @@ impl Kind {
         match self {
             Kind::Create => &[],
             Kind::Delete => &[Status::Running, Status::Error, Status::CreateFailed, Status::Frozen],
-            Kind::Swap | Kind::Flush => &[Status::Running],
+            Kind::Swap | Kind::Flush | Kind::Extend => &[Status::Running],
             Kind::Restart => &[Status::Running, Status::Error],
         }
     }
@@ -77,6 +92,7 @@ impl Kind {
             Kind::Delete | Kind::Swap => None,
             Kind::Restart => Some(Status::Restarting),
             Kind::Flush => Some(Status::Flushing),
+            Kind::Extend => Some(Status::Extending),
         }
     }
 }
@@ -109,7 +125,7 @@ impl Profile {
     pub const fn duration_ms(self, kind: Kind) -> u64 {
         match (self, kind) {
             (Profile::Instant | Profile::Stepped, _) => 0,
-            (Profile::Realistic, Kind::Create) => 60_000,
+            (Profile::Realistic, Kind::Create | Kind::Extend) => 60_000,
             (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush) => 10_000,
             (Profile::Realistic, Kind::Restart) => 30_000,
         }
@@ -147,6 +163,7 @@ mod tests {
             created_at_ms: 1_000,
             duration_ms: 60_000,
             finished_at_ms: None,
+            details: Details::default(),
         };
         assert_eq!(task.progress_percent(500), 0);
         assert_eq!(task.progress_percent(31_000), 50);

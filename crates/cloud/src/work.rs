@@ -108,6 +108,10 @@ impl Cloud {
                 let again = self.launch(instance, Status::Error).await;
                 (ended(again.fault.is_none()), Some(again))
             }
+            task::Kind::Extend => {
+                let (done, instance) = self.reshape(idle(), task.details.resize.as_ref()).await;
+                (ended(done), Some(instance))
+            }
             task::Kind::Flush => {
                 let flushed = self.data_plane.flush(&node_of(instance)).await;
                 if let Err(error) = &flushed {
@@ -142,7 +146,7 @@ impl Cloud {
     }
 
     /// Starts the instance's node and sees that it answers. What comes back runs, or is `failed` and has no node.
-    async fn launch(&self, instance: &Instance, failed: Status) -> Instance {
+    pub(crate) async fn launch(&self, instance: &Instance, failed: Status) -> Instance {
         let node = node_of(instance);
         let mut instance = instance.clone();
         instance.task = None;
@@ -202,7 +206,7 @@ impl Cloud {
         Ok(())
     }
 
-    fn node_spec(&self, instance: &Instance) -> NodeSpec {
+    pub(crate) fn node_spec(&self, instance: &Instance) -> NodeSpec {
         let port = match (instance.port, instance.requested_port) {
             (Some(port), _) | (None, Some(port)) => Port::Exactly(port),
             (None, None) => Port::FirstFreeFrom(self.settings.base_port),

@@ -99,6 +99,8 @@ fn order(name: &str) -> Order {
         backup_policy: None,
         tags: Vec::new(),
         owner: Owner { user_id: "u".to_owned(), user_name: "user".to_owned() },
+        subscription: None,
+        enterprise_project_id: None,
     }
 }
 

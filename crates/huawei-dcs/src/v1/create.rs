@@ -321,6 +321,8 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         databases: sold.specification.databases,
         spec_code: sold.spec_code,
         product_id: sold.product_id,
+        subscription: None,
+        enterprise_project_id: None,
     })
 }
 
