@@ -3,9 +3,11 @@
 //!
 //! What they are to find is held against memcached itself, too.
 
+use serde_json::{Value, json};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
-use testkit::{Memcached, tool};
+use testkit::{Memcached, Server, Wire, tool, until};
 
 /// What a program says; it has to succeed.
 fn said(mut command: Command) -> String {
@@ -17,7 +19,7 @@ fn said(mut command: Command) -> String {
 
 /// Runs a script of `tests/clients` against a server. Skipped if the libraries have not been installed; fails instead where
 /// the environment requires them.
-fn python(script: &str, server: &Memcached, arguments: &[&str]) {
+fn python(script: &str, server: SocketAddr, arguments: &[&str]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace");
     let clients = root.join("target/clients");
     if !clients.join("installed").exists() {
@@ -26,25 +28,24 @@ fn python(script: &str, server: &Memcached, arguments: &[&str]) {
         eprintln!("SKIPPED: scripts/clients installs what this needs");
         return;
     }
-    let address = server.address();
     let mut command = Command::new("python3");
     command
         .arg(root.join("tests/clients").join(script))
-        .args([address.ip().to_string(), address.port().to_string()])
+        .args([server.ip().to_string(), server.port().to_string()])
         .args(arguments)
         .env("PYTHONPATH", clients.join("python"));
     assert_eq!(said(command), "done\n");
 }
 
 /// A tool of libmemcached with the address of a server.
-fn libmemcached(name: &str, server: &Memcached, arguments: &[&str]) -> Option<Command> {
+fn libmemcached(name: &str, server: SocketAddr, arguments: &[&str]) -> Option<Command> {
     let mut command = tool(name)?;
-    command.arg(format!("--servers={}", server.address())).args(arguments);
+    command.arg(format!("--servers={}", server)).args(arguments);
     Some(command)
 }
 
 /// A value is copied to the server, looked at, and removed, through the text or the binary protocol.
-fn tools(server: &Memcached, protocol: &[&str]) {
+fn tools(server: SocketAddr, protocol: &[&str]) {
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let file = directory.path().join("value");
     std::fs::write(&file, "what is in it\n").expect("there is room for a file");
@@ -72,16 +73,15 @@ fn tools(server: &Memcached, protocol: &[&str]) {
 }
 
 /// What libmemcached holds every server to that says it speaks these protocols.
-fn capable(server: &Memcached) {
+fn capable(server: SocketAddr) {
     let Some(mut command) = tool("memccapable") else { return };
-    let address = server.address();
-    command.args(["-h", &address.ip().to_string(), "-p", &address.port().to_string()]);
+    command.args(["-h", &server.ip().to_string(), "-p", &server.port().to_string()]);
     let report = said(command);
     assert!(report.contains("All tests passed") && !report.contains("FAIL"), "{report}");
 }
 
 /// All of it.
-fn serves(server: &Memcached) {
+fn serves(server: SocketAddr) {
     tools(server, &[]);
     tools(server, &["--binary"]);
     capable(server);
@@ -92,12 +92,13 @@ fn serves(server: &Memcached) {
 #[test]
 fn memcached_serves_libraries_and_tools() {
     let Some(server) = Memcached::theirs(&[]) else { return };
-    serves(&server);
+    serves(server.address());
 }
 
 #[test]
 fn a_node_serves_libraries_and_tools() {
-    serves(&Memcached::ours(&[]));
+    let server = Memcached::ours(&[]);
+    serves(server.address());
 }
 
 #[test]
@@ -106,5 +107,87 @@ fn a_node_lets_only_those_in_that_it_knows() {
     let file = directory.path().join("users");
     std::fs::write(&file, "somebody:secret\n").expect("there is room for a file");
     let server = Memcached::ours(&["--auth-file", file.to_str().expect("its name is text")]);
-    python("memcached_binary.py", &server, &["somebody", "secret"]);
+    python("memcached_binary.py", server.address(), &["somebody", "secret"]);
+}
+
+/// An instance that is ordered over REST: its id and its address.
+fn ordered(server: &Server, token: &str, spec_code: &str, access: &Value) -> (String, SocketAddr) {
+    let mut order = json!({
+        "name": "dcs-memcached", "engine": "Memcached", "engine_version": "", "capacity": 2, "spec_code": spec_code,
+        "vpc_id": "v", "subnet_id": "s", "security_group_id": "g",
+        "available_zones": ["ae04cf9d61544df3806a3feeb401b204"],
+    });
+    let (Value::Object(order_fields), Value::Object(access)) = (&mut order, access.clone()) else {
+        unreachable!()
+    };
+    order_fields.extend(access);
+    let created = server.ask("POST", &server.instances(), token, &order);
+    let id = created.body["instance_id"].as_str().unwrap_or_else(|| panic!("{}", created.body)).to_owned();
+    let shown = server.ask("GET", &format!("{}/{id}", server.instances()), token, &Value::Null).body;
+    assert_eq!((&shown["status"], &shown["engine"]), (&json!("RUNNING"), &json!("Memcached")));
+    let port = shown["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("it has a port");
+    (id, ([127, 0, 0, 1], port).into())
+}
+
+#[test]
+fn an_instance_made_over_rest_serves_libraries_and_tools() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let (id, address) =
+        ordered(&server, &token, "dcs.memcached.single_node", &json!({"no_password_access": true}));
+    serves(address);
+    let statistics = server.ask("GET", &format!("{}/statistic", server.instances()), &token, &Value::Null);
+    let own = &statistics.body["statistics"][0];
+    assert_eq!(own["instance_id"], json!(id));
+    for count in ["cmd_get_count", "cmd_set_count"] {
+        assert!(own[count].as_u64().is_some_and(|count| count > 0), "{own}");
+    }
+    // It is no pair.
+    let swapped =
+        server.ask("POST", &format!("/v2/{}/instances/{id}/swap", server.project_id), &token, &Value::Null);
+    assert_eq!(swapped.status, 400, "{}", swapped.body);
+}
+
+#[test]
+fn a_pair_made_over_rest_keeps_items_address_and_password_in_failovers() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let access = json!({"password": "First_Pw1", "access_user": "somebody"});
+    let (id, address) = ordered(&server, &token, "dcs.memcached.master_standby", &access);
+    python("memcached_binary.py", address, &["somebody", "First_Pw1"]);
+    // What a client gets that logs in; nothing if the server hangs up meanwhile.
+    let ask = |request: &str| {
+        let mut wire = Wire::connect(address);
+        wire.send(b"set auth 0 0 18\r\nsomebody First_Pw1\r\n");
+        wire.send(format!("{request}\r\nmn\r\n").as_bytes());
+        let heard = wire.read_until(|bytes| bytes.ends_with(b"MN\r\n"));
+        let answer = String::from_utf8(heard.bytes).expect("it is text");
+        answer.strip_prefix("STORED\r\n").and_then(|answer| answer.strip_suffix("MN\r\n")).map(str::to_owned)
+    };
+    assert_eq!(ask("set key 5 0 5\r\nvalue").as_deref(), Some("STORED\r\n"));
+    let admin = |path: &str| {
+        server.ask("POST", &format!("/admin/instances/{id}/{path}"), &token, &Value::Null).status
+    };
+    let swap = || {
+        let path = format!("/v2/{}/instances/{id}/swap", server.project_id);
+        server.ask("POST", &path, &token, &Value::Null).status
+    };
+    for fail in
+        [&swap as &dyn Fn() -> u16, &|| admin("failover"), &|| admin("fail/stop"), &|| admin("fail/hang")]
+    {
+        // A standby that does not have everything yet is no standby.
+        until("a standby takes over", || matches!(fail(), 202 | 204));
+        let kept = Some("VALUE key 5 5\r\nvalue\r\nEND\r\n");
+        until("the item is there", || match ask("get key") {
+            None => false,
+            answer => {
+                assert_eq!(answer.as_deref(), kept);
+                true
+            }
+        });
+    }
+    let flush = json!({"action": "flush", "instances": [id]});
+    let flushed = server.ask("PUT", &format!("{}/status", server.instances()), &token, &flush);
+    assert_eq!(flushed.body["results"][0]["result"], json!("success"));
+    assert_eq!(ask("get key").as_deref(), Some("END\r\n"));
 }

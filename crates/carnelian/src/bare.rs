@@ -97,6 +97,7 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
             ..memcached::Settings::default()
         },
         access: Access::new(credentials),
+        has_standby: false,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +21,13 @@ use cloud::instance::Access;
 use cloud::topology::Topology;
 use engine::table::{self, Table};
 use parking_lot::Mutex;
-use server::{Clock, Cluster, ClusterOrder, Fault, Order, Pair, Proxy, ProxyOrder, Running, Workers};
+use server::{
+    Clock, Cluster, ClusterOrder, Fault, Memcached, Order, Pair, Proxy, ProxyOrder, Running, Workers,
+};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::deployed::Deployed;
+use crate::deployed::{Deployed, memcached};
 use crate::reachable::reachable;
 
 /// The nodes of this process.
@@ -83,7 +85,9 @@ const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
 struct Node {
     running: Deployed,
+    engine: Engine,
     access: Access,
+    access_user: Option<String>,
 }
 
 impl Nodes {
@@ -128,9 +132,6 @@ impl Nodes {
     }
 
     fn launch(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
-        if node.engine == Engine::Memcached {
-            return Err(StartError::NotOffered("Memcached".to_owned()));
-        }
         let mut running = self.running.lock();
         if running.contains_key(&node.id) {
             return Err(StartError::AlreadyRunning(node.id));
@@ -154,6 +155,11 @@ impl Nodes {
         let is_free = |port: u16| !own.contains(&port) && !node.reserved_ports.contains(&port);
         let start = |port| {
             let order = Order { address: (self.bind, port).into(), ..order.clone() };
+            if node.engine == Engine::Memcached {
+                let order = memcached::order(&node, order.address);
+                let started = Memcached::start(&self.workers, &self.clock, order)?;
+                return Ok(Deployed::Memcached(memcached::Instance::new(started, &self.clock)));
+            }
             match node.topology {
                 Topology::Cluster => {
                     let order = self.cluster(order, &node);
@@ -188,7 +194,8 @@ impl Nodes {
             }
         };
         let endpoint = Endpoint { address: started.address() };
-        running.insert(node.id, Node { running: started, access: node.access });
+        let NodeSpec { id, engine, access, access_user, .. } = node;
+        running.insert(id, Node { running: started, engine, access, access_user });
         Ok(endpoint)
     }
 }
@@ -388,6 +395,10 @@ impl DataPlane for Nodes {
 
     fn flush<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), OrderError>> {
         Box::pin(async move {
+            let memcached = self.running.lock().get(node).and_then(|node| node.running.memcached());
+            if let Some(memcached) = memcached {
+                return memcached::flush(memcached, &self.clock).await;
+            }
             for node in self.masters(node).ok_or(OrderError::NotRunning)? {
                 let flushed = server::owner::order(&node, &self.workers, "flushall", &[]).await;
                 flushed.map_err(OrderError::Refused)?;
@@ -398,6 +409,10 @@ impl DataPlane for Nodes {
 
     fn keys<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Option<u64>> {
         Box::pin(async move {
+            let memcached = self.running.lock().get(node).and_then(|node| node.running.memcached());
+            if let Some(memcached) = memcached {
+                return Some(memcached?.items() as u64);
+            }
             let mut keys = 0;
             for node in self.masters(node)? {
                 keys += server::owner::keys(&node).await;
@@ -407,8 +422,12 @@ impl DataPlane for Nodes {
     }
 
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
-        let nodes = self.running.lock().get(node)?.running.nodes();
-        Some(nodes.iter().map(|node| statistics(node)).sum())
+        let running = self.running.lock();
+        let running = &running.get(node)?.running;
+        if let Deployed::Memcached(own) = running {
+            return own.statistics();
+        }
+        Some(running.nodes().iter().map(|node| statistics(node)).sum())
     }
 
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {
@@ -442,11 +461,19 @@ impl DataPlane for Nodes {
 
     fn ping<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Result<(), PingError>> {
         Box::pin(async move {
-            let known =
-                self.running.lock().get(node).map(|node| (node.running.address(), node.access.clone()));
-            let (address, access) = known.ok_or(PingError::NotRunning)?;
+            let known = self.running.lock().get(node).map(|node| {
+                (node.running.address(), node.engine, node.access.clone(), node.access_user.clone())
+            });
+            let (address, engine, access, user) = known.ok_or(PingError::NotRunning)?;
             let timeout_ms = u64::try_from(PING_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
-            let answered = tokio::time::timeout(PING_TIMEOUT, ping(address, &access));
+            let answering = async {
+                let mut connection = BufReader::new(TcpStream::connect(reachable(address)).await?);
+                match engine {
+                    Engine::Redis => ping(&mut connection, &access).await,
+                    Engine::Memcached => memcached::ping(&mut connection, &access, user.as_deref()).await,
+                }
+            };
+            let answered = tokio::time::timeout(PING_TIMEOUT, answering);
             answered.await.unwrap_or(Err(PingError::TimedOut(timeout_ms)))
         })
     }
@@ -471,6 +498,7 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         reserved_ports: BTreeSet::new(),
         access: password
             .map_or(Access::Open, |(_, text)| Access::Password(cloud::identity::Secret::new(text))),
+        access_user: None,
         renamed_commands: Vec::new(),
         databases: 16,
         parameters: node.config,
@@ -514,18 +542,22 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
     Ok(())
 }
 
-/// Asks the node at `address` as a client does.
-async fn ping(address: SocketAddr, access: &Access) -> Result<(), PingError> {
-    let mut connection = BufReader::new(TcpStream::connect(reachable(address)).await?);
+/// Asks a Redis node as a client does.
+async fn ping(connection: &mut BufReader<TcpStream>, access: &Access) -> Result<(), PingError> {
     if let Access::Password(password) = access {
         let password = password.reveal();
         let auth = format!("*2\r\n$4\r\nAUTH\r\n${}\r\n{password}\r\n", password.len());
-        ask(&mut connection, &auth, "+OK").await?;
+        ask(connection, &auth, "+OK").await?;
     }
-    ask(&mut connection, "*1\r\n$4\r\nPING\r\n", "+PONG").await
+    ask(connection, "*1\r\n$4\r\nPING\r\n", "+PONG").await
 }
 
-async fn ask(connection: &mut BufReader<TcpStream>, request: &str, expected: &str) -> Result<(), PingError> {
+/// Sends a request, and sees that the next line of the answer is this.
+pub(crate) async fn ask(
+    connection: &mut BufReader<TcpStream>,
+    request: &str,
+    expected: &str,
+) -> Result<(), PingError> {
     connection.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     connection.read_line(&mut answer).await?;
@@ -553,6 +585,7 @@ mod tests {
             port,
             reserved_ports: BTreeSet::new(),
             access,
+            access_user: None,
             renamed_commands: Vec::new(),
             databases: 16,
             parameters: Vec::new(),

@@ -1,5 +1,7 @@
 //! What runs for a node of the control plane: one server, a master and its standby, all servers of a Redis
-//! Cluster, or a proxy and its shards.
+//! Cluster, a proxy and its shards, or Memcached.
+
+pub(crate) mod memcached;
 
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,6 +19,8 @@ pub(crate) enum Deployed {
     Cluster(Cluster),
     /// A proxy; its shards listen nowhere.
     Proxy(Proxy),
+    /// A Memcached server, with its standby if it has one.
+    Memcached(memcached::Instance),
 }
 
 /// What will be known later.
@@ -30,6 +34,7 @@ impl Deployed {
             Deployed::Pair(pair) => pair.address(),
             Deployed::Cluster(cluster) => cluster.address(),
             Deployed::Proxy(proxy) => proxy.address(),
+            Deployed::Memcached(own) => own.memcached.address(),
         }
     }
 
@@ -40,10 +45,11 @@ impl Deployed {
             Deployed::Pair(pair) => vec![pair.address().port()],
             Deployed::Cluster(cluster) => cluster.addresses().iter().map(SocketAddr::port).collect(),
             Deployed::Proxy(proxy) => vec![proxy.address().port()],
+            Deployed::Memcached(own) => vec![own.memcached.address().port()],
         }
     }
 
-    /// The servers that clients reach; of a proxy itself, which has the clients, and its shards.
+    /// The Redis servers that clients reach; of a proxy itself, which has the clients, and its shards.
     pub(crate) fn nodes(&self) -> Vec<Arc<engine::Node>> {
         match self {
             Deployed::One(running) => vec![Arc::clone(running.node())],
@@ -52,6 +58,15 @@ impl Deployed {
             Deployed::Proxy(proxy) => {
                 std::iter::once(Arc::clone(proxy.node())).chain(proxy.shards()).collect()
             }
+            Deployed::Memcached(_) => Vec::new(),
+        }
+    }
+
+    /// The Memcached server that clients reach, if it is one; nothing in the midst of a failover.
+    pub(crate) fn memcached(&self) -> Option<Option<Arc<::memcached::Node>>> {
+        match self {
+            Deployed::Memcached(own) => Some(own.memcached.node()),
+            _ => None,
         }
     }
 
@@ -69,6 +84,7 @@ impl Deployed {
             Deployed::Proxy(proxy) => Ok(Box::pin(proxy.failover(shard)?)),
             _ if shard.is_some_and(|shard| shard > 0) => Err(FailoverError::NoShard),
             Deployed::Pair(pair) => Ok(Box::pin(pair.failover())),
+            Deployed::Memcached(own) => Ok(Box::pin(own.memcached.failover())),
             Deployed::One(_) => Err(FailoverError::NoStandby),
         }
     }
@@ -83,7 +99,8 @@ impl Deployed {
             Deployed::Proxy(proxy) => proxy.fail(shard, fault),
             _ if shard.is_some_and(|shard| shard > 0) => Err(FailoverError::NoShard),
             Deployed::Pair(pair) if pair.fail(fault) => Ok(()),
-            Deployed::Pair(_) | Deployed::One(_) => Err(FailoverError::NoStandby),
+            Deployed::Memcached(own) if own.memcached.fail(fault) => Ok(()),
+            Deployed::Pair(_) | Deployed::One(_) | Deployed::Memcached(_) => Err(FailoverError::NoStandby),
         }
     }
 
@@ -91,7 +108,7 @@ impl Deployed {
     pub(crate) fn shut_down_asked(&self) -> Option<impl Future<Output = ()> + use<>> {
         match self {
             Deployed::One(running) => Some(running.shut_down_asked()),
-            Deployed::Pair(_) | Deployed::Cluster(_) | Deployed::Proxy(_) => None,
+            _ => None,
         }
     }
 
@@ -105,6 +122,7 @@ impl Deployed {
             Deployed::Pair(pair) => vec![Box::pin(pair.loaded())],
             Deployed::Cluster(cluster) => vec![Box::pin(cluster.loaded())],
             Deployed::Proxy(proxy) => vec![Box::pin(proxy.loaded())],
+            Deployed::Memcached(_) => Vec::new(),
         };
         async move {
             for loaded in all {
@@ -121,6 +139,7 @@ impl Deployed {
             Deployed::Pair(pair) => pair.stop().await,
             Deployed::Cluster(cluster) => cluster.stop().await,
             Deployed::Proxy(proxy) => proxy.stop().await,
+            Deployed::Memcached(own) => own.memcached.stop().await,
         }
     }
 
@@ -131,6 +150,10 @@ impl Deployed {
             Deployed::Pair(pair) => pair.stop_and_save(always).await,
             Deployed::Cluster(cluster) => cluster.stop_and_save(always).await,
             Deployed::Proxy(proxy) => proxy.stop_and_save(always).await,
+            Deployed::Memcached(own) => {
+                own.memcached.stop().await;
+                true
+            }
         }
     }
 }

@@ -120,6 +120,8 @@ pub struct NodeSpec {
     pub reserved_ports: BTreeSet<u16>,
     /// How clients prove who they are.
     pub access: Access,
+    /// The name that clients give beside the password; nothing for any. For Memcached.
+    pub access_user: Option<String>,
     /// Commands under other names: the command, in lower case, and its new name.
     pub renamed_commands: Vec<(String, String)>,
     /// The number of databases.

@@ -74,6 +74,9 @@ pub struct Order {
     pub product_id: String,
     /// How its clients prove who they are.
     pub access: Access,
+    /// The name that clients of a Memcached instance give beside the password; nothing for any.
+    #[serde(default)]
+    pub access_user: Option<String>,
     /// The port that was asked for; the next free one where none was.
     pub requested_port: Option<u16>,
     /// Commands under other names: the command, in lower case, and its name.
@@ -258,6 +261,7 @@ pub(crate) mod tests {
             spec_code: "redis.single.xu1.large.2".to_owned(),
             product_id: "redis.single.xu1.large.2-h".to_owned(),
             access: Access::Password(Secret::new("First_Pw1")),
+            access_user: None,
             requested_port: None,
             renamed_commands: BTreeMap::new(),
             network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },

@@ -224,6 +224,7 @@ impl Cloud {
             port,
             reserved_ports: self.state.read().ports_kept_from(instance),
             access: instance.access.clone(),
+            access_user: instance.access_user.clone(),
             renamed_commands: renamed.map(|(command, name)| (command.clone(), name.clone())).collect(),
             databases: instance.databases,
             parameters: Vec::new(),

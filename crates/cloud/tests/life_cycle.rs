@@ -91,6 +91,7 @@ fn order(name: &str) -> Order {
         spec_code: "dcs.master_standby".to_owned(),
         product_id: "OTC_DCS_MS".to_owned(),
         access: Access::Password(Secret::new("First_Pw1")),
+        access_user: None,
         requested_port: None,
         renamed_commands: BTreeMap::from([("keys".to_owned(), "keys001".to_owned())]),
         network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },

@@ -19,7 +19,7 @@ pub(crate) struct Specification {
     pub(crate) spec_code: &'static str,
     /// The id of the product.
     pub(crate) product_id: &'static str,
-    /// The releases that it is sold with.
+    /// The releases that it is sold with; none of Memcached.
     pub(crate) releases: Vec<Release>,
     /// Its form, as the documents name it.
     pub(crate) cache_mode: &'static str,
@@ -112,7 +112,7 @@ impl Specification {
 
     /// The engine.
     pub(crate) fn engine(&self) -> Engine {
-        Engine::Redis
+        if self.releases.is_empty() { Engine::Memcached } else { Engine::Redis }
     }
 
     /// The memory that its data may take, in bytes.
@@ -150,7 +150,7 @@ fn row(line: &'static str) -> Option<Specification> {
     let row = Specification {
         spec_code: cells.next()?,
         product_id: cells.next()?,
-        releases: cells.next()?.split(';').map(str::parse).collect::<Result<_, _>>().ok()?,
+        releases: releases(cells.next()?)?,
         cache_mode: cells.next()?,
         capacity: Capacity::from_gb(cells.next()?.parse().ok()?)?,
         shards: cells.next()?.parse().ok()?,
@@ -163,6 +163,12 @@ fn row(line: &'static str) -> Option<Specification> {
         databases: cells.next()?.parse().ok()?,
     };
     cells.next().is_none().then_some(row)
+}
+
+/// The releases of a row; a dash stands for none.
+fn releases(cell: &str) -> Option<Vec<Release>> {
+    let names = cell.split(';').filter(|name| *name != "-");
+    names.map(str::parse).collect::<Result<_, _>>().ok()
 }
 
 #[cfg(test)]
@@ -181,7 +187,7 @@ mod tests {
         let rows: HashSet<_> = specifications().iter().map(|row| (row.spec_code, row.capacity)).collect();
         assert_eq!(rows.len(), specifications().len());
         let codes: HashSet<_> = specifications().iter().map(|row| row.spec_code).collect();
-        assert_eq!(codes.len(), 158);
+        assert_eq!(codes.len(), 160);
         for row in specifications() {
             assert!(["single", "ha", "proxy", "cluster"].contains(&row.cache_mode), "{}", row.spec_code);
             assert!(row.spec_code.starts_with("dcs.") || row.product_id == format!("{}-h", row.spec_code));
@@ -207,6 +213,12 @@ mod tests {
                 let expected = [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 24.0, 32.0, 48.0, 64.0];
                 assert_eq!(capacities(mode, release), expected);
             }
+        }
+        let memcached = specifications().iter().filter(|row| row.engine() == Engine::Memcached);
+        for mode in ["single", "ha"] {
+            let rows = memcached.clone().filter(|row| row.cache_mode == mode);
+            let capacities: Vec<_> = rows.map(|row| row.capacity.gb()).collect();
+            assert_eq!(capacities, [2.0, 4.0, 8.0, 16.0, 32.0, 64.0]);
         }
         assert_eq!(capacities("proxy", Release::V3_0), [64.0, 128.0, 256.0, 512.0, 1024.0]);
         let cluster = [4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024].map(f64::from);

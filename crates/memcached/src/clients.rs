@@ -21,6 +21,7 @@ pub struct Client {
     pub active_ms: AtomicI64,
     read: AtomicU64,
     written: AtomicU64,
+    busy_ticks: AtomicU64,
     /// Wakes whoever serves it.
     waker: Mutex<Option<Waker>>,
     is_ended: AtomicBool,
@@ -46,6 +47,12 @@ impl Client {
     #[inline]
     pub fn was_sent(&self, bytes: usize) {
         self.written.store(self.written.load(Relaxed) + bytes as u64, Relaxed);
+    }
+
+    /// Takes note of ticks of the processor's counter for which its commands ran.
+    #[inline]
+    pub fn was_served(&self, ticks: u64) {
+        self.busy_ticks.store(self.busy_ticks.load(Relaxed).wrapping_add(ticks), Relaxed);
     }
 
     /// Ends the connection soon.
@@ -78,6 +85,8 @@ pub struct Clients {
     pub rejected: AtomicU64,
     /// What those that are gone had sent and were sent.
     gone: (AtomicU64, AtomicU64),
+    /// For how long their commands ran.
+    gone_ticks: AtomicU64,
 }
 
 impl Clients {
@@ -96,6 +105,7 @@ impl Clients {
             active_ms: AtomicI64::new(now_ms),
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            busy_ticks: AtomicU64::new(0),
             waker: Mutex::new(None),
             is_ended: AtomicBool::new(false),
         });
@@ -109,6 +119,7 @@ impl Clients {
         if self.all.lock().remove(&client.id).is_some() {
             self.gone.0.fetch_add(client.read.load(Relaxed), Relaxed);
             self.gone.1.fetch_add(client.written.load(Relaxed), Relaxed);
+            self.gone_ticks.fetch_add(client.busy_ticks.load(Relaxed), Relaxed);
         }
     }
 
@@ -133,6 +144,12 @@ impl Clients {
         self.all.lock().values().fold(gone, |(read, written), client| {
             (read + client.read.load(Relaxed), written + client.written.load(Relaxed))
         })
+    }
+
+    /// For how many ticks of the processor's counter commands have run since the node began.
+    pub fn busy_ticks(&self) -> u64 {
+        let gone = self.gone_ticks.load(Relaxed);
+        self.all.lock().values().fold(gone, |sum, client| sum.wrapping_add(client.busy_ticks.load(Relaxed)))
     }
 
     /// Has all look at what has been changed.

@@ -43,10 +43,10 @@ pub struct Node {
     seed: u64,
     /// How it counts time.
     pub clock: Clock,
-    /// What it is like.
-    pub settings: Settings,
-    /// Who may use it.
-    pub access: Access,
+    /// What it is like; its standby is like it.
+    pub settings: Arc<Settings>,
+    /// Who may use it, or its standby.
+    pub access: Arc<Access>,
     /// What is counted of what concerns no item.
     pub traffic: Traffic,
     /// Its connections.
@@ -116,11 +116,17 @@ impl std::fmt::Debug for Node {
 impl Node {
     /// A node without items that begins now.
     pub fn new(seed: u64, now_ms: i64, settings: Settings, access: Access, host: Arc<dyn Host>) -> Self {
-        Node::counting(seed, Clock::new(now_ms), settings, access, host)
+        Node::counting(seed, Clock::new(now_ms), Arc::new(settings), Arc::new(access), host)
     }
 
     /// A node without items that counts time by this clock.
-    fn counting(seed: u64, clock: Clock, settings: Settings, access: Access, host: Arc<dyn Host>) -> Self {
+    fn counting(
+        seed: u64,
+        clock: Clock,
+        settings: Arc<Settings>,
+        access: Arc<Access>,
+        host: Arc<dyn Host>,
+    ) -> Self {
         Node {
             shards: Locks::new((0..SHARDS).map(|number| Shard::new(number, SHARDS, seed, clock))),
             used: (0..SHARDS).map(|_| Used::default()).collect(),
@@ -137,10 +143,11 @@ impl Node {
         }
     }
 
-    /// A node like this one, for its standby: it counts time and places items alike.
+    /// A node like this one, for its standby: it counts time and places items alike, and what is set for one is set for
+    /// both.
     #[must_use]
-    pub fn sibling(&self, access: Access, host: Arc<dyn Host>) -> Self {
-        Node::counting(self.seed, self.clock, self.settings.clone(), access, host)
+    pub fn sibling(&self, host: Arc<dyn Host>) -> Self {
+        Node::counting(self.seed, self.clock, Arc::clone(&self.settings), Arc::clone(&self.access), host)
     }
 
     /// The hash of a key.
@@ -167,6 +174,11 @@ impl Node {
     /// Ready when a shard may be free.
     pub fn poll_free(&self, number: usize, context: &Context<'_>) -> Poll<()> {
         if self.shards.wake_when_free(number, context.waker()) { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    /// Whether somebody holds a shard, from this one on: its number. Nobody does so for long.
+    pub fn held_from(&self, number: usize) -> Option<usize> {
+        (number..SHARDS).find(|number| self.hold(*number).is_err())
     }
 
     /// Asks the processor to fetch what requests for these keys will need, as far as nobody holds their shards.

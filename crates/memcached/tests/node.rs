@@ -167,7 +167,7 @@ proptest! {
         comes_after in 0usize..60,
     ) {
         let master = node();
-        let standby = Arc::new(master.sibling(Access::default(), Arc::new(Nobody)));
+        let standby = Arc::new(master.sibling(Arc::new(Nobody)));
         let mut after_ms = 0;
         for (number, (request, pass_ms)) in requests.iter().enumerate() {
             if number == comes_after {

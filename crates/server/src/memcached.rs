@@ -1,21 +1,26 @@
 //! Memcached nodes that listen: one, or a master and its standby behind one address.
 
 mod connection;
+mod seat;
+mod standby;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use memcached::node::Host;
-use memcached::shard::Garbage;
 use memcached::{Access, Node, Settings};
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 pub(crate) use connection::{Place, serve};
 
 use crate::clock::Clock;
-use crate::node::{Counter, Door, LAST_WORDS, Service, StartError};
+use crate::node::{Door, StartError};
+use crate::pair::{FailoverError, Fault};
 use crate::workers::Workers;
+use seat::{Ears, NodeHost, Seat};
+use standby::Shared;
 
 /// What a memcached node is to be.
 #[derive(Debug)]
@@ -28,67 +33,17 @@ pub struct MemcachedOrder {
     pub settings: Settings,
     /// Who may use it.
     pub access: Access,
+    /// Whether another node stands by to take its place.
+    pub has_standby: bool,
 }
 
-/// A memcached node that listens; dropping it ends its connections and, somewhat later, frees its port.
+/// A memcached node that listens, and its standby if it has one; dropping it ends its connections and, somewhat later,
+/// frees its port.
 #[derive(Debug)]
 pub struct Memcached {
-    node: Arc<Node>,
-    place: Place,
-    /// Ends its connections.
-    stop: watch::Sender<()>,
-    door: Door,
-}
-
-/// The world around a node.
-#[derive(Debug)]
-struct NodeHost {
-    clock: Arc<Clock>,
-    timers: Handle,
-    node: OnceLock<Weak<Node>>,
-    wake_at: OnceLock<watch::Sender<i64>>,
-}
-
-impl Host for NodeHost {
-    fn wake_at(&self, at_ms: i64) {
-        let sender = self.wake_at.get_or_init(|| {
-            let (sender, receiver) = watch::channel(at_ms);
-            if let Some(node) = self.node.get() {
-                self.timers.spawn(expire(Weak::clone(node), Arc::clone(&self.clock), receiver));
-            }
-            sender
-        });
-        sender.send_if_modified(|own| std::mem::replace(own, at_ms) != at_ms);
-    }
-
-    fn discard(&self, garbage: Garbage) {
-        // Whoever cannot have a thread drops it where it is.
-        let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(garbage));
-    }
-}
-
-/// Removes what has expired when its time has come, as long as there is the node.
-async fn expire(node: Weak<Node>, clock: Arc<Clock>, mut wake_at: watch::Receiver<i64>) {
-    let mut at_ms = *wake_at.borrow_and_update();
-    loop {
-        tokio::select! {
-            changed = wake_at.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                at_ms = at_ms.min(*wake_at.borrow_and_update());
-                continue;
-            }
-            () = clock.sleep_until(at_ms) => {}
-        }
-        let Some(node) = node.upgrade() else { return };
-        match node.expire_due(clock.wall_ms()) {
-            Ok(next) => at_ms = next.unwrap_or(i64::MAX),
-            Err(shard) => std::future::poll_fn(|cx| node.poll_free(shard, cx)).await,
-        }
-        // Others get their turn.
-        tokio::task::yield_now().await;
-    }
+    shared: Arc<Shared>,
+    /// Looks after the master.
+    watching: Option<JoinHandle<()>>,
 }
 
 impl Memcached {
@@ -102,57 +57,118 @@ impl Memcached {
         order: MemcachedOrder,
     ) -> Result<Memcached, StartError> {
         let door = Door::open(workers, order.address)?;
-        let host = host(workers, clock);
-        let node = Node::new(
-            order.seed,
-            clock.wall_ms(),
-            order.settings,
-            order.access,
-            Arc::clone(&host) as Arc<dyn Host>,
-        );
-        let node = Arc::new(node);
-        let _ = host.node.set(Arc::downgrade(&node));
-        let (stop, _) = watch::channel(());
-        let place = Place { node: Arc::clone(&node), clock: Arc::clone(clock), shut_down: Arc::default() };
-        let memcached = Memcached { node, place, stop, door };
-        memcached.door.serve(Some(memcached.counter()));
-        Ok(memcached)
+        let host = NodeHost::new(workers, clock);
+        let own = Arc::clone(&host) as Arc<dyn Host>;
+        let node = Node::new(order.seed, clock.wall_ms(), order.settings, order.access, own);
+        let ears = Ears::default();
+        let master = Seat::new(node, &host, clock, &ears);
+        door.serve(Some(master.counter()));
+        let shared = Arc::new(Shared {
+            workers: Arc::clone(workers),
+            clock: Arc::clone(clock),
+            address: door.address(),
+            ears,
+            door: Mutex::new(Some(door)),
+            seats: Mutex::new(standby::Seats::of(master)),
+            turning: tokio::sync::Mutex::default(),
+        });
+        let watched = Arc::clone(&shared);
+        let watching = order.has_standby.then(|| {
+            workers.next().spawn(async move {
+                watched.replace_standby();
+                watched.watch().await;
+            })
+        });
+        Ok(Memcached { shared, watching })
     }
 
-    fn counter(&self) -> Counter {
-        Counter { service: Service::Memcached(self.place.clone()), stopped: self.stop.subscribe() }
+    /// The node that clients come to; nothing in the midst of a failover.
+    pub fn node(&self) -> Option<Arc<Node>> {
+        self.shared.seats.lock().master.as_ref().map(|master| Arc::clone(&master.node))
     }
 
-    /// The node.
-    pub fn node(&self) -> &Arc<Node> {
-        &self.node
+    /// The node that stands by, when it has all that the master has.
+    pub fn standby(&self) -> Option<Arc<Node>> {
+        self.shared.seats.lock().ready().map(|standby| Arc::clone(&standby.node))
+    }
+
+    /// How often the standby has taken the master's place.
+    pub fn failovers(&self) -> u64 {
+        self.shared.seats.lock().failovers
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.door.address()
+        self.shared.address
     }
 
     /// Ready when a client has ended it, which its settings may allow.
     pub fn shut_down_asked(&self) -> impl Future<Output = ()> + use<> {
-        let asked: Arc<Notify> = Arc::clone(&self.place.shut_down);
+        let asked = Arc::clone(&self.shared.ears.shut_down);
         async move { asked.notified().await }
+    }
+
+    /// Has the standby take the master's place, without losing anything. Done when clients are served again.
+    ///
+    /// # Errors
+    /// [`FailoverError`]; then everything is as it was.
+    pub fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let workers = Arc::clone(&shared.workers);
+            // Once begun it comes to its end, whoever still waits for it.
+            let turning = workers.next().spawn(async move { shared.fail_over(None).await });
+            turning.await.unwrap_or(Err(FailoverError::Busy))
+        }
+    }
+
+    /// Has the master fail, to see what happens. Whether somebody can take its place.
+    pub fn fail(&self, fault: Fault) -> bool {
+        self.shared.fail(fault)
     }
 
     /// Ends its connections, and waits until its port is free and what they were doing is done.
     pub async fn stop(self) {
-        let Memcached { stop, door, .. } = self;
-        stop.send_replace(());
-        door.close().await;
-        let _ = tokio::time::timeout(LAST_WORDS, stop.closed()).await;
+        self.end().await;
+    }
+
+    /// The same; gives back the node, which nobody changes any more.
+    async fn end(mut self) -> Option<Arc<Node>> {
+        // A failover that is going on comes to its end first.
+        let turning = self.shared.turning.lock().await;
+        if let Some(watching) = self.watching.take() {
+            watching.abort();
+        }
+        let (master, standby) = self.shared.seats.lock().take();
+        let door = self.shared.door.lock().take();
+        drop((turning, standby));
+        if let Some(door) = door {
+            door.close().await;
+        }
+        let master = master?;
+        master.hang_up().await;
+        Some(Arc::clone(&master.node))
     }
 }
 
-fn host(workers: &Arc<Workers>, clock: &Arc<Clock>) -> Arc<NodeHost> {
-    Arc::new(NodeHost {
-        clock: Arc::clone(clock),
-        timers: workers.next().clone(),
-        node: OnceLock::new(),
-        wake_at: OnceLock::new(),
-    })
+impl Drop for Memcached {
+    fn drop(&mut self) {
+        if let Some(watching) = &self.watching {
+            watching.abort();
+        }
+        // What watches may be in the midst of something, and hold the nodes for a moment longer.
+        drop((self.shared.seats.lock().take(), self.shared.door.lock().take()));
+    }
+}
+
+/// Waits until each shard of a node has been free once.
+async fn lives(seat_hangs: &std::sync::atomic::AtomicBool, node: &Node) {
+    if seat_hangs.load(Relaxed) {
+        std::future::pending::<()>().await;
+    }
+    let mut from = 0;
+    while let Some(held) = node.held_from(from) {
+        std::future::poll_fn(|cx| node.poll_free(held, cx)).await;
+        from = held;
+    }
 }

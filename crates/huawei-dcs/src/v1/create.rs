@@ -17,7 +17,7 @@ use cloud::topology::Topology;
 use cloud::zone::Zone;
 use cloud::{CreateError, Pending};
 use operation::schema::{FIELD, Field, Fields, Integer, Kind, Need, Pattern, TEXT, Text};
-use operation::{Answer, Failure, Method, Operation, Reply, Route, Support};
+use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::json;
 
 use super::V1_PROJECT;
@@ -66,7 +66,6 @@ pub(crate) static CREATE: Operation = Operation {
         ],
     ],
     source: reference("4.1"),
-    support: Support::Partial("Memcached instances"),
     ..V1_PROJECT
 }
 .checked();
@@ -138,7 +137,7 @@ const BODY: &[Field] = &[
         name: "access_user",
         kind: Kind::Text(Text { max_chars: 64, pattern: Some(&NAME_FORM), ..TEXT }),
         invalid: Some(&code::ACCESS_USER),
-        about: "The user name of a Memcached instance; not used by Redis.",
+        about: "The user name of a Memcached instance, any if left out; not used by Redis.",
         ..FIELD
     },
     Field {
@@ -152,7 +151,7 @@ const BODY: &[Field] = &[
         name: "security_group_id",
         kind: Kind::Text(ID),
         invalid: Some(&code::SECURITY_GROUP_ID),
-        about: "The id of the security group; needed with release 3.0.",
+        about: "The id of the security group; needed with release 3.0 and with Memcached.",
         ..FIELD
     },
     Field {
@@ -295,8 +294,8 @@ pub(super) fn create<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
 fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
     let body = &request.body;
     let engine = engine(body)?;
-    let release = release(body)?;
-    let sold = sold(body, release)?;
+    let release = release(body, engine)?;
+    let sold = sold(body, engine, release)?;
     let topology = sold.specification.topology();
     let user = &request.caller().user.named;
     Ok(Order {
@@ -304,12 +303,13 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         name: body.text("name").unwrap_or_default().to_owned(),
         description: body.text("description").map(str::to_owned),
         engine,
-        release: Some(release),
+        release,
         topology,
         capacity: sold.specification.capacity,
         shards: sold.specification.shards,
         copies: sold.specification.copies,
         access: access(body)?,
+        access_user: access_user(body, engine),
         network: network(body, release)?,
         zones: zones(body, topology, &dcs.zones)?,
         backup_policy: backup_policy(body, topology)?,
@@ -327,23 +327,29 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
 }
 
 fn engine(body: &Fields<'_>) -> Result<Engine, Failure> {
-    match body.text("engine").unwrap_or_default().parse() {
-        Ok(Engine::Redis) => Ok(Engine::Redis),
-        Ok(Engine::Memcached) | Err(()) => Err((&code::ENGINE).into()),
-    }
+    body.text("engine").unwrap_or_default().parse().map_err(|()| (&code::ENGINE).into())
 }
 
 /// The release; those that the cloud sells are fewer than those that a node can imitate. `openstack dcs` writes 3.0
-/// as the version that it was.
-fn release(body: &Fields<'_>) -> Result<Release, Failure> {
+/// as the version that it was. Memcached has none: the page on creating an instance has the version empty there.
+fn release(body: &Fields<'_>, engine: Engine) -> Result<Option<Release>, Failure> {
     let version = body.text("engine_version").unwrap_or_default();
+    if engine == Engine::Memcached {
+        return if version.is_empty() { Ok(None) } else { Err((&code::ENGINE_VERSION).into()) };
+    }
     match if version == "3.0.7" { Ok(Release::V3_0) } else { version.parse() } {
-        Ok(release @ (Release::V3_0 | Release::V4_0 | Release::V5_0)) => Ok(release),
+        Ok(release @ (Release::V3_0 | Release::V4_0 | Release::V5_0)) => Ok(Some(release)),
         Ok(_) | Err(()) => Err((&code::ENGINE_VERSION).into()),
     }
 }
 
-fn sold(body: &Fields<'_>, release: Release) -> Result<Sold, Failure> {
+/// Whether an instance is of those older ones that have a security group, and the one port, and no commands under other
+/// names: Redis 3.0 and Memcached.
+fn is_fixed(release: Option<Release>) -> bool {
+    release.is_none_or(|release| release == Release::V3_0)
+}
+
+fn sold(body: &Fields<'_>, engine: Engine, release: Option<Release>) -> Result<Sold, Failure> {
     let capacity = body.number("capacity").and_then(Capacity::from_gb);
     let sold = match (body.text("spec_code"), body.text("product_id")) {
         (Some(spec_code), _) => catalogue::find(spec_code, capacity).map_err(|error| match error {
@@ -363,7 +369,15 @@ fn sold(body: &Fields<'_>, release: Release) -> Result<Sold, Failure> {
             return Err((&code::PRODUCT_ID).into());
         }
     }
-    if !sold.specification.releases.contains(&release) {
+    if sold.specification.engine() != engine {
+        let named = if body.text("spec_code").is_some() {
+            code::PARAMETER.of("spec_code")
+        } else {
+            (&code::PRODUCT_ID).into()
+        };
+        return Err(named);
+    }
+    if !release.is_none_or(|release| sold.specification.releases.contains(&release)) {
         return Err((&code::ENGINE_VERSION).into());
     }
     Ok(sold)
@@ -380,9 +394,16 @@ fn access(body: &Fields<'_>) -> Result<Access, Failure> {
     }
 }
 
-fn network(body: &Fields<'_>, release: Release) -> Result<Network, Failure> {
+/// The name of those who use a Memcached instance. Without a password nobody gives one.
+fn access_user(body: &Fields<'_>, engine: Engine) -> Option<String> {
+    let has_password = body.boolean("no_password_access") != Some(true);
+    let named = body.text("access_user").filter(|name| !name.is_empty());
+    named.filter(|_| engine == Engine::Memcached && has_password).map(str::to_owned)
+}
+
+fn network(body: &Fields<'_>, release: Option<Release>) -> Result<Network, Failure> {
     let security_group_id = body.text("security_group_id").map(str::to_owned);
-    if release == Release::V3_0 && security_group_id.is_none() {
+    if is_fixed(release) && security_group_id.is_none() {
         return Err((&code::SECURITY_GROUP_ID).into());
     }
     Ok(Network {
@@ -438,9 +459,9 @@ fn tags(body: &Fields<'_>) -> Result<Vec<Tag>, Failure> {
     if keys.len() < tags.len() { Err(code::PARAMETER.of("tags")) } else { Ok(tags) }
 }
 
-fn requested_port(body: &Fields<'_>, release: Release) -> Result<Option<u16>, Failure> {
+fn requested_port(body: &Fields<'_>, release: Option<Release>) -> Result<Option<u16>, Failure> {
     let port = body.integer("port").and_then(|port| u16::try_from(port).ok());
-    if port.is_some() && release == Release::V3_0 { Err(code::PARAMETER.of("port")) } else { Ok(port) }
+    if port.is_some() && is_fixed(release) { Err(code::PARAMETER.of("port")) } else { Ok(port) }
 }
 
 /// The other names of commands: none that another command has, nor two the same.
@@ -448,7 +469,7 @@ fn renamed_commands(
     dcs: &Dcs,
     body: &Fields<'_>,
     engine: Engine,
-    release: Release,
+    release: Option<Release>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let renamed: Vec<_> = body.pairs("rename_commands").collect();
     let new_names: HashSet<_> = renamed.iter().map(|(_, name)| name.to_ascii_lowercase()).collect();
@@ -458,9 +479,9 @@ fn renamed_commands(
         && commands.len() == renamed.len()
         && new_names.len() == renamed.len()
         && commands.iter().all(|(command, name)| {
-            command.eq_ignore_ascii_case(name) || !dcs.cloud.has_command(engine, Some(release), name)
+            command.eq_ignore_ascii_case(name) || !dcs.cloud.has_command(engine, release, name)
         })
-        && (renamed.is_empty() || release != Release::V3_0);
+        && (renamed.is_empty() || !is_fixed(release));
     if fits { Ok(commands) } else { Err(code::PARAMETER.of("rename_commands")) }
 }
 

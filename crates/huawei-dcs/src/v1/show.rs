@@ -229,7 +229,7 @@ fn details<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> impl Seriali
         "task": instance.task,
         "task_status": instance.task.as_ref().map(|_| "RUNNING"),
         "no_password_access": (instance.access == Access::Open).to_string(),
-        "access_user": null,
+        "access_user": instance.access_user,
         "enable_publicip": false,
         "publicip_id": null,
         "publicip_address": null,

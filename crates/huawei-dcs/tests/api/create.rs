@@ -2,7 +2,7 @@
 
 use crate::world::{PROJECT, Setup, World, ZONES, order, order_with};
 use cloud::data_plane::Port;
-use cloud::engine::Release;
+use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
 use cloud::quota::Quota;
 use cloud::topology::Topology;
@@ -25,6 +25,73 @@ async fn the_answer_names_the_instance_twice_and_the_instance_runs() {
     assert_eq!(node.port, Port::FirstFreeFrom(6379));
     let Access::Password(password) = &node.access else { panic!("the instance has a password") };
     assert!(password.is("First_Pw1"));
+}
+
+/// The example of section 4.1 with Memcached, its placeholders filled in.
+#[tokio::test]
+async fn the_documented_example_with_memcached_is_accepted() {
+    let world = World::new().await;
+    let policy = json!({
+        "save_days": 1,
+        "backup_type": "auto",
+        "periodical_backup_plan": {
+            "begin_at": "00:00-01:00",
+            "period_type": "weekly",
+            "backup_at": [1, 2, 3, 4, 5, 6, 7],
+        },
+    });
+    let id = world
+        .create(json!({
+            "name": "dcs-a11b",
+            "description": "Create a instance",
+            "engine": "Memcached",
+            "engine_version": "",
+            "password": "First_Pw1",
+            "product_id": "dcs.memcached.master_standby-h",
+            "instance_backup_policy": policy,
+            "maintain_begin": "22:00:00",
+            "maintain_end": "02:00:00",
+            "no_password_access": "false",
+            "access_user": "",
+            "timezone_offset": "",
+        }))
+        .await;
+    let shown = world.show(&id).await;
+    let expected = json!({
+        "engine": "Memcached", "engine_version": null, "cache_mode": "ha", "max_memory": 2048, "access_user": null,
+        "no_password_access": "false", "resource_spec_code": "dcs.memcached.master_standby",
+    });
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&shown[name], value, "{name}");
+    }
+    let [node] = &world.nodes.nodes()[..] else { panic!("one instance has one node") };
+    assert_eq!(
+        (node.engine, node.release, node.topology),
+        (Engine::Memcached, None, Topology::MasterStandby)
+    );
+}
+
+/// Whoever needs no password gives no name either.
+#[tokio::test]
+async fn a_user_of_memcached_has_a_password() {
+    let world = World::new().await;
+    let order = |access: Value| {
+        let mut order = json!({
+            "engine": "Memcached", "engine_version": "", "product_id": "dcs.memcached.single_node-h",
+            "access_user": "somebody",
+        });
+        order.as_object_mut().unwrap().extend(access.as_object().unwrap().clone());
+        order
+    };
+    for (access, user) in [
+        (json!({"name": "dcs-one", "password": "First_Pw1"}), json!("somebody")),
+        (json!({"name": "dcs-two", "password": null, "no_password_access": true}), Value::Null),
+    ] {
+        let id = world.create(order(access)).await;
+        assert_eq!(world.show(&id).await["access_user"], user);
+    }
+    let users: Vec<_> = world.nodes.nodes().into_iter().filter_map(|node| node.access_user).collect();
+    assert_eq!(users, ["somebody"]);
 }
 
 /// The first example of section 4.1, its placeholders filled in.
@@ -115,6 +182,7 @@ async fn every_specification_is_sold_with_its_capacity_and_release() {
             let id = world
                 .create(json!({
                     "name": format!("dcs-{made}"),
+                    "engine": product["engine"],
                     "engine_version": release,
                     "capacity": capacity,
                     "product_id": product["product_id"],
@@ -128,7 +196,7 @@ async fn every_specification_is_sold_with_its_capacity_and_release() {
             assert_eq!(minor.unwrap_or_else(|| shown["capacity"].as_f64().unwrap()), capacity);
         }
     }
-    assert_eq!(made, 172);
+    assert_eq!(made, 184);
     // 0.125 GB is 0 and "0.125", as clients parse it.
     let tiny = world.call("GET /v1.0/{p}/instances?name=dcs-18&isExactMatchName=true", &Value::Null).await;
     let tiny = &tiny.body["instances"][0];
@@ -221,7 +289,8 @@ async fn every_documented_reason_to_refuse() {
         ("DCS.4007", json!({"engine": "-"})),
         ("DCS.4007", json!({"engine": 1})),
         ("DCS.4007", json!({"engine": "MySQL"})),
-        ("DCS.4007", json!({"engine": "Memcached", "engine_version": ""})),
+        ("DCS.4009", json!({"engine": "Memcached", "engine_version": ""})),
+        ("DCS.4008", json!({"engine": "Memcached", "product_id": "dcs.memcached.single_node-h"})),
         ("DCS.4008", json!({"engine_version": "-"})),
         ("DCS.4008", json!({"engine_version": 3.0})),
         ("DCS.4008", json!({"engine_version": "2.8"})),

@@ -8,17 +8,19 @@ use std::future::poll_fn;
 use std::io::{ErrorKind, Result, Write};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use memcache_wire::{Error, Reply};
 use memcached::clients::Client;
 use memcached::{Next, Node, Session};
+use structures::ticks;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 
+use super::seat::Ears;
 use crate::clock::Clock;
+use crate::pair::LIFE_SIGN;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -34,8 +36,9 @@ const INPUT_KEPT: usize = 4 << 10;
 pub(crate) struct Place {
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Arc<Clock>,
-    /// Notified when a client ends the node.
-    pub(crate) shut_down: Arc<Notify>,
+    pub(super) ears: Ears,
+    /// Whether nobody is answered any more.
+    pub(super) hangs: Arc<AtomicBool>,
 }
 
 /// What the connections of a thread share.
@@ -117,16 +120,25 @@ impl Connection {
                     SHARED.with_borrow_mut(|shared| self.process(shared, None))?
                 }
                 Next::Contended(shard) => {
-                    let node = &self.place.node;
-                    poll_fn(|cx| node.poll_free(shard, cx)).await;
+                    self.wait_for_shard(shard).await;
                     SHARED.with_borrow_mut(|shared| self.process(shared, None))?
                 }
                 Next::Close => return self.flush().await,
                 Next::ShutDown => {
-                    self.place.shut_down.notify_one();
+                    self.place.ears.shut_down.notify_one();
                     return self.flush().await;
                 }
             };
+        }
+    }
+
+    /// Waits until nobody holds a shard. Whoever looks after the node is told if that takes long.
+    async fn wait_for_shard(&self, shard: usize) {
+        let node = &self.place.node;
+        let free = poll_fn(|cx| node.poll_free(shard, cx));
+        if tokio::time::timeout(LIFE_SIGN, free).await.is_err() {
+            self.place.ears.suspicion.notify_one();
+            poll_fn(|cx| node.poll_free(shard, cx)).await;
         }
     }
 
@@ -172,6 +184,11 @@ impl Connection {
 
     /// Reads what has come and processes it.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Next>> {
+        if self.place.hangs.load(Relaxed) {
+            std::task::ready!(self.stream.poll_read_ready(cx))?;
+            self.place.ears.suspicion.notify_one();
+            return Poll::Pending;
+        }
         SHARED.with_borrow_mut(|shared| {
             let mut buffer = ReadBuf::new(&mut shared.input);
             let len = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
@@ -196,6 +213,7 @@ impl Connection {
         let node = &*self.place.node;
         let now = node.clock.at(now_ms);
         let mut reply = Reply::with_buffer(spare.pop().unwrap_or_default());
+        let began = ticks::now();
         let next = if self.input.is_empty() {
             let (taken, next) = self.session.run(node, fresh, now, &mut reply);
             self.input.extend_from_slice(&fresh[taken..]);
@@ -209,6 +227,7 @@ impl Connection {
             }
             next
         };
+        self.client.was_served(ticks::now().saturating_sub(began));
         let mut replies = reply.into_bytes();
         if replies.is_empty() {
             spare.push(replies);

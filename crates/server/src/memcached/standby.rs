@@ -1,0 +1,200 @@
+//! A memcached master, the node that stands by to take its place, and the door before both.
+//!
+//! The standby is told of every change while the master's shard is held, before the client is answered: what has been
+//! answered it has, as soon as it has been given what there was when it came. So a failover loses nothing even where
+//! the master fails; one that is ordered lets the master's connections come to the end of what they are doing.
+//!
+//! Invariants: whoever is behind the door is the master; a standby that does not have everything never is.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use memcached::Node;
+use memcached::node::Host;
+use parking_lot::Mutex;
+
+use super::lives;
+use super::seat::{Ears, NodeHost, Seat};
+use crate::clock::Clock;
+use crate::node::Door;
+use crate::pair::{DRAIN, FailoverError, Fault, LIFE_SIGN};
+use crate::workers::Workers;
+
+/// After so long it is tried again to have the standby take a failed master's place.
+const STANDBY_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a master and its standby have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) workers: Arc<Workers>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) address: SocketAddr,
+    pub(super) ears: Ears,
+    /// Taken when nobody is to come any more.
+    pub(super) door: Mutex<Option<Door>>,
+    pub(super) seats: Mutex<Seats>,
+    /// Held during a failover.
+    pub(super) turning: tokio::sync::Mutex<()>,
+}
+
+/// Who serves, and who stands by.
+#[derive(Debug)]
+pub(super) struct Seats {
+    pub(super) master: Option<Seat>,
+    standby: Option<Seat>,
+    /// Whether the standby has all that the master has.
+    has_all: bool,
+    /// Whether the master has stopped.
+    has_stopped: bool,
+    pub(super) failovers: u64,
+}
+
+impl Seats {
+    /// A master without a standby.
+    pub(super) fn of(master: Seat) -> Seats {
+        Seats { master: Some(master), standby: None, has_all: false, has_stopped: false, failovers: 0 }
+    }
+
+    /// The standby, if it can take the master's place.
+    pub(super) fn ready(&self) -> Option<&Seat> {
+        self.standby.as_ref().filter(|_| self.has_all)
+    }
+
+    /// Takes both out.
+    pub(super) fn take(&mut self) -> (Option<Seat>, Option<Seat>) {
+        (self.master.take(), self.standby.take())
+    }
+}
+
+impl Shared {
+    /// Has the master fail. Whether somebody can take its place.
+    pub(super) fn fail(&self, fault: Fault) -> bool {
+        let mut seats = self.seats.lock();
+        let (Some(master), Some(_)) = (&seats.master, seats.ready()) else { return false };
+        match fault {
+            Fault::Hang => master.hang(),
+            Fault::Stop => {
+                master.end_connections();
+                self.serve(None);
+                seats.has_stopped = true;
+                self.ears.suspicion.notify_one();
+            }
+        }
+        true
+    }
+
+    /// Says who serves those who come.
+    fn serve(&self, seat: Option<&Seat>) {
+        if let Some(door) = &*self.door.lock() {
+            door.serve(seat.map(Seat::counter));
+        }
+    }
+
+    /// Looks after the master whenever something seems to be wrong with it.
+    pub(super) async fn watch(self: Arc<Self>) {
+        loop {
+            self.ears.suspicion.notified().await;
+            let (node, hangs, has_stopped) = {
+                let seats = self.seats.lock();
+                let Some(master) = &seats.master else { continue };
+                (Arc::clone(&master.node), master.hangs(), seats.has_stopped)
+            };
+            if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&hangs, &node)).await.is_ok() {
+                continue;
+            }
+            let failed = Arc::downgrade(&node);
+            drop(node);
+            tracing::warn!(
+                "the master at {} has stopped or hangs: its standby takes its place",
+                self.address
+            );
+            while let Err(error) = self.fail_over(Some(&failed)).await {
+                tracing::warn!("the standby of {} cannot take its master's place: {error}", self.address);
+                tokio::time::sleep(STANDBY_AGAIN).await;
+            }
+        }
+    }
+
+    /// Has the standby take the master's place: without waiting for the master if that has failed, and if it is still
+    /// the master.
+    pub(super) async fn fail_over(
+        self: &Arc<Self>,
+        failed: Option<&Weak<Node>>,
+    ) -> Result<(), FailoverError> {
+        let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;
+        let old = {
+            let mut seats = self.seats.lock();
+            let master = seats.master.as_ref().map(|master| Arc::as_ptr(&master.node));
+            if failed.is_some_and(|failed| Some(failed.as_ptr()) != master) {
+                return Ok(());
+            }
+            if seats.ready().is_none() {
+                return Err(FailoverError::NoStandby);
+            }
+            self.serve(None);
+            seats.master.take()
+        };
+        if let Some(old) = &old {
+            // Until they end, whatever they change goes to the standby as well.
+            let ending = old.hang_up();
+            if failed.is_none() {
+                ending.await;
+            } else {
+                let _ = tokio::time::timeout(DRAIN, ending).await;
+            }
+        }
+        {
+            let mut seats = self.seats.lock();
+            let new = seats.standby.take();
+            self.serve(new.as_ref());
+            seats.master = new;
+            seats.has_all = false;
+            seats.has_stopped = false;
+            seats.failovers += 1;
+        }
+        tracing::info!("the standby of {} has taken its master's place", self.address);
+        let _ = tokio::task::spawn_blocking(move || drop(old)).await;
+        self.replace_standby();
+        Ok(())
+    }
+
+    /// Has a fresh standby follow the master.
+    pub(super) fn replace_standby(self: &Arc<Self>) {
+        let (master, standby) = {
+            let mut seats = self.seats.lock();
+            let Some(master) = &seats.master else { return };
+            let master = Arc::clone(&master.node);
+            let host = NodeHost::new(&self.workers, &self.clock);
+            let node = master.sibling(Arc::clone(&host) as Arc<dyn Host>);
+            let seat = Seat::new(node, &host, &self.clock, &self.ears);
+            let standby = Arc::clone(&seat.node);
+            seats.standby = Some(seat);
+            seats.has_all = false;
+            (master, standby)
+        };
+        master.set_standby(Some(&standby));
+        let shared = Arc::downgrade(self);
+        self.workers.next().spawn(async move {
+            copy(&master, &standby).await;
+            let Some(shared) = shared.upgrade() else { return };
+            let mut seats = shared.seats.lock();
+            let is_own =
+                |seat: &Option<Seat>, node| seat.as_ref().is_some_and(|seat| Arc::ptr_eq(&seat.node, node));
+            seats.has_all |= is_own(&seats.master, &master) && is_own(&seats.standby, &standby);
+        });
+    }
+}
+
+/// Gives the standby what the master has, a few items at a time.
+async fn copy(master: &Node, standby: &Node) {
+    let mut place = Some((0, 0));
+    while let Some(from) = place {
+        match master.copy_to(standby, from) {
+            Ok(next) => place = next,
+            Err(shard) => std::future::poll_fn(|cx| master.poll_free(shard, cx)).await,
+        }
+        // Others get their turn.
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,155 @@
+//! A memcached master and its standby behind one address: what clients see of a failover.
+
+mod wait;
+
+use memcached::{Access, Settings};
+use server::{Clock, FailoverError, Fault, Memcached, MemcachedOrder, Workers};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use testkit::Wire;
+use wait::until;
+
+struct Setup {
+    _workers: Arc<Workers>,
+    pair: Memcached,
+}
+
+fn started(has_standby: bool) -> Setup {
+    let workers = Workers::start(2).unwrap();
+    let order = MemcachedOrder {
+        address: ([127, 0, 0, 1], 0).into(),
+        seed: 7,
+        settings: Settings::default(),
+        access: Access::default(),
+        has_standby,
+    };
+    let pair = Memcached::start(&workers, &Arc::new(Clock::new()), order).unwrap();
+    Setup { _workers: workers, pair }
+}
+
+async fn in_step(pair: &Memcached) {
+    until("the standby has everything", || pair.standby().is_some()).await;
+}
+
+/// What a writer has seen.
+struct Seen {
+    /// The last number that was acknowledged.
+    acknowledged: u64,
+    /// The longest time without an answer, in ms.
+    gap_ms: i64,
+}
+
+/// Stores numbers, one after the other, and connects again whenever it has to.
+fn write(address: SocketAddr, name: &str, stop: &AtomicBool) -> Seen {
+    let clock = Clock::new();
+    let mut wire = Wire::connect(address);
+    let (mut next, mut last_ms) = (1u64, clock.wall_ms());
+    let mut seen = Seen { acknowledged: 0, gap_ms: 0 };
+    while !stop.load(Ordering::Relaxed) {
+        let value = next.to_string();
+        wire.send(format!("set {name} 0 0 {}\r\n{value}\r\n", value.len()).as_bytes());
+        let heard = wire.read_until(|bytes| bytes.ends_with(b"\r\n"));
+        if heard.is_closed {
+            wire = Wire::connect(address);
+            continue;
+        }
+        assert_eq!(heard.bytes, b"STORED\r\n");
+        let now_ms = clock.wall_ms();
+        seen.gap_ms = seen.gap_ms.max(now_ms - last_ms);
+        (last_ms, seen.acknowledged, next) = (now_ms, next, next + 1);
+    }
+    seen
+}
+
+/// Writers that go on while `fail` makes the standby take over, and then some: none of what they were told is stored is
+/// lost. The longest time without an answer, in ms.
+async fn through(pair: &Memcached, fail: impl AsyncFnOnce(&Memcached)) -> i64 {
+    let (address, stop) = (pair.address(), Arc::new(AtomicBool::new(false)));
+    let writers: Vec<_> = (0..4)
+        .map(|number| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || write(address, &format!("writer:{number}"), &stop))
+        })
+        .collect();
+    let before = pair.failovers();
+    let stored = || pair.node().is_some_and(|node| node.items() >= 4);
+    until("all writers have begun", stored).await;
+    fail(pair).await;
+    until("the standby takes over", || pair.failovers() == before + 1).await;
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    stop.store(true, Ordering::Relaxed);
+    let joined = tokio::task::spawn_blocking(move || {
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect::<Vec<_>>()
+    });
+    let mut wire = Wire::connect(address);
+    let mut longest_ms = 0;
+    for (number, seen) in joined.await.unwrap().into_iter().enumerate() {
+        let answer = wire.ask(format!("get writer:{number}\r\n").as_bytes(), b"END\r\n");
+        let answer = String::from_utf8(answer).unwrap();
+        let value: u64 = answer.lines().nth(1).unwrap().parse().unwrap();
+        assert!(value >= seen.acknowledged, "{value} where {} was acknowledged", seen.acknowledged);
+        assert!(seen.acknowledged > 0);
+        longest_ms = longest_ms.max(seen.gap_ms);
+    }
+    longest_ms
+}
+
+#[tokio::test]
+async fn an_ordered_failover_loses_nothing_and_keeps_the_address() {
+    let Setup { pair, _workers } = started(true);
+    for _ in 0..3 {
+        in_step(&pair).await;
+        let first = Arc::downgrade(&pair.node().unwrap());
+        let gap_ms = through(&pair, async |pair| pair.failover().await.unwrap()).await;
+        assert!(gap_ms < 2_000, "{gap_ms} ms");
+        until("the old master is gone", || first.strong_count() == 0).await;
+    }
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_master_that_stops_or_hangs_is_replaced() {
+    for fault in [Fault::Stop, Fault::Hang] {
+        let Setup { pair, _workers } = started(true);
+        in_step(&pair).await;
+        let gap_ms = through(&pair, async |pair| assert!(pair.fail(fault))).await;
+        eprintln!("{fault:?}: longest time without an answer: {gap_ms} ms");
+        in_step(&pair).await;
+        pair.stop().await;
+    }
+}
+
+/// What was there before the standby came it has as well, and what is set for the master is set for it.
+#[tokio::test]
+async fn a_standby_has_items_expiries_and_settings() {
+    let Setup { pair, _workers } = started(true);
+    let mut wire = Wire::connect(pair.address());
+    for key in 0..20_000 {
+        wire.send(format!("set key:{key} {key} 0 5 noreply\r\nvalue\r\n").as_bytes());
+    }
+    assert_eq!(wire.say("cache_memlimit 100"), "OK");
+    wire.send(b"set short 0 1000 1\r\nx\r\ndelete key:7\r\n");
+    wire.read_until(|bytes| bytes.ends_with(b"DELETED\r\n"));
+    in_step(&pair).await;
+    pair.failover().await.unwrap();
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.stat("", "curr_items"), "20000");
+    assert_eq!(wire.stat("", "limit_maxbytes"), (100 << 20).to_string());
+    assert_eq!(wire.ask(b"get key:19999\r\n", b"END\r\n"), b"VALUE key:19999 19999 5\r\nvalue\r\nEND\r\n");
+    assert_eq!(wire.say("get key:7"), "END");
+    let left = wire.say("mg short t");
+    let seconds: u32 = left.strip_prefix("HD t").unwrap().parse().unwrap();
+    assert!((900..=1000).contains(&seconds), "{left}");
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_standby_nobody_takes_over() {
+    let Setup { pair, _workers } = started(false);
+    assert_eq!(pair.failover().await, Err(FailoverError::NoStandby));
+    assert!(!pair.fail(Fault::Stop) && !pair.fail(Fault::Hang));
+    assert_eq!(Wire::connect(pair.address()).say("get a"), "END");
+    pair.stop().await;
+}
