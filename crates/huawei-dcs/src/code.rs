@@ -49,6 +49,8 @@ pub(crate) static WRONG_STATUS: ErrorCode = code(
     "111400026",
     "This operation is not allowed when the DCS instance is in the current state.",
 );
+pub(crate) static NOT_SUPPORTED: ErrorCode =
+    code(400, "DCS.4027", "111400027", "This operation is not supported on this node.");
 pub(crate) static INSTANCE_QUOTA: ErrorCode =
     code(400, "DCS.4035", "111400035", "DCS instance quota of the tenant is insufficient.");
 pub(crate) static MEMORY_QUOTA: ErrorCode =

@@ -27,7 +27,8 @@ pub(crate) struct Dcs {
 impl Dcs {
     pub(crate) fn new(cloud: Arc<Cloud>, authority: Arc<Authority>) -> Self {
         let zones = zone::zones_of(&authority.directory().region);
-        let endpoints = Endpoints::new(&[v1::TABLE, v2::TABLE], &code::EMPTY_BODY, &code::NOT_JSON);
+        let tables = [v1::TABLE, v2::TABLE, v2::unsupported::table()];
+        let endpoints = Endpoints::new(&tables, &code::EMPTY_BODY, &code::NOT_JSON);
         Dcs { cloud, authority, zones, endpoints }
     }
 }
@@ -124,7 +125,8 @@ mod tests {
             .map(|row| row.split('\t').collect())
             .collect();
         let has = |status: &str, code, message| table.contains(&vec![status, code, message]);
-        for (table, has_former) in [(v1::TABLE, true), (v2::TABLE, false)] {
+        for (table, has_former) in [(v1::TABLE, true), (v2::TABLE, false), (v2::unsupported::table(), false)]
+        {
             for error in table.iter().flat_map(|endpoint| endpoint.operation.declared_errors()) {
                 let status = error.status.to_string();
                 assert!(has(&status, error.code, error.message), "{error:?}");

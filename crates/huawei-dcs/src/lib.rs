@@ -39,7 +39,10 @@ pub fn services(cloud: &Arc<Cloud>, directory: Directory) -> Vec<Arc<dyn Service
 pub fn operations() -> Vec<(&'static str, Vec<&'static Operation>)> {
     vec![
         ("DCS v1.0", endpoint::operations(v1::TABLE)),
-        ("DCS v2", endpoint::operations(v2::TABLE)),
+        (
+            "DCS v2",
+            [v2::TABLE, v2::unsupported::table()].into_iter().flat_map(endpoint::operations).collect(),
+        ),
         ("IAM", endpoint::operations(iam::TABLE)),
     ]
 }

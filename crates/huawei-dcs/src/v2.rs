@@ -1,7 +1,12 @@
 //! DCS v2: its table of operations, and what their records share.
 
+pub(crate) mod counts;
+pub(crate) mod flavors;
+pub(crate) mod quota;
+pub(crate) mod region;
 pub(crate) mod status;
 pub(crate) mod swap;
+pub(crate) mod unsupported;
 
 use operation::schema::Field;
 use operation::{Access, BASE, Operation, Source};
@@ -15,7 +20,12 @@ use crate::v1;
 pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &status::CHANGE_STATUS, handler: v1::status::change_status },
     Endpoint { operation: &status::STATISTIC, handler: v1::statistics::statistic },
+    Endpoint { operation: &counts::COUNT_BY_STATUS, handler: counts::count_by_status },
     Endpoint { operation: &swap::SWAP, handler: swap::swap },
+    Endpoint { operation: &flavors::FLAVORS, handler: flavors::flavors },
+    Endpoint { operation: &quota::QUOTA, handler: quota::quota },
+    Endpoint { operation: &region::WINDOWS, handler: v1::maintenance::windows },
+    Endpoint { operation: &region::ZONES, handler: region::zones },
 ];
 
 /// What the records have in common; each names its section.

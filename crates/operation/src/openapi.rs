@@ -82,8 +82,10 @@ fn description(operation: &Operation) -> String {
     if let Some(permission) = operation.permission {
         text += &format!(" Permission: `{permission}`.");
     }
-    if let Support::Partial(missing) = operation.support {
-        text += &format!(" Missing: {missing}.");
+    match operation.support {
+        Support::Full => {}
+        Support::Partial(missing) => text += &format!(" Missing: {missing}."),
+        Support::Refused => text += " Not supported.",
     }
     text
 }
@@ -118,9 +120,17 @@ fn response(about: &str, body: Option<&'static [Field]>) -> Value {
     match body {
         Some(fields) => json!({
             "description": about,
-            "content": {"application/json": {"schema": object(fields)}},
+            "content": {"application/json": {"schema": body_schema(fields)}},
         }),
         None => json!({"description": about}),
+    }
+}
+
+/// The schema of an answer's body, which a field without a name is itself.
+fn body_schema(fields: &'static [Field]) -> Value {
+    match fields {
+        [Field { name: "", kind, .. }] => schema(kind),
+        fields => object(fields),
     }
 }
 

@@ -72,7 +72,7 @@ pub struct Answer {
     pub status: u16,
     /// When it is answered.
     pub about: &'static str,
-    /// The fields of the body, where there is one.
+    /// The fields of the body, where there is one. A single field without a name is the body itself.
     pub body: Option<&'static [Field]>,
 }
 
@@ -92,6 +92,8 @@ pub enum Support {
     Full,
     /// Less than its document says; the text names what is missing.
     Partial(&'static str),
+    /// Nothing: it is known, and refused as its document says.
+    Refused,
 }
 
 /// The values that records leave unsaid.
@@ -141,7 +143,8 @@ impl Operation {
         if let Route::Action { .. } = self.route {
             assert!(self.path.is_empty(), "the path of an action has no parameters");
         }
-        assert!(!self.answers.is_empty(), "an operation can succeed");
+        let is_refused = matches!(self.support, Support::Refused);
+        assert!(self.answers.is_empty() == is_refused, "an operation can succeed, unless it is refused");
         let mut at = 0;
         while at < self.answers.len() {
             let answer = &self.answers[at];

@@ -21,6 +21,7 @@ pub fn page(groups: &[(&str, Vec<&'static Operation>)]) -> String {
             let status = match operation.support {
                 Support::Full => "works".to_owned(),
                 Support::Partial(missing) => format!("works, but for {missing}"),
+                Support::Refused => "not supported".to_owned(),
             };
             let source = format!("{}, {}", operation.source.document, operation.source.section);
             let _ = writeln!(
@@ -49,6 +50,22 @@ mod tests {
         ..BASE
     }
     .checked();
+
+    static PAINT: Operation = Operation {
+        id: "Paint",
+        summary: "Paints a thing.",
+        route: Route::Path { method: Method::Put, template: "/v1/thing" },
+        source: Source { document: "Things", section: "2" },
+        support: Support::Refused,
+        ..BASE
+    }
+    .checked();
+
+    #[test]
+    fn what_is_refused_is_told() {
+        let row = "| Paint | `PUT /v1/thing` | - | Things, 2 | not supported |\n";
+        assert!(page(&[("Things", vec![&PAINT])]).ends_with(row));
+    }
 
     #[test]
     fn every_operation_has_a_row() {

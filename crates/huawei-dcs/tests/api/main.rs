@@ -9,4 +9,6 @@ mod instances;
 mod other_queries;
 mod status;
 mod swap;
+mod v2_operations;
+mod v2_queries;
 mod world;
