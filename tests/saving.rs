@@ -131,7 +131,7 @@ fn what_is_killed_comes_back_as_of_its_last_save() {
 }
 
 /// The keys of the next test: as many as a build without optimisation makes and saves in some seconds.
-const KEYS: usize = 100_000;
+const KEYS: usize = 200_000;
 /// The longest that a command may take because of a save.
 const HOLD_UP: Duration = Duration::from_millis(10);
 /// On a busy machine any command may be held up: of so many saves one has to keep to the limit.
@@ -143,16 +143,19 @@ fn a_save_under_full_load_takes_little_memory_and_holds_nobody_up() {
     let program = Program::redis_in(folder.path(), "7.0", &[("save", "")]);
     let Some(mut loaded) = Loaded::begin(program.address(), program.id(), KEYS) else { return };
     let mut costs: Vec<SaveCost> = Vec::new();
-    // What a machine does to commands by itself is nothing that a save does.
-    while costs.last().is_none_or(|cost| cost.slowest >= cost.slowest_before.max(HOLD_UP)) {
+    // A key that is overwritten meanwhile is to be saved as it was: there have to be enough of them to be noticed. What a
+    // machine does to commands by itself is nothing that a save does.
+    let says_nothing =
+        |cost: &SaveCost| cost.commands < KEYS as u64 / 5 || cost.slowest >= cost.slowest_before.max(HOLD_UP);
+    while costs.last().is_none_or(says_nothing) {
         assert!(costs.len() < TRIES, "{costs:?}");
-        costs.push(loaded.save(Duration::from_secs(1)));
+        // Until the first, most keys have been overwritten at least once: what that takes is there before.
+        let warm_up = if costs.is_empty() { 5 } else { 1 };
+        costs.push(loaded.save(Duration::from_secs(warm_up)));
         // Memory that is taken once may be kept for the next save.
         let (before, at_most) = (costs[0].bytes_before, costs[costs.len() - 1].bytes_at_most);
         assert!(at_most < before + before / 10, "{costs:?}");
     }
-    // A key that is overwritten meanwhile was to be saved as it had been: there were enough of them to be noticed.
-    assert!(costs.iter().map(|cost| cost.commands).max() > Some(KEYS as u64 / 4), "{costs:?}");
 }
 
 #[test]

@@ -54,6 +54,8 @@ impl Follower {
             client.send_bytes(&encode(&["REPLCONF", "ACK", "0"]));
             std::thread::yield_now();
         }
+        // A real one has to hear it once it knows that all is sent: what it heard before does not count.
+        client.send_bytes(&encode(&["REPLCONF", "ACK", "0"]));
         Follower { client }
     }
 
