@@ -337,7 +337,7 @@ fn check(
             _ => may_write(entry),
         };
         if let Some(until_ms) = node.pause.holds_until(node, writes, worker.now_ms) {
-            if until_ms == i64::MAX {
+            if node.pause.hangs() {
                 node.host.suspected();
             }
             return Ok(Some(Step::Paused(until_ms)));
@@ -634,7 +634,11 @@ fn run(
         asks = session.state.contains(State::ASKING);
         session.state.remove(State::ASKING);
     }
-    if node.gates().contains(Gates::IN_FLIGHT)
+    let gates = node.gates();
+    if gates.contains(Gates::RETIRED) {
+        return Step::Close;
+    }
+    if gates.contains(Gates::IN_FLIGHT)
         && !session.state.contains(State::MASTER)
         && node.flights.hold(node, session, entry, args)
     {

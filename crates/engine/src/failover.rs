@@ -7,7 +7,7 @@
 
 use crate::master::Address;
 use crate::node::Node;
-use crate::pause::Scope;
+use crate::pause::{Reason, Scope};
 use crate::replicas::Member;
 use keyspace::Locked;
 use parking_lot::Mutex;
@@ -83,7 +83,7 @@ impl Node {
     /// Begins to hand over.
     pub(crate) fn begin_failover(&self, target: Target) {
         *self.failover.0.lock() = State::Waits(target);
-        self.pause.begin(self, Scope::Writes, UNTIL_MS);
+        self.pause.begin(self, Reason::Failover, Scope::Writes, UNTIL_MS);
         self.replicas.ask();
         self.host.failover_begun();
     }
@@ -148,6 +148,6 @@ impl Node {
 
     fn end_failover(&self) {
         *self.failover.0.lock() = State::No;
-        self.pause.end(self);
+        self.pause.end(self, Reason::Failover);
     }
 }

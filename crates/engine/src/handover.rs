@@ -1,5 +1,9 @@
 //! The files of a node go over to another one, which takes its place.
 //!
+//! What is acknowledged has to be there afterwards, so the first node ends its part while all its shards are held, at a moment
+//! when the other has everything ([`Node::retire`]): commands that were let in before and have not got their shards yet,
+//! on whichever thread, do not run.
+//!
 //! An append-only file that holds just the keys that the other node has is continued by it: whatever has been put on
 //! the disk stays there, whenever the process is killed. For that the first node ends its changes at a moment when the
 //! other has all of them ([`Node::end_changes`]). Otherwise the file begins anew with the keys of the other node.
@@ -8,10 +12,18 @@
 
 use crate::Node;
 use crate::feed::Audience;
+use crate::node::Gates;
 use keyspace::Locked;
 use std::path::PathBuf;
 
 impl Node {
+    /// Runs no commands any more, whatever let them in: another node takes its place, as things are now. All shards must
+    /// be held.
+    pub fn retire(&self, held: &Locked<'_>) {
+        debug_assert!(held.holds_all());
+        self.set_gates(Gates::RETIRED, true);
+    }
+
     /// Appends no more; all shards must be held. Whether the append-only file holds the keys as they are now, as soon as
     /// the node has given its files up.
     pub fn end_changes(&self, held: &Locked<'_>) -> bool {

@@ -57,6 +57,8 @@ bitflags::bitflags! {
         const IN_FLIGHT = 1 << 7;
         /// Changes could not be appended to the file, and nothing is to be written until they can.
         const APPEND_FAILS = 1 << 8;
+        /// Another node has taken its place: whatever has been let in does not run any more, and its client comes again.
+        const RETIRED = 1 << 9;
     }
 }
 

@@ -821,7 +821,7 @@ impl Connection {
         let (node, clock) = (Arc::clone(self.place.at(self.at)), Arc::clone(&self.place.clock));
         let over = poll_fn(|cx| {
             self.client.register(cx.waker());
-            if node.pause.poll_over(cx).is_ready() {
+            if node.pause.poll_over(cx, until_ms).is_ready() {
                 return Poll::Ready(Ok(Next::Process));
             }
             self.poll_ended(cx).map(Err)

@@ -18,7 +18,7 @@ use crate::node::{Door, Order, Resident, StartError, private_line};
 use crate::workers::Workers;
 use engine::Node;
 use engine::master::{Address, reachable};
-use engine::pause::Scope;
+use engine::pause::{Reason, Scope};
 use parking_lot::Mutex;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -406,18 +406,19 @@ impl Shared {
         if !is_forced && !standby.master.is_up() || standby.master.state().never_up() {
             return Err(FailoverError::NoStandby);
         }
-        if is_forced {
+        let parted = if is_forced {
             let caught_up = catch_up(&master, &standby);
             let _ = tokio::time::timeout(DRAIN, caught_up).await;
+            None
         } else {
-            master.pause.begin(&master, Scope::Writes, self.clock.wall_ms() + PAUSE_MS);
-            // What was running when the pause began has ended when all shards have been held.
-            drop(hold(&master).await);
-            if tokio::time::timeout(CATCH_UP, catch_up(&master, &standby)).await.is_err() {
-                master.pause.end(&master);
+            master.pause.begin(&master, Reason::Failover, Scope::Writes, self.clock.wall_ms() + PAUSE_MS);
+            let parted = part(&master, &standby, CATCH_UP).await;
+            if parted.is_none() {
+                master.pause.end(&master, Reason::Failover);
                 return Err(FailoverError::TooSlow);
             }
-        }
+            parted
+        };
         let (old, directory) = {
             self.entrance.close();
             let mut nodes = self.nodes.lock();
@@ -427,7 +428,10 @@ impl Shared {
             old.end_connections();
         }
         // Before anybody is served, so that whatever is acknowledged is in a file that will be loaded again.
-        let parted = part(&master, &standby, if is_forced { DRAIN } else { CATCH_UP }).await;
+        let parted = match parted {
+            None => leave(&master, &standby).await,
+            parted => parted,
+        };
         {
             let mut held = hold(&standby).await;
             standby.follow(&mut held, None);
@@ -508,24 +512,33 @@ pub(crate) async fn catch_up(master: &Node, standby: &Node) {
     }
 }
 
-/// Has the master append no more, at a moment when its standby has all that it has. Whether the standby can go on with
-/// its append-only file; nothing if the master holds its keys for longer than this.
+/// Has the master end its part, at a moment when its standby has all that it has. Whether the standby can go on with its
+/// append-only file; nothing if there is no such moment in this time, and then it stays what it is.
 async fn part(master: &Node, standby: &Node, limit: Duration) -> Option<bool> {
-    let mut continues = None;
     let parting = async {
         loop {
+            catch_up(master, standby).await;
             let held = hold(master).await;
-            let has_all = standby.replicas.offset() >= master.replicas.offset();
-            continues = Some(has_all && master.end_changes(&held));
-            drop(held);
-            if has_all {
-                return;
+            if standby.replicas.offset() >= master.replicas.offset() {
+                master.retire(&held);
+                return master.end_changes(&held);
             }
+            drop(held);
             tokio::time::sleep(LOOK).await;
         }
     };
-    let _ = tokio::time::timeout(limit, parting).await;
-    continues
+    tokio::time::timeout(limit, parting).await.ok()
+}
+
+/// As [`part`], of a master that has failed: it ends its part even if the standby does not get all, and then cannot go on
+/// with the file. Nothing if the master holds its keys for longer than is waited.
+async fn leave(master: &Node, standby: &Node) -> Option<bool> {
+    if let Some(continues) = part(master, standby, DRAIN).await {
+        return Some(continues);
+    }
+    let held = tokio::time::timeout(DRAIN, hold(master)).await.ok()?;
+    master.retire(&held);
+    Some(false)
 }
 
 /// The new master has the files of the old one from now on, which does not write any more.

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use engine::Node;
-use engine::pause::Scope;
+use engine::pause::{Reason, Scope};
 use std::time::Duration;
 
 /// How long a master is kept from writing while its replica catches up, in ms.
@@ -21,7 +21,7 @@ pub(crate) fn take_over(node: &Node, clock: &Clock, at_once: bool) {
         return;
     };
     let until_ms = clock.wall_ms() + CONSENT_MS;
-    master.pause.begin(&master, Scope::Writes, until_ms);
+    master.pause.begin(&master, Reason::Failover, Scope::Writes, until_ms);
     let mut done = false;
     while !done && clock.wall_ms() < until_ms {
         done = member.take_over(node, &master);
@@ -29,7 +29,7 @@ pub(crate) fn take_over(node: &Node, clock: &Clock, at_once: bool) {
             std::thread::sleep(LOOK);
         }
     }
-    master.pause.end(&master);
+    master.pause.end(&master, Reason::Failover);
     if !done {
         tracing::warn!("a replica does not catch up with its master, and does not take its place");
     }

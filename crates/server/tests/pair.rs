@@ -7,7 +7,7 @@ use engine::master::Address;
 use server::{Clock, FailoverError, Fault, Order, Pair, Workers};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testkit::{Client, Reply, Writers};
 use wait::until;
@@ -232,6 +232,30 @@ async fn fifty_failovers_under_load_lose_nothing() {
     }
     tokio::task::spawn_blocking(|| writers.stop()).await.unwrap();
     assert_eq!(pair.failovers(), 51);
+    pair.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_ends_pauses_lets_no_write_slip_in() {
+    let Setup { pair, _workers } = started(None, &[]).await;
+    let (address, ends) = (pair.address(), Arc::new(AtomicBool::new(false)));
+    let ending = {
+        let ends = Arc::clone(&ends);
+        std::thread::spawn(move || {
+            let mut client = Client::connect(address);
+            while !ends.load(Ordering::Relaxed) {
+                if client.say("CLIENT UNPAUSE") == Reply::Closed {
+                    client = Client::connect(address);
+                }
+            }
+        })
+    };
+    for _ in 0..20 {
+        in_step(&pair).await;
+        through(&pair, async |pair| pair.failover().await.unwrap()).await;
+    }
+    ends.store(true, Ordering::Relaxed);
+    tokio::task::spawn_blocking(|| ending.join().unwrap()).await.unwrap();
     pair.stop().await;
 }
 

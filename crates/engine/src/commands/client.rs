@@ -3,7 +3,7 @@
 use crate::clients::{Client, Marks};
 use crate::commands::{family, help};
 use crate::execute::write_error;
-use crate::pause::Scope;
+use crate::pause::{Reason, Scope};
 use crate::pubsub::Kind;
 use crate::session::State;
 use crate::table::Table;
@@ -573,13 +573,13 @@ fn pause(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
         return Err(CommandError::TimeoutNegative);
     }
     let until_ms = cx.now_ms().checked_add(timeout_ms).ok_or(CommandError::TimeoutNotAnInteger)?;
-    cx.node.pause.begin(cx.node, scope, until_ms);
+    cx.node.pause.begin(cx.node, Reason::Client, scope, until_ms);
     reply.ok();
     Ok(())
 }
 
 fn unpause(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    cx.node.pause.end(cx.node);
+    cx.node.pause.end(cx.node, Reason::Client);
     reply.ok();
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::commands::family;
 use crate::master::{Address, Link};
 use crate::node::Gates;
 use crate::parse::is_word;
-use crate::pause::Scope;
+use crate::pause::{Reason, Scope};
 use crate::session::State;
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Category, Flags, Former, Group, Release, v};
@@ -150,11 +150,11 @@ fn shutdown(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> 
     cx.offload()?;
     cx.after = Some(Box::new(move |node| {
         // What is acknowledged from now on would not be saved.
-        node.pause.begin(node, Scope::Writes, i64::MAX);
+        node.pause.begin(node, Reason::Shutdown, Scope::Writes, i64::MAX);
         // While keys are loaded all of them are still where they were, and not all here.
         let saves = !nosave && !node.gates().contains(Gates::LOADING);
         if saves && !node.save_at_end(save) && !force {
-            node.pause.end(node);
+            node.pause.end(node, Reason::Shutdown);
             return Err(CommandError::ShutdownFailed);
         }
         if let Err(error) = node.close_append_file() {
