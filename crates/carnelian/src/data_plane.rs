@@ -88,6 +88,8 @@ struct Node {
     engine: Engine,
     access: Access,
     access_user: Option<String>,
+    /// How many servers share what its data may take, each with a limit of its own.
+    parts: u64,
 }
 
 impl Nodes {
@@ -194,8 +196,9 @@ impl Nodes {
             }
         };
         let endpoint = Endpoint { address: started.address() };
+        let parts = parts(&node);
         let NodeSpec { id, engine, access, access_user, .. } = node;
-        running.insert(id, Node { running: started, engine, access, access_user });
+        running.insert(id, Node { running: started, engine, access, access_user, parts });
         Ok(endpoint)
     }
 }
@@ -263,20 +266,29 @@ fn no_failover(error: server::FailoverError) -> FailoverError {
     }
 }
 
+/// How many servers share what the data of a node may take, each with a limit of its own.
+fn parts(node: &NodeSpec) -> u64 {
+    if node.topology == Topology::Cluster { u64::from(node.shards.max(1)) } else { 1 }
+}
+
+/// How clients prove who they are, as parameters. Servers of a cluster are clients of each other; elsewhere standbys know
+/// what their master wants.
+fn passwords(access: &Access, is_cluster: bool) -> Vec<(String, String)> {
+    let password = match access {
+        Access::Open => "",
+        Access::Password(password) => password.reveal(),
+    };
+    let names: &[&str] = if is_cluster { &["requirepass", "masterauth"] } else { &["requirepass"] };
+    names.iter().map(|name| ((*name).to_owned(), password.to_owned())).collect()
+}
+
 /// A node's settings as the parameters of its engine. What it is told last counts.
 fn config(node: &NodeSpec) -> Vec<(String, String)> {
-    let is_cluster = node.topology == Topology::Cluster;
-    let servers = if is_cluster { u64::from(node.shards.max(1)) } else { 1 };
     let mut config = vec![
         ("databases".to_owned(), node.databases.to_string()),
-        ("maxmemory".to_owned(), (node.memory_limit_bytes / servers).to_string()),
+        ("maxmemory".to_owned(), (node.memory_limit_bytes / parts(node)).to_string()),
     ];
-    if let Access::Password(password) = &node.access {
-        config.push(("requirepass".to_owned(), password.reveal().to_owned()));
-        if is_cluster {
-            config.push(("masterauth".to_owned(), password.reveal().to_owned()));
-        }
-    }
+    config.extend(passwords(&node.access, node.topology == Topology::Cluster));
     let renamed = node.renamed_commands.iter();
     config.extend(renamed.map(|(command, name)| ("rename-command".to_owned(), format!("{command} {name}"))));
     config.extend(node.parameters.iter().cloned());
@@ -402,6 +414,53 @@ impl DataPlane for Nodes {
             for node in self.masters(node).ok_or(OrderError::NotRunning)? {
                 let flushed = server::owner::order(&node, &self.workers, "flushall", &[]).await;
                 flushed.map_err(OrderError::Refused)?;
+            }
+            Ok(())
+        })
+    }
+
+    fn configure<'a>(
+        &'a self,
+        node: &'a NodeId,
+        parameters: &'a [(String, String)],
+        memory_limit_bytes: Option<u64>,
+    ) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move {
+            let configured = {
+                let running = self.running.lock();
+                let node = running.get(node).ok_or(OrderError::NotRunning)?;
+                if let Deployed::Memcached(own) = &node.running {
+                    return own.configure(parameters, memory_limit_bytes);
+                }
+                let limit = memory_limit_bytes.map(|bytes| (bytes / node.parts).to_string());
+                let limit = limit.map(|limit| ("maxmemory".to_owned(), limit));
+                node.running.configure(parameters.iter().cloned().chain(limit).collect())
+            };
+            configured.await.map_err(|error| OrderError::Refused(error.to_string()))
+        })
+    }
+
+    fn set_access<'a>(&'a self, node: &'a NodeId, access: &'a Access) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move {
+            let set = {
+                let running = self.running.lock();
+                let node = running.get(node).ok_or(OrderError::NotRunning)?;
+                match &node.running {
+                    Deployed::Memcached(own) => {
+                        own.set_access(access, node.access_user.as_deref())?;
+                        None
+                    }
+                    running => {
+                        let is_cluster = matches!(running, Deployed::Cluster(_));
+                        Some(running.configure(passwords(access, is_cluster)))
+                    }
+                }
+            };
+            if let Some(set) = set {
+                set.await.map_err(|error| OrderError::Refused(error.to_string()))?;
+            }
+            if let Some(node) = self.running.lock().get_mut(node) {
+                node.access = access.clone();
             }
             Ok(())
         })

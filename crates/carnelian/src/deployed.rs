@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use server::{Cluster, FailoverError, Fault, Pair, Proxy, Running};
+use server::configure::Values;
+use server::{BadParameter, Cluster, FailoverError, Fault, Pair, Proxy, Running};
 
 /// What runs for a node of the control plane.
 pub(crate) enum Deployed {
@@ -101,6 +102,19 @@ impl Deployed {
             Deployed::Pair(pair) if pair.fail(fault) => Ok(()),
             Deployed::Memcached(own) if own.memcached.fail(fault) => Ok(()),
             Deployed::Pair(_) | Deployed::One(_) | Deployed::Memcached(_) => Err(FailoverError::NoStandby),
+        }
+    }
+
+    /// Has all servers run with other values of these parameters from now on, all of them or none, and those that take
+    /// their places. `maxmemory` is what a server of a cluster may take, and what the shards of a proxy may together.
+    pub(crate) fn configure(&self, values: Values) -> Later<Result<(), BadParameter>> {
+        match self {
+            Deployed::One(running) => Box::pin(running.configure(values)),
+            Deployed::Pair(pair) => Box::pin(pair.configure(values)),
+            Deployed::Cluster(cluster) => Box::pin(cluster.configure(values)),
+            Deployed::Proxy(proxy) => Box::pin(proxy.configure(values)),
+            // It has settings, which are changed by other means.
+            Deployed::Memcached(_) => Box::pin(std::future::ready(Ok(()))),
         }
     }
 

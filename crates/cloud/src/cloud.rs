@@ -159,13 +159,28 @@ impl Cloud {
         kind: task::Kind,
         details: task::Details,
     ) -> Result<(), TaskError> {
-        let (now_ms, profile) = (self.clock.now_ms(), self.settings.profile);
-        let claim = self.state.write().claim(project_id, id, kind, details, now_ms, profile)?;
-        tracing::info!(id, name = %claim.instance.name, task = ?claim.task.kind, "a task on an instance");
-        match self.run(claim).await? {
+        match self.carry_out(project_id, id, kind, details).await?.state {
             task::State::Running | task::State::Succeeded => Ok(()),
             task::State::Failed => Err(TaskError::Failed),
         }
+    }
+
+    /// The same; answers the task as it is then: under the instant profile it has ended, one way or the other.
+    pub(crate) async fn carry_out(
+        self: &Arc<Self>,
+        project_id: &str,
+        id: &str,
+        kind: task::Kind,
+        details: task::Details,
+    ) -> Result<Arc<Task>, TaskError> {
+        let (now_ms, profile) = (self.clock.now_ms(), self.settings.profile);
+        let claim = self.state.write().claim(project_id, id, kind, details, now_ms, profile)?;
+        tracing::info!(id, name = %claim.instance.name, task = ?claim.task.kind, "a task on an instance");
+        let begun = claim.task.clone();
+        let state = self.run(claim).await?;
+        // It is forgotten at some time after its end.
+        let task = self.state.read().tasks.get(&begun.sequence).cloned();
+        Ok(task.unwrap_or_else(|| Arc::new(Task { state, ..Task::clone(&begun) })))
     }
 
     /// Has the standby of an instance of this id, of whichever project, take its master's place. The address stays. Which

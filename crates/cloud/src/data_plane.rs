@@ -54,6 +54,19 @@ pub trait DataPlane: Send + Sync + 'static {
     /// [`ResizeError`]; then the node has the form that it had, or does not run any more.
     fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>>;
 
+    /// Has a node run with other values of its parameters from now on, all of them or none, and with another limit of what
+    /// its data may take, in bytes, if there is one: on all its servers, standbys included, and on those that take their
+    /// places.
+    fn configure<'a>(
+        &'a self,
+        node: &'a NodeId,
+        parameters: &'a [(String, String)],
+        memory_limit_bytes: Option<u64>,
+    ) -> Pending<'a, Result<(), OrderError>>;
+
+    /// Has clients prove in another way who they are, from now on. Those that are connected stay.
+    fn set_access<'a>(&'a self, node: &'a NodeId, access: &'a Access) -> Pending<'a, Result<(), OrderError>>;
+
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;
 

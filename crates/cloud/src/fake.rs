@@ -13,6 +13,7 @@ use crate::data_plane::{
     StartError, Statistics,
 };
 use crate::engine::{Engine, Release};
+use crate::instance::Access;
 use crate::topology::Topology;
 
 /// A clock that stands still until it is advanced.
@@ -37,6 +38,7 @@ struct State {
     silent: bool,
     panics: bool,
     lagging: bool,
+    stubborn: bool,
 }
 
 impl FakeClock {
@@ -101,6 +103,11 @@ impl FakeDataPlane {
         self.0.lock().lagging = lagging;
     }
 
+    /// Whether nodes refuse to be changed.
+    pub fn be_stubborn(&self, stubborn: bool) {
+        self.0.lock().stubborn = stubborn;
+    }
+
     /// Whether starting a node panics.
     pub fn panic(&self, panics: bool) {
         self.0.lock().panics = panics;
@@ -108,6 +115,17 @@ impl FakeDataPlane {
 }
 
 impl FakeDataPlane {
+    /// Changes a node that runs.
+    fn change(&self, node: &NodeId, change: impl FnOnce(&mut NodeSpec)) -> Result<(), OrderError> {
+        let mut state = self.0.lock();
+        if state.stubborn {
+            return Err(OrderError::Refused("the data plane was told to refuse".to_owned()));
+        }
+        let (spec, _) = state.nodes.get_mut(node).ok_or(OrderError::NotRunning)?;
+        change(spec);
+        Ok(())
+    }
+
     /// Whether a node runs that has a standby.
     fn standby_of(&self, node: &NodeId) -> Result<(), FailoverError> {
         let state = self.0.lock();
@@ -200,6 +218,25 @@ impl DataPlane for FakeDataPlane {
             }
             Ok(())
         })
+    }
+
+    fn configure<'a>(
+        &'a self,
+        node: &'a NodeId,
+        parameters: &'a [(String, String)],
+        memory_limit_bytes: Option<u64>,
+    ) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move {
+            self.change(node, |spec| {
+                spec.parameters.retain(|(name, _)| !parameters.iter().any(|(new, _)| new == name));
+                spec.parameters.extend(parameters.iter().cloned());
+                spec.memory_limit_bytes = memory_limit_bytes.unwrap_or(spec.memory_limit_bytes);
+            })
+        })
+    }
+
+    fn set_access<'a>(&'a self, node: &'a NodeId, access: &'a Access) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move { self.change(node, |spec| spec.access = access.clone()) })
     }
 
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::backup_policy::BackupPolicy;
 use crate::capacity::Capacity;
+use crate::configuration::Made;
 use crate::engine::{Engine, Release};
 use crate::identity::Secret;
 use crate::maintenance::MaintenanceWindow;
+use crate::password::Tries;
 use crate::topology::Topology;
 
 /// An instance.
@@ -41,6 +43,12 @@ pub struct Instance {
     pub launched_at_ms: Option<u64>,
     /// The id of the task that is at work on it.
     pub task: Option<String>,
+    /// The latest changes of its parameters, the oldest first.
+    #[serde(default)]
+    pub changes: Vec<Made>,
+    /// The wrong passwords that were given when it was to have a new one.
+    #[serde(default)]
+    pub tries: Tries,
 }
 
 /// What is known of an instance before it exists.
@@ -81,6 +89,12 @@ pub struct Order {
     pub requested_port: Option<u16>,
     /// Commands under other names: the command, in lower case, and its name.
     pub renamed_commands: BTreeMap<String, String>,
+    /// Parameters of the engine that are not left to it, and their values.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Memory that is kept from its data, in MB.
+    #[serde(default)]
+    pub reserved_mb: u32,
     /// Where it lies in the virtual network.
     pub network: Network,
     /// The ids of its availability zones.
@@ -231,6 +245,11 @@ impl Instance {
         let Order { engine, release, topology, capacity, .. } = &self.order;
         capacity.memory_limit_bytes(*engine, *release, *topology)
     }
+
+    /// The same without what its owner has reserved.
+    pub fn data_limit_bytes(&self) -> u64 {
+        self.memory_limit_bytes().saturating_sub(u64::from(self.reserved_mb) << 20)
+    }
 }
 
 impl std::ops::Deref for Instance {
@@ -264,6 +283,8 @@ pub(crate) mod tests {
             access_user: None,
             requested_port: None,
             renamed_commands: BTreeMap::new(),
+            parameters: BTreeMap::new(),
+            reserved_mb: 0,
             network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },
             zones: vec!["z".to_owned()],
             maintenance: MaintenanceWindow::default(),
@@ -288,6 +309,8 @@ pub(crate) mod tests {
             created_at_ms: 1,
             launched_at_ms: None,
             task: None,
+            changes: Vec::new(),
+            tries: Tries::default(),
         };
         let stored = serde_json::to_vec(&instance).unwrap();
         assert_eq!(serde_json::from_slice::<Instance>(&stored).unwrap(), instance);

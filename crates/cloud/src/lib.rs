@@ -16,6 +16,7 @@ mod busyness;
 pub mod capacity;
 pub mod clock;
 mod cloud;
+pub mod configuration;
 pub mod data_plane;
 pub mod engine;
 #[cfg(any(test, feature = "fake"))]
@@ -23,6 +24,7 @@ pub mod fake;
 pub mod identity;
 pub mod instance;
 pub mod maintenance;
+pub mod password;
 pub mod quota;
 pub mod resize;
 pub mod service;

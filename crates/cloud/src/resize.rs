@@ -129,7 +129,7 @@ impl Cloud {
                 project_id,
                 id,
                 task::Kind::Extend,
-                task::Details { resize: Some(resize) },
+                task::Details { resize: Some(resize), ..task::Details::default() },
                 self.clock.now_ms(),
                 self.settings.profile,
             )?

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::cloud::{CreateError, TaskError};
 use crate::instance::{Instance, Order, Status};
+use crate::password::Tries;
 use crate::quota::{Quota, Usage};
 use crate::resize::Resize;
 use crate::store::Contents;
@@ -136,6 +137,8 @@ impl State {
             created_at_ms: now_ms,
             launched_at_ms: None,
             task: None,
+            changes: Vec::new(),
+            tries: Tries::default(),
         };
         let details = task::Details::default();
         let task = self.new_task(&mut instance, task::Kind::Create, details, now_ms, profile);
@@ -144,16 +147,20 @@ impl State {
         Ok(Claim { before: None, instance, task })
     }
 
-    /// Puts a task on an instance, if the instance is the project's, can do that, and has nothing else to do.
-    pub(crate) fn claim(
-        &mut self,
+    /// Puts an instance back as it was, unless it has changed again meanwhile.
+    pub(crate) fn put_back(&mut self, after: &Arc<Instance>, before: Arc<Instance>) {
+        if self.instance(&after.id).is_some_and(|present| Arc::ptr_eq(present, after)) {
+            self.put(before);
+        }
+    }
+
+    /// The instance, if it is the project's, can do this, and has nothing else to do.
+    pub(crate) fn admits(
+        &self,
         project_id: &str,
         id: &str,
         kind: task::Kind,
-        details: task::Details,
-        now_ms: u64,
-        profile: Profile,
-    ) -> Result<Claim, TaskError> {
+    ) -> Result<Arc<Instance>, TaskError> {
         let before = self.find(project_id, id).ok_or(TaskError::NotFound)?.clone();
         if !kind.suits(&before) {
             return Err(TaskError::NotSupported);
@@ -164,6 +171,20 @@ impl State {
         if !kind.begins_in().contains(&before.status) {
             return Err(TaskError::WrongStatus(before.status));
         }
+        Ok(before)
+    }
+
+    /// Puts a task on an instance, if [`State::admits`] it.
+    pub(crate) fn claim(
+        &mut self,
+        project_id: &str,
+        id: &str,
+        kind: task::Kind,
+        details: task::Details,
+        now_ms: u64,
+        profile: Profile,
+    ) -> Result<Claim, TaskError> {
+        let before = self.admits(project_id, id, kind)?;
         let mut instance = (*before).clone();
         instance.status = kind.status().unwrap_or(instance.status);
         let task = self.new_task(&mut instance, kind, details, now_ms, profile);

@@ -352,6 +352,7 @@ mod tests {
 
     use super::*;
     use crate::instance::{Status, tests::order};
+    use crate::password::Tries;
     use crate::task;
 
     fn instance(id: &str, sequence: u64) -> Arc<Instance> {
@@ -366,6 +367,8 @@ mod tests {
             created_at_ms: 1,
             launched_at_ms: Some(2),
             task: None,
+            changes: Vec::new(),
+            tries: Tries::default(),
         })
     }
 

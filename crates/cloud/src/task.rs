@@ -5,7 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::instance::{Instance, Status};
+use crate::configuration::Change;
+use crate::instance::{Access, Instance, Status};
 use crate::resize::Resize;
 use crate::topology::Topology;
 
@@ -47,6 +48,10 @@ pub struct Task {
 pub struct Details {
     /// The form that the instance has and the one that it is to have, for [`Kind::Extend`].
     pub resize: Option<Resize>,
+    /// The parameters that are to change, for [`Kind::Configure`].
+    pub configure: Option<Change>,
+    /// How clients are to prove who they are, for [`Kind::SetAccess`]; until the task has ended.
+    pub access: Option<Access>,
 }
 
 /// What a task does.
@@ -64,13 +69,23 @@ pub enum Kind {
     Flush,
     /// Gives it another form: a capacity, a number of shards or replicas.
     Extend,
+    /// Changes its parameters.
+    Configure,
+    /// Changes how clients prove who they are.
+    SetAccess,
 }
 
 impl Kind {
     /// Whether an instance is one that this can be done with.
     pub(crate) fn suits(self, instance: &Instance) -> bool {
         match self {
-            Kind::Create | Kind::Delete | Kind::Restart | Kind::Flush | Kind::Extend => true,
+            Kind::Create
+            | Kind::Delete
+            | Kind::Restart
+            | Kind::Flush
+            | Kind::Extend
+            | Kind::Configure
+            | Kind::SetAccess => true,
             Kind::Swap => instance.topology == Topology::MasterStandby,
         }
     }
@@ -80,7 +95,7 @@ impl Kind {
         match self {
             Kind::Create => &[],
             Kind::Delete => &[Status::Running, Status::Error, Status::CreateFailed, Status::Frozen],
-            Kind::Swap | Kind::Flush | Kind::Extend => &[Status::Running],
+            Kind::Swap | Kind::Flush | Kind::Extend | Kind::Configure | Kind::SetAccess => &[Status::Running],
             Kind::Restart => &[Status::Running, Status::Error],
         }
     }
@@ -89,7 +104,7 @@ impl Kind {
     pub(crate) const fn status(self) -> Option<Status> {
         match self {
             Kind::Create => Some(Status::Creating),
-            Kind::Delete | Kind::Swap => None,
+            Kind::Delete | Kind::Swap | Kind::Configure | Kind::SetAccess => None,
             Kind::Restart => Some(Status::Restarting),
             Kind::Flush => Some(Status::Flushing),
             Kind::Extend => Some(Status::Extending),
@@ -127,6 +142,7 @@ impl Profile {
             (Profile::Instant | Profile::Stepped, _) => 0,
             (Profile::Realistic, Kind::Create | Kind::Extend) => 60_000,
             (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush) => 10_000,
+            (Profile::Realistic, Kind::Configure | Kind::SetAccess) => 5_000,
             (Profile::Realistic, Kind::Restart) => 30_000,
         }
     }

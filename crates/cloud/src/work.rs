@@ -119,6 +119,14 @@ impl Cloud {
                 }
                 (ended(flushed.is_ok()), Some(idle()))
             }
+            task::Kind::Configure => {
+                let (done, configured) = self.take_change(task, idle()).await;
+                (ended(done), Some(configured))
+            }
+            task::Kind::SetAccess => {
+                let (done, instance) = self.take_access(task, idle()).await;
+                (ended(done), Some(instance))
+            }
         }
     }
 
@@ -188,6 +196,8 @@ impl Cloud {
     ) -> Result<(), CommitError> {
         let mut task = task.clone();
         task.state = state;
+        // It holds a password.
+        task.details.access = None;
         task.finished_at_ms = Some(self.clock.now_ms());
         let (task, instance) = (Arc::new(task), instance.map(Arc::new));
         let mut change = Change { put_tasks: vec![task.clone()], ..Change::default() };
@@ -212,6 +222,7 @@ impl Cloud {
             (None, None) => Port::FirstFreeFrom(self.settings.base_port),
         };
         let renamed = instance.renamed_commands.iter();
+        let parameters = instance.parameters.iter();
         NodeSpec {
             id: node_of(instance),
             engine: instance.engine,
@@ -220,14 +231,14 @@ impl Cloud {
             shards: instance.shards,
             copies: instance.copies,
             further_ports: instance.node_ports.clone(),
-            memory_limit_bytes: instance.memory_limit_bytes(),
+            memory_limit_bytes: instance.data_limit_bytes(),
             port,
             reserved_ports: self.state.read().ports_kept_from(instance),
             access: instance.access.clone(),
             access_user: instance.access_user.clone(),
             renamed_commands: renamed.map(|(command, name)| (command.clone(), name.clone())).collect(),
             databases: instance.databases,
-            parameters: Vec::new(),
+            parameters: parameters.map(|(name, value)| (name.clone(), value.clone())).collect(),
         }
     }
 

@@ -94,6 +94,8 @@ fn order(name: &str) -> Order {
         access_user: None,
         requested_port: None,
         renamed_commands: BTreeMap::from([("keys".to_owned(), "keys001".to_owned())]),
+        parameters: BTreeMap::new(),
+        reserved_mb: 0,
         network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },
         zones: Vec::new(),
         maintenance: MaintenanceWindow::default(),

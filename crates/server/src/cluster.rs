@@ -5,12 +5,13 @@
 //! when a client is kept waiting by it.
 
 use crate::clock::Clock;
+use crate::configure::{Values, alike, configure, put};
 use crate::node::{Order, Running, StartError};
 use crate::pair::{AT_ONCE, DRAIN, FailoverError, Fault, LIFE_SIGN, catch_up, lives};
 use crate::takeover::take_over;
 use crate::workers::Workers;
-use engine::Node;
 use engine::cluster::{ClusterMap, Seat, id_of};
+use engine::{BadParameter, Node};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -182,6 +183,23 @@ impl Cluster {
         let nodes = self.shared.nodes.lock();
         let running = nodes.iter().filter_map(|place| place.running.as_ref());
         running.map(|running| Arc::clone(running.node())).collect()
+    }
+
+    /// Has all nodes run with other values of these parameters from now on, and those that take their places.
+    pub fn configure(&self, values: Values) -> impl Future<Output = Result<(), BadParameter>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            // A node that begins anew meanwhile would not know of it.
+            let _turning = shared.turning.lock().await;
+            let nodes: Vec<Arc<Node>> = {
+                let places = shared.nodes.lock();
+                let running = places.iter().filter_map(|place| place.running.as_ref());
+                running.map(|running| Arc::clone(running.node())).collect()
+            };
+            configure(&alike(nodes, &values)).await?;
+            shared.nodes.lock().iter_mut().for_each(|place| put(&mut place.order.config, &values));
+            Ok(())
+        }
     }
 
     /// Waits until all have loaded the keys that they had when they ended.

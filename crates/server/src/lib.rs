@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod configure;
 mod connection;
 mod hold;
 mod host;
@@ -23,6 +24,7 @@ pub mod workers;
 
 pub use clock::Clock;
 pub use cluster::{Cluster, ClusterOrder};
+pub use engine::BadParameter;
 pub use memcached::{Memcached, MemcachedOrder};
 pub use node::{Order, Running, StartError};
 pub use pair::{FailoverError, Fault, Pair};

@@ -1,6 +1,7 @@
 //! A node that listens.
 
 use crate::clock::Clock;
+use crate::configure::{Values, configure};
 use crate::connection::{self, Place};
 use crate::host::NodeHost;
 use crate::memcached;
@@ -378,6 +379,12 @@ impl Running {
         let resident = Resident::start(workers, clock, order, door.address())?;
         door.serve(Some(resident.counter()));
         Ok(Running { resident, door })
+    }
+
+    /// Has it run with other values of these parameters from now on.
+    pub fn configure(&self, values: Values) -> impl Future<Output = Result<(), BadParameter>> + use<> {
+        let node = Arc::clone(&self.resident.node);
+        async move { configure(&[(node, values)]).await }
     }
 
     /// Ends its connections, and waits until its port is free.

@@ -13,12 +13,13 @@
 //!   there the master stays what it is. One that is forced keeps what had reached the standby.
 
 use crate::clock::Clock;
+use crate::configure::{Values, alike, configure, put};
 use crate::hold::hold;
 use crate::node::{Door, Order, Resident, StartError, private_line};
 use crate::workers::Workers;
-use engine::Node;
 use engine::master::{Address, reachable};
 use engine::pause::{Reason, Scope};
+use engine::{BadParameter, Node};
 use parking_lot::Mutex;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -189,6 +190,11 @@ impl Pair {
         change(&mut self.couple.shared.order.lock().config);
     }
 
+    /// Has both run with other values of these parameters from now on, and those that take their places.
+    pub fn configure(&self, values: Values) -> impl Future<Output = Result<(), BadParameter>> + use<> {
+        self.couple.configure(values, &[])
+    }
+
     /// How often the standby has taken the master's place.
     pub fn failovers(&self) -> u64 {
         self.couple.failovers()
@@ -287,6 +293,31 @@ impl Couple {
     /// As [`Pair::standby`].
     pub(crate) fn standby(&self) -> Option<Arc<Node>> {
         self.shared.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node))
+    }
+
+    /// As [`Pair::configure`]; the standby keeps its own values of some parameters until it takes its master's place.
+    pub(crate) fn configure(
+        &self,
+        values: Values,
+        kept: &'static [(&'static str, &'static str)],
+    ) -> impl Future<Output = Result<(), BadParameter>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            // Whoever takes the master's place meanwhile would not know of it.
+            let _turning = shared.turning.lock().await;
+            let (master, standby) = {
+                let nodes = shared.nodes.lock();
+                let node = |resident: &Option<Resident>| resident.as_ref().map(|some| Arc::clone(&some.node));
+                (node(&nodes.master), node(&nodes.standby))
+            };
+            let is_own = |name: &str| kept.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+            let others: Values = values.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
+            let mut nodes = alike(master, &values);
+            nodes.extend(alike(standby, &others));
+            configure(&nodes).await?;
+            put(&mut shared.order.lock().config, &values);
+            Ok(())
+        }
     }
 
     /// As [`Pair::failovers`].

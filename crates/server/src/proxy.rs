@@ -7,12 +7,13 @@
 //! Invariant: nobody is served while the place of a shard is empty.
 
 use crate::clock::Clock;
+use crate::configure::{Values, alike, configure};
 use crate::connection::Place;
 use crate::node::{Counter, Door, LAST_WORDS, Order, Resident, Service, StartError};
 use crate::pair::{AT_ONCE, Couple, Entrance, FailoverError, Fault};
 use crate::workers::Workers;
-use engine::Node;
 use engine::proxy::{MAX_SHARDS, SILENT};
+use engine::{BadParameter, Node};
 use parking_lot::Mutex;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -158,6 +159,26 @@ impl Proxy {
     pub fn standbys(&self) -> Vec<(usize, Arc<Node>)> {
         let standbys = self.shards.iter().enumerate();
         standbys.filter_map(|(shard, couple)| Some((shard, couple.standby()?))).collect()
+    }
+
+    /// Has the proxy and its shards run with other values of these parameters from now on, and those that take their places.
+    /// Shards divide the memory of which `maxmemory` speaks.
+    pub fn configure(&self, values: Values) -> impl Future<Output = Result<(), BadParameter>> + use<> {
+        let part = |bytes: u64| bytes.div_ceil(self.shards.len() as u64).to_string();
+        let own = |(name, value): &(String, String)| match value.parse() {
+            Ok(bytes) if name == "maxmemory" => (name.clone(), part(bytes)),
+            _ => (name.clone(), value.clone()),
+        };
+        let shards: Values = values.iter().map(own).collect();
+        let shards: Vec<_> =
+            self.shards.iter().map(|couple| couple.configure(shards.clone(), &SILENT)).collect();
+        let front = Arc::clone(self.node());
+        async move {
+            for configured in shards {
+                configured.await?;
+            }
+            configure(&alike([front], &values)).await
+        }
     }
 
     /// How often standbys have taken their masters' places.

@@ -37,16 +37,49 @@ struct Sample {
 /// What the node of a specification is to be, but for where it listens.
 pub(crate) fn order(node: &NodeSpec, address: std::net::SocketAddr) -> MemcachedOrder {
     let settings = Settings {
-        memory_bytes: usize::try_from(node.memory_limit_bytes).unwrap_or(usize::MAX).into(),
+        memory_bytes: bytes(node.memory_limit_bytes).into(),
         connections: CONNECTIONS.into(),
         ..Settings::default()
     };
+    // One that it does not know is nothing that it could be started without.
+    for (name, value) in &node.parameters {
+        if let Ok(set) = setting(name, value) {
+            set(&settings);
+        }
+    }
     MemcachedOrder {
         address,
         seed: rand::random(),
         settings,
         access: memcached::Access::new(credentials(&node.access, node.access_user.as_deref())),
         has_standby: node.topology == Topology::MasterStandby,
+    }
+}
+
+fn bytes(limit: u64) -> usize {
+    usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// What gives a parameter its value.
+type Setting = Box<dyn Fn(&Settings)>;
+
+/// What gives a parameter, as the cloud calls it, its value.
+///
+/// # Errors
+/// [`OrderError::Refused`]
+fn setting(name: &str, value: &str) -> Result<Setting, OrderError> {
+    let refused = || OrderError::Refused(format!("{name} cannot be {value:?}"));
+    match name {
+        "timeout" => {
+            let idle_s: u32 = value.parse().map_err(|_| refused())?;
+            Ok(Box::new(move |settings| settings.idle_s.store(idle_s, Relaxed)))
+        }
+        // There is one way to choose what goes.
+        "maxmemory-policy" => {
+            let evicts = value != "noeviction";
+            Ok(Box::new(move |settings| settings.evicts.store(evicts, Relaxed)))
+        }
+        _ => Err(OrderError::Refused(format!("{name} is no parameter of Memcached"))),
     }
 }
 
@@ -66,6 +99,36 @@ impl Instance {
     pub(crate) fn new(memcached: Memcached, clock: &Arc<Clock>) -> Instance {
         let sample = Mutex::new(Sample { at_ms: clock.wall_ms(), ..Sample::default() });
         Instance { memcached, clock: Arc::clone(clock), sample }
+    }
+
+    /// Has it run with other values of these parameters from now on, all of them or none; its standby shares them.
+    ///
+    /// # Errors
+    /// [`OrderError`]
+    pub(crate) fn configure(
+        &self,
+        parameters: &[(String, String)],
+        memory_limit_bytes: Option<u64>,
+    ) -> Result<(), OrderError> {
+        let node = self.memcached.node().ok_or(OrderError::NotRunning)?;
+        let all = parameters.iter().map(|(name, value)| setting(name, value));
+        for set in all.collect::<Result<Vec<_>, _>>()? {
+            set(&node.settings);
+        }
+        if let Some(limit) = memory_limit_bytes {
+            node.settings.memory_bytes.store(bytes(limit), Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Has clients prove in another way who they are; its standby shares it.
+    ///
+    /// # Errors
+    /// [`OrderError::NotRunning`]
+    pub(crate) fn set_access(&self, access: &Access, user: Option<&str>) -> Result<(), OrderError> {
+        let node = self.memcached.node().ok_or(OrderError::NotRunning)?;
+        node.access.set(credentials(access, user));
+        Ok(())
     }
 
     /// What it has and has done.

@@ -317,6 +317,8 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         tags: tags(body)?,
         requested_port: requested_port(body, release)?,
         renamed_commands: renamed_commands(dcs, body, engine, release)?,
+        parameters: BTreeMap::new(),
+        reserved_mb: 0,
         owner: Owner { user_id: user.id.clone(), user_name: user.name.clone() },
         databases: sold.specification.databases,
         spec_code: sold.spec_code,
