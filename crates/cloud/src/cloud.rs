@@ -9,10 +9,13 @@
 //! - A creation that fails leaves a [`Status::CreateFailed`] record and nothing in the data plane.
 //! - No lock is held across an `await`.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::watch;
+use uuid::Uuid;
 
 use crate::busyness::Busyness;
 use crate::clock::Clock;
@@ -21,7 +24,7 @@ use crate::engine::{Engine, Release};
 use crate::instance::{Instance, Order, Status};
 use crate::quota::{Exceeded, Quota, Usage};
 use crate::state::State;
-use crate::store::{CommitError, Contents, Store};
+use crate::store::{Change, CommitError, Contents, Store};
 use crate::task::{self, Profile, Task};
 
 /// What a cloud is like.
@@ -47,6 +50,10 @@ pub struct Cloud {
     pub(crate) store: Store,
     pub(crate) state: RwLock<State>,
     pub(crate) busyness: Busyness,
+    /// How many tasks have ended since the cloud was opened.
+    pub(crate) ended: watch::Sender<u64>,
+    /// Notes of the store that nobody has taken yet.
+    notes: Mutex<BTreeMap<String, Vec<u8>>>,
 }
 
 /// Why an instance is not created.
@@ -93,11 +100,12 @@ impl Cloud {
         settings: Settings,
         clock: Arc<dyn Clock>,
         data_plane: Arc<dyn DataPlane>,
-        (store, contents): (Store, Contents),
+        (store, mut contents): (Store, Contents),
     ) -> Arc<Self> {
+        let notes = Mutex::new(std::mem::take(&mut contents.notes));
         let state = RwLock::new(State::of(contents));
-        let cloud =
-            Arc::new(Cloud { settings, clock, data_plane, store, state, busyness: Busyness::default() });
+        let (busyness, ended) = (Busyness::default(), watch::Sender::new(0));
+        let cloud = Arc::new(Cloud { settings, clock, data_plane, store, state, busyness, ended, notes });
         cloud.start_again().await;
         cloud
     }
@@ -105,7 +113,17 @@ impl Cloud {
     /// Creates an instance. Under the instant profile it has been made, or has failed, when this returns;
     /// otherwise a task makes it.
     pub async fn create(self: &Arc<Self>, order: Order) -> Result<Arc<Instance>, CreateError> {
+        self.create_with_id(Uuid::new_v4().to_string(), order).await
+    }
+
+    /// The same, with an id that the provider has chosen. No other instance has or has had it.
+    pub async fn create_with_id(
+        self: &Arc<Self>,
+        id: String,
+        order: Order,
+    ) -> Result<Arc<Instance>, CreateError> {
         let claim = self.state.write().admit(
+            id,
             order,
             &self.settings.quota,
             self.clock.now_ms(),
@@ -149,6 +167,22 @@ impl Cloud {
     /// [`TaskError`]
     pub async fn flush(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
         self.act(project_id, id, task::Kind::Flush, task::Details::default()).await
+    }
+
+    /// Takes an instance out of service, as one that has not been paid for. What it has saved stays.
+    ///
+    /// # Errors
+    /// [`TaskError`]
+    pub async fn freeze(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
+        self.act(project_id, id, task::Kind::Freeze, task::Details::default()).await
+    }
+
+    /// Has an instance serve again that was out of service.
+    ///
+    /// # Errors
+    /// [`TaskError`]
+    pub async fn thaw(self: &Arc<Self>, project_id: &str, id: &str) -> Result<(), TaskError> {
+        self.act(project_id, id, task::Kind::Thaw, task::Details::default()).await
     }
 
     /// Puts a task on an instance. Under the instant profile it is done when this returns.
@@ -236,6 +270,28 @@ impl Cloud {
     pub fn tasks(&self, project_id: &str) -> Vec<Arc<Task>> {
         let state = self.state.read();
         state.tasks.values().filter(|task| task.project_id == project_id).cloned().collect()
+    }
+
+    /// Changes whenever a task has ended.
+    pub fn ended_tasks(&self) -> watch::Receiver<u64> {
+        self.ended.subscribe()
+    }
+
+    /// The notes of the store whose names begin with `prefix`, once: whoever made them keeps them from now on.
+    pub fn take_notes(&self, prefix: &str) -> BTreeMap<String, Vec<u8>> {
+        let mut notes = self.notes.lock();
+        let (own, others) =
+            std::mem::take(&mut *notes).into_iter().partition(|(name, _)| name.starts_with(prefix));
+        *notes = others;
+        own
+    }
+
+    /// Records notes of a provider, all of them or none: new contents, or `None` for one that is gone.
+    ///
+    /// # Errors
+    /// [`CommitError`], and then none has changed.
+    pub async fn note(&self, notes: Vec<(String, Option<Vec<u8>>)>) -> Result<(), CommitError> {
+        self.store.commit(Change { notes, ..Change::default() }).await
     }
 
     /// What the project may have, and has.

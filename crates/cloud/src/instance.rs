@@ -68,6 +68,9 @@ pub struct Order {
     pub topology: Topology,
     /// What it holds, as sold.
     pub capacity: Capacity,
+    /// Whether its data may take all of the capacity, where other instances of its release keep some for themselves.
+    #[serde(default)]
+    pub gives_all: bool,
     /// How many shards share its keys.
     #[serde(default = "one")]
     pub shards: u32,
@@ -243,6 +246,9 @@ impl Instance {
     /// The memory that its data may take, in bytes.
     pub fn memory_limit_bytes(&self) -> u64 {
         let Order { engine, release, topology, capacity, .. } = &self.order;
+        if self.gives_all {
+            return u64::from(capacity.mb()) << 20;
+        }
         capacity.memory_limit_bytes(*engine, *release, *topology)
     }
 
@@ -274,6 +280,7 @@ pub(crate) mod tests {
             release: Some(Release::V5_0),
             topology: Topology::Single,
             capacity: Capacity::of_gb(2),
+            gives_all: false,
             shards: 1,
             copies: 1,
             databases: 256,

@@ -43,6 +43,8 @@ pub trait Service: Send + Sync + 'static {
 pub enum Refusal {
     /// No operation has the path, or the action.
     UnknownPath,
+    /// The path is one of actions, and the request names none.
+    NoAction,
     /// The path is known, but not with this method.
     WrongMethod,
     /// The body is longer than allowed, or did not come whole.

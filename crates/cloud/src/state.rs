@@ -117,6 +117,7 @@ impl State {
     /// Takes an order in, if name and quota allow it.
     pub(crate) fn admit(
         &mut self,
+        id: String,
         order: Order,
         quota: &Quota,
         now_ms: u64,
@@ -127,7 +128,7 @@ impl State {
         }
         self.usage(&order.project_id).admits(order.capacity, quota).map_err(CreateError::Quota)?;
         let mut instance = Instance {
-            id: Uuid::new_v4().to_string(),
+            id,
             sequence: self.next_sequence(),
             order,
             status: Status::Creating,

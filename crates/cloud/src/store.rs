@@ -11,6 +11,7 @@
 //! Deliberately not here: reading single records. The cloud keeps everything in memory and reads the store once,
 //! when it opens.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,8 @@ pub struct Contents {
     pub instances: Vec<Instance>,
     /// The tasks.
     pub tasks: Vec<Task>,
+    /// What providers keep besides, by name.
+    pub notes: BTreeMap<String, Vec<u8>>,
 }
 
 /// What one commit changes, all of it or nothing.
@@ -50,6 +53,8 @@ pub struct Change {
     pub put_tasks: Vec<Arc<Task>>,
     /// Ids of tasks that are gone.
     pub remove_tasks: Vec<String>,
+    /// Notes of providers, by name; `None` for one that is gone.
+    pub notes: Vec<(String, Option<Vec<u8>>)>,
 }
 
 /// Why the store cannot be opened.
@@ -129,6 +134,7 @@ const FORMAT: u64 = 1;
 
 const INSTANCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("instances");
 const TASKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tasks");
+const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 impl Store {
@@ -268,7 +274,19 @@ fn try_read(database: &Database) -> Result<Result<Contents, u64>, Box<dyn std::e
     let mut contents = Contents {
         instances: read_table::<Instance>(&transaction.open_table(INSTANCES)?)?,
         tasks: read_table::<Task>(&transaction.open_table(TASKS)?)?,
+        notes: BTreeMap::new(),
     };
+    match transaction.open_table(NOTES) {
+        Ok(notes) => {
+            for row in notes.iter()? {
+                let (name, note) = row?;
+                contents.notes.insert(name.value().to_owned(), note.value().to_vec());
+            }
+        }
+        // An earlier version wrote the file.
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
     contents.instances.sort_by_key(|instance| instance.sequence);
     contents.tasks.sort_by_key(|task| task.sequence);
     Ok(Ok(contents))
@@ -323,6 +341,7 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = &'a Change>) -> 
         transaction.open_table(META)?.insert("format", FORMAT)?;
         let mut instances = transaction.open_table(INSTANCES)?;
         let mut tasks = transaction.open_table(TASKS)?;
+        let mut notes = transaction.open_table(NOTES)?;
         for change in changes {
             for instance in &change.put_instances {
                 instances.insert(instance.id.as_str(), encode(instance.as_ref()).as_slice())?;
@@ -335,6 +354,12 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = &'a Change>) -> 
             }
             for id in &change.remove_tasks {
                 tasks.remove(id.as_str())?;
+            }
+            for (name, note) in &change.notes {
+                match note {
+                    Some(note) => notes.insert(name.as_str(), note.as_slice())?,
+                    None => notes.remove(name.as_str())?,
+                };
             }
         }
     }

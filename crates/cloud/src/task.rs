@@ -73,6 +73,10 @@ pub enum Kind {
     Configure,
     /// Changes how clients prove who they are.
     SetAccess,
+    /// Takes it out of service. What it has saved stays.
+    Freeze,
+    /// Has it serve again that was out of service.
+    Thaw,
 }
 
 impl Kind {
@@ -85,7 +89,9 @@ impl Kind {
             | Kind::Flush
             | Kind::Extend
             | Kind::Configure
-            | Kind::SetAccess => true,
+            | Kind::SetAccess
+            | Kind::Freeze
+            | Kind::Thaw => true,
             Kind::Swap => instance.topology == Topology::MasterStandby,
         }
     }
@@ -96,7 +102,8 @@ impl Kind {
             Kind::Create => &[],
             Kind::Delete => &[Status::Running, Status::Error, Status::CreateFailed, Status::Frozen],
             Kind::Swap | Kind::Flush | Kind::Extend | Kind::Configure | Kind::SetAccess => &[Status::Running],
-            Kind::Restart => &[Status::Running, Status::Error],
+            Kind::Restart | Kind::Freeze => &[Status::Running, Status::Error],
+            Kind::Thaw => &[Status::Frozen],
         }
     }
 
@@ -105,6 +112,7 @@ impl Kind {
         match self {
             Kind::Create => Some(Status::Creating),
             Kind::Delete | Kind::Swap | Kind::Configure | Kind::SetAccess => None,
+            Kind::Freeze | Kind::Thaw => None,
             Kind::Restart => Some(Status::Restarting),
             Kind::Flush => Some(Status::Flushing),
             Kind::Extend => Some(Status::Extending),
@@ -141,9 +149,9 @@ impl Profile {
         match (self, kind) {
             (Profile::Instant | Profile::Stepped, _) => 0,
             (Profile::Realistic, Kind::Create | Kind::Extend) => 60_000,
-            (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush) => 10_000,
+            (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush | Kind::Freeze) => 10_000,
             (Profile::Realistic, Kind::Configure | Kind::SetAccess) => 5_000,
-            (Profile::Realistic, Kind::Restart) => 30_000,
+            (Profile::Realistic, Kind::Restart | Kind::Thaw) => 30_000,
         }
     }
 }

@@ -112,6 +112,16 @@ impl Cloud {
                 let (done, instance) = self.reshape(idle(), task.details.resize.as_ref()).await;
                 (ended(done), Some(instance))
             }
+            task::Kind::Freeze => {
+                if !self.data_plane.shut_down(&node_of(instance)).await {
+                    tracing::error!(id = %instance.id, "what the instance holds could not be saved");
+                }
+                (task::State::Succeeded, Some(Instance { status: Status::Frozen, ..idle() }))
+            }
+            task::Kind::Thaw => {
+                let again = self.launch(instance, Status::Frozen).await;
+                (ended(again.fault.is_none()), Some(again))
+            }
             task::Kind::Flush => {
                 let flushed = self.data_plane.flush(&node_of(instance)).await;
                 if let Err(error) = &flushed {
@@ -213,6 +223,8 @@ impl Cloud {
             None => memory.remove(&task.instance_id),
         }
         memory.tasks.insert(task.sequence, task);
+        drop(memory);
+        self.ended.send_modify(|ended| *ended += 1);
         Ok(())
     }
 
@@ -253,7 +265,7 @@ impl Cloud {
         // Whoever has many keys to load does not keep the others waiting.
         let mut starting = JoinSet::new();
         for instance in instances {
-            if matches!(instance.status, Status::CreateFailed | Status::Creating) {
+            if matches!(instance.status, Status::CreateFailed | Status::Creating | Status::Frozen) {
                 continue;
             }
             if starting.len() >= STARTED_AT_ONCE {

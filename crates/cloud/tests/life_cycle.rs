@@ -85,6 +85,7 @@ fn order(name: &str) -> Order {
         release: Some(Release::V3_0),
         topology: Topology::MasterStandby,
         capacity: Capacity::of_gb(2),
+        gives_all: false,
         shards: 1,
         copies: 1,
         databases: 256,
@@ -310,6 +311,48 @@ async fn a_restart_goes_on_when_the_process_has_been_started_again() {
     world.clock.advance(120_000);
     world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
     assert_eq!(world.show(&id).unwrap().task, None);
+}
+
+#[tokio::test]
+async fn an_instance_that_is_frozen_has_no_node_until_it_serves_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {}).await;
+    let instance = world.cloud.create_with_id("crs-1".to_owned(), order("a")).await.unwrap();
+    assert_eq!(instance.id, "crs-1");
+    let ended = *world.cloud.ended_tasks().borrow();
+    world.cloud.freeze(PROJECT, "crs-1").await.unwrap();
+    assert_eq!(*world.cloud.ended_tasks().borrow(), ended + 1);
+    assert_eq!(world.show("crs-1").map(|frozen| frozen.status), Some(Status::Frozen));
+    assert!(world.nodes.nodes().is_empty() && world.nodes.removed().is_empty());
+    world.cloud.close();
+
+    // It stays so when the process begins again.
+    drop(world);
+    let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {}).await;
+    assert_eq!(world.show("crs-1").map(|frozen| frozen.status), Some(Status::Frozen));
+    assert!(world.nodes.nodes().is_empty());
+    let refused = world.cloud.flush(PROJECT, "crs-1").await;
+    assert!(matches!(refused, Err(TaskError::WrongStatus(Status::Frozen))));
+    world.cloud.thaw(PROJECT, "crs-1").await.unwrap();
+    let again = world.show("crs-1").unwrap();
+    assert_eq!((again.status, again.port), (Status::Running, instance.port));
+}
+
+#[tokio::test]
+async fn notes_are_there_again_for_those_who_made_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {});
+    let world = open().await;
+    let note = |name: &str, text: &str| (name.to_owned(), Some(text.as_bytes().to_vec()));
+    world.cloud.note(vec![note("a/1", "one"), note("a/2", "two"), note("b/1", "other")]).await.unwrap();
+    world.cloud.note(vec![note("a/1", "changed"), ("a/2".to_owned(), None)]).await.unwrap();
+    world.cloud.close();
+    drop(world);
+    let world = open().await;
+    let expected = BTreeMap::from([("a/1".to_owned(), b"changed".to_vec())]);
+    assert_eq!(world.cloud.take_notes("a/"), expected);
+    assert!(world.cloud.take_notes("a/").is_empty());
+    assert_eq!(world.cloud.take_notes("b/").len(), 1);
 }
 
 #[tokio::test]

@@ -67,9 +67,16 @@ impl Gateway {
             }
             Found::Actions(actions) => {
                 let body = read(body).await;
-                let sent = body.as_deref().unwrap_or_default();
-                let action = action(head.uri.query().unwrap_or_default().as_bytes()).or_else(|| action(sent));
-                match action.and_then(|action| actions.get(&action)) {
+                // What is posted stands in the body alone.
+                let pairs = match (&head.method, &body) {
+                    (&http::Method::POST, Some(body)) => body.as_ref(),
+                    (&http::Method::POST, None) => return (None, close(refuse(nobodys, Refusal::BadBody))),
+                    _ => head.uri.query().unwrap_or_default().as_bytes(),
+                };
+                let Some(action) = action(pairs) else {
+                    return (None, refuse(nobodys, Refusal::NoAction));
+                };
+                match actions.get(&action) {
                     Some((operation, owner)) => {
                         (Matched { operation, owner, parameters: PathParameters::default() }, body)
                     }
@@ -87,10 +94,7 @@ impl Gateway {
         let Matched { operation, owner, parameters } = matched;
         let service = &self.services[owner];
         let Some(body) = body else {
-            // What is left of the body is not the next request.
-            let close = HeaderValue::from_static("close");
-            let refused = refuse(service, Refusal::BadBody).with_header(CONNECTION, close);
-            return (Some(operation), refused);
+            return (Some(operation), close(refuse(service, Refusal::BadBody)));
         };
         let call = Call {
             raw_query: head.uri.query().unwrap_or_default().to_owned(),
@@ -180,6 +184,11 @@ async fn read(mut body: Body) -> Option<Bytes> {
         }
     }
     (length <= MAX_BODY_BYTES).then(|| whole.freeze())
+}
+
+/// An answer to a request whose body was not read: what is left of it is not the next request.
+fn close(refused: Reply) -> Reply {
+    refused.with_header(CONNECTION, HeaderValue::from_static("close"))
 }
 
 /// The value of `Action` among the pairs of a query or a form.

@@ -29,6 +29,7 @@ const fn error(status: u16, code: &'static str) -> ErrorCode {
 
 static REFUSED: ErrorCode = error(400, "refused");
 static UNKNOWN: ErrorCode = error(404, "unknown");
+static NO_ACTION: ErrorCode = error(400, "no action");
 static METHOD: ErrorCode = error(405, "method");
 static BODY: ErrorCode = error(400, "body");
 static WHO: ErrorCode = error(401, "who");
@@ -119,6 +120,7 @@ impl Service for Things {
     fn refuse(&self, refusal: Refusal) -> Failure {
         match refusal {
             Refusal::UnknownPath => (&UNKNOWN).into(),
+            Refusal::NoAction => (&NO_ACTION).into(),
             Refusal::WrongMethod => (&METHOD).into(),
             Refusal::BadBody => (&BODY).into(),
             Refusal::Denied { action } => DENIED.of(action),
@@ -301,8 +303,11 @@ async fn actions_are_found_in_the_query_and_in_a_form() {
     for (line, body) in [("GET /act?a=b&Action=Act", ""), ("POST /act", "a=b&Action=Act")] {
         assert_eq!(ask(&gateway, line, Some("anna"), body).await.body["id"], "Act", "{line}");
     }
-    for (line, body) in [("GET /act", ""), ("GET /act?Action=act", ""), ("POST /act", "Action=Other")] {
+    for (line, body) in [("GET /act?Action=act", ""), ("POST /act", "Action=Other")] {
         assert_eq!(ask(&gateway, line, Some("anna"), body).await.status, 404, "{line} {body}");
+    }
+    for (line, body) in [("GET /act", "Action=Act"), ("POST /act?Action=Act", "a=b")] {
+        assert_eq!(ask(&gateway, line, Some("anna"), body).await.body["code"], "no action", "{line} {body}");
     }
 }
 

@@ -74,7 +74,7 @@ impl Service for Dcs {
 
     fn refuse(&self, refusal: Refusal) -> Failure {
         match refusal {
-            Refusal::UnknownPath => (&code::UNKNOWN_URL).into(),
+            Refusal::UnknownPath | Refusal::NoAction => (&code::UNKNOWN_URL).into(),
             Refusal::WrongMethod => (&code::WRONG_METHOD).into(),
             Refusal::BadBody => (&code::NOT_JSON).into(),
             Refusal::Denied { action } => code::DENIED.of(action),

@@ -94,7 +94,7 @@ impl Service for Iam {
 
     fn refuse(&self, refusal: Refusal) -> Failure {
         match refusal {
-            Refusal::UnknownPath => &code::NOT_FOUND,
+            Refusal::UnknownPath | Refusal::NoAction => &code::NOT_FOUND,
             Refusal::WrongMethod => &code::WRONG_METHOD,
             Refusal::BadBody => &code::NOT_JSON,
             Refusal::Denied { .. } | Refusal::ReadOnly => &code::FORBIDDEN,

@@ -42,6 +42,8 @@ pub struct Operation {
     pub query: &'static [Field],
     /// The fields of its JSON body; `None` takes no body and ignores one.
     pub body: Option<&'static [Field]>,
+    /// Whether it changes nothing, though its method lets one think that it does; an action has no method that tells.
+    pub reads_only: bool,
     /// What it answers when it succeeds.
     pub answers: &'static [Answer],
     /// The errors that it may answer besides those of its fields, in groups that records share.
@@ -106,6 +108,7 @@ pub const BASE: Operation = Operation {
     path: &[],
     query: &[],
     body: None,
+    reads_only: false,
     answers: &[],
     errors: &[],
     error_body: &[],
@@ -140,9 +143,8 @@ impl Operation {
         if let Route::Path { method: Method::Get, .. } = self.route {
             assert!(self.body.is_none(), "a GET takes no body");
         }
-        if let Route::Action { .. } = self.route {
-            assert!(self.path.is_empty(), "the path of an action has no parameters");
-        }
+        let is_action = matches!(self.route, Route::Action { .. });
+        assert!(!is_action || self.path.is_empty(), "the path of an action has no parameters");
         let is_refused = matches!(self.support, Support::Refused);
         assert!(self.answers.is_empty() == is_refused, "an operation can succeed, unless it is refused");
         let mut at = 0;
@@ -166,7 +168,9 @@ impl Operation {
         while group < self.errors.len() {
             let mut at = 0;
             while at < self.errors[group].len() {
-                assert!(self.errors[group][at].status >= 400, "an error is not a success");
+                // An action tells of an error in its body alone.
+                let status = self.errors[group][at].status;
+                assert!(status >= 400 || (is_action && status == 200), "an error is not a success");
                 at += 1;
             }
             group += 1;
@@ -191,9 +195,9 @@ impl Operation {
         self.declared_errors().iter().any(|code| std::ptr::eq(*code, failure.code))
     }
 
-    /// Whether it changes anything, as far as its method tells.
+    /// Whether it changes anything, as far as its method tells, or the record.
     pub fn changes(&self) -> bool {
-        !matches!(self.route, Route::Path { method: Method::Get, .. })
+        !self.reads_only && !matches!(self.route, Route::Path { method: Method::Get, .. })
     }
 }
 

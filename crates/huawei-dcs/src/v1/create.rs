@@ -306,6 +306,7 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         release,
         topology,
         capacity: sold.specification.capacity,
+        gives_all: false,
         shards: sold.specification.shards,
         copies: sold.specification.copies,
         access: access(body)?,
