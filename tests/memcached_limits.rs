@@ -1,0 +1,232 @@
+//! What happens at the limits of a Memcached node: of lengths, connections, idleness, memory, and of what clients may
+//! leave unread or half said. What can be compared is compared with Debian's memcached, byte by byte.
+
+use std::time::Duration;
+use testkit::{Memcached, Wire, until};
+
+/// What a line gets that asks for nothing: it comes after everything that was asked before.
+const LAST: &[u8] = b"mn\r\n";
+
+/// Both servers with options that both know, the node's and memcached's in their own words.
+fn both(ours: &[&str], theirs: &[&str]) -> Vec<Memcached> {
+    let own = Memcached::ours(ours);
+    std::iter::once(own).chain(Memcached::theirs(theirs)).collect()
+}
+
+/// What a server answers to these bytes over a fresh connection, until it hangs up or has said everything.
+fn heard(server: &Memcached, bytes: &[u8]) -> (String, bool) {
+    let mut wire = server.wire();
+    wire.set_patience(Duration::from_secs(2));
+    wire.send(bytes);
+    wire.send(LAST);
+    let heard = wire.read_until(|heard| heard.ends_with(b"MN\r\n"));
+    (heard.bytes.escape_ascii().to_string(), heard.is_closed)
+}
+
+/// All servers answer alike; what they answer.
+fn alike(servers: &[Memcached], bytes: &[u8]) -> (String, bool) {
+    let answers: Vec<_> = servers.iter().map(|server| heard(server, bytes)).collect();
+    for answer in &answers {
+        assert_eq!(*answer, answers[0], "{}", bytes[..bytes.len().min(80)].escape_ascii());
+    }
+    answers[0].clone()
+}
+
+#[test]
+fn what_is_too_long_is_answered_as_memcached_answers_it() {
+    let servers = both(&[], &[]);
+    let (key, long_key) = ("k".repeat(250), "k".repeat(251));
+    let stored = alike(&servers, format!("set {key} 0 0 1\r\nx\r\nget {key}\r\n").as_bytes());
+    assert!(stored.0.starts_with("STORED") && !stored.1);
+    for request in [
+        format!("set {long_key} 0 0 1\r\nx\r\n"),
+        format!("get {long_key}\r\n"),
+        format!("get a {long_key} b\r\n"),
+        format!("delete {long_key}\r\n"),
+        format!("touch {long_key} 1\r\n"),
+        format!("incr {long_key} 1\r\n"),
+        format!("gat 1 {long_key}\r\n"),
+        format!("mg {long_key} v\r\n"),
+        format!("ms {long_key} 1\r\nx\r\n"),
+        format!("md {long_key}\r\n"),
+        format!("ma {long_key}\r\n"),
+    ] {
+        let (answer, _) = alike(&servers, request.as_bytes());
+        assert!(answer.contains("CLIENT_ERROR"), "{request}: {answer}");
+    }
+    // A block that is longer or shorter than was said.
+    for request in [
+        "set a 0 0 3\r\nabcd\r\nget a\r\n",
+        "set a 0 0 3\r\nab\r\nget a\r\n",
+        "set a 0 0 -1\r\n",
+        "set a 0 0 abc\r\n",
+        "set a 0 0\r\n",
+        "set a 0 0 99999999999\r\n",
+        "set a 4294967296 0 1\r\nx\r\n",
+        "ms a abc\r\n",
+        "ms a 3\r\nabcd\r\n",
+    ] {
+        alike(&servers, request.as_bytes());
+    }
+}
+
+#[test]
+fn an_item_that_is_too_large_is_swallowed_and_the_connection_goes_on() {
+    let servers = both(&["--max-item-size", "1m"], &[]);
+    for (len, is_stored) in [(1_000_000, true), (1 << 20, false), (3 << 20, false)] {
+        let mut request = format!("set big 0 0 {len}\r\n").into_bytes();
+        request.resize(request.len() + len, b'x');
+        request.extend_from_slice(b"\r\nget none\r\n");
+        let (answer, is_closed) = alike(&servers, &request);
+        assert_eq!(answer.starts_with("STORED"), is_stored, "{len}: {answer}");
+        assert!(answer.ends_with("END\\r\\nMN\\r\\n") && !is_closed, "{len}: {answer}");
+    }
+    // Appending beyond the limit, too.
+    for server in &servers {
+        let mut wire = server.wire();
+        let part = "x".repeat(600_000);
+        assert_eq!(wire.say(&format!("set grown 0 0 600000\r\n{part}")), "STORED");
+        assert_eq!(wire.say(&format!("append grown 0 0 600000\r\n{part}")), "NOT_STORED");
+    }
+}
+
+#[test]
+fn a_line_without_an_end_is_given_up_where_memcached_does_so() {
+    let servers = both(&[], &[]);
+    for request in [vec![b'x'; 4_096], [b"get ".to_vec(), vec![b'k'; 70_000]].concat(), vec![b' '; 5_000]] {
+        let answers: Vec<_> = servers
+            .iter()
+            .map(|server| {
+                let mut wire = server.wire();
+                wire.set_patience(Duration::from_secs(1));
+                wire.send(&request);
+                let heard = wire.read_until(|_| false);
+                (heard.bytes.escape_ascii().to_string(), heard.is_closed)
+            })
+            .collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    }
+}
+
+#[test]
+fn whoever_is_one_too_many_is_told_so() {
+    let servers = both(&["--connections", "60"], &["-c", "60", "-t", "1"]);
+    let refusals: Vec<_> = servers
+        .iter()
+        .map(|server| {
+            // How many there may be besides their own is the servers' affair: they are filled up.
+            let mut wires: Vec<Wire> = Vec::new();
+            let refused = loop {
+                let mut wire = server.wire();
+                wire.send(LAST);
+                let heard = wire.read_until(|heard| heard.ends_with(b"\r\n"));
+                if heard.bytes != b"MN\r\n" {
+                    break heard;
+                }
+                wires.push(wire);
+                assert!(wires.len() <= 60, "more connections than allowed");
+            };
+            assert!(wires.len() >= 20, "{}", wires.len());
+            // Those who are there are served on, and when one goes there is room for another.
+            assert_eq!(wires[0].say("mn"), "MN");
+            drop(wires.pop());
+            until("there is room again", || {
+                let mut wire = server.wire();
+                wire.send(LAST);
+                wire.read_until(|heard| heard.ends_with(b"\r\n")).bytes == b"MN\r\n"
+            });
+            assert_ne!(wires[0].stat("", "rejected_connections"), "0");
+            refused.bytes
+        })
+        .collect();
+    assert!(refusals.iter().all(|refused| refused == b"ERROR Too many open connections\r\n"), "{refusals:?}");
+}
+
+#[test]
+fn whoever_says_nothing_for_too_long_is_closed() {
+    for server in both(&["--idle-timeout", "1"], &["-o", "idle_timeout=1"]) {
+        let (mut silent, mut busy) = (server.wire(), server.wire());
+        silent.set_patience(Duration::from_millis(1));
+        until("the silent one is closed", || {
+            assert_eq!(busy.say("mn"), "MN");
+            silent.read_until(|_| false).is_closed
+        });
+        assert_eq!(busy.say("mn"), "MN");
+        assert_eq!(busy.stat("", "idle_kicks"), "1");
+    }
+}
+
+#[test]
+fn without_evictions_memory_runs_out_and_the_connection_goes_on() {
+    let servers = both(&["--memory", "8", "--disable-evictions"], &["-m", "8", "-M"]);
+    let value = "x".repeat(10_000);
+    let refusals: Vec<_> = servers
+        .iter()
+        .map(|server| {
+            let mut wire = server.wire();
+            let refused = (0..2_000).find_map(|number| {
+                let answer = wire.say(&format!("set key:{number} 0 0 10000\r\n{value}"));
+                (answer != "STORED").then_some(answer)
+            });
+            assert_eq!(wire.say("mn"), "MN");
+            assert!(wire.ask(b"get key:0\r\n", b"END\r\n").len() > 10_000, "nothing was given up");
+            assert_eq!(wire.say("delete key:0"), "DELETED");
+            assert_eq!(wire.say(&format!("set again 0 0 10000\r\n{value}")), "STORED");
+            refused
+        })
+        .collect();
+    let expected = Some("SERVER_ERROR out of memory storing object".to_owned());
+    assert!(refusals.iter().all(|refused| *refused == expected), "{refusals:?}");
+}
+
+#[test]
+fn a_flush_may_wait_for_its_time() {
+    for server in both(&[], &[]) {
+        let mut wire = server.wire();
+        assert_eq!(wire.say("set a 0 0 1\r\n1"), "STORED");
+        assert_eq!(wire.say("flush_all 2"), "OK");
+        assert_eq!(wire.ask(b"get a\r\n", b"END\r\n"), b"VALUE a 0 1\r\n1\r\nEND\r\n");
+        until("it is flushed", || wire.ask(b"get a\r\n", b"END\r\n") == b"END\r\n");
+        // What is stored within the second of the flush may go, too.
+        until("what comes later stays", || {
+            assert_eq!(wire.say("set a 0 0 1\r\n2"), "STORED");
+            wire.ask(b"get a\r\n", b"END\r\n") == b"VALUE a 0 1\r\n2\r\nEND\r\n"
+        });
+    }
+}
+
+/// The resident memory of a process, in bytes.
+fn resident_bytes(server: &Memcached) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/statm", server.id())).expect("it runs");
+    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("it is a number");
+    pages * 4096
+}
+
+#[test]
+fn who_does_not_read_or_does_not_finish_costs_bounded_memory() {
+    let server = Memcached::ours(&["--memory", "64"]);
+    let mut wire = server.wire();
+    let value = "x".repeat(500_000);
+    assert_eq!(wire.say(&format!("set big 0 0 500000\r\n{value}")), "STORED");
+    let before = resident_bytes(&server);
+    // Each asks for 50 MB and reads nothing.
+    let request = b"get big\r\n".repeat(100);
+    let mut idle: Vec<Wire> = (0..20).map(|_| server.wire()).collect();
+    for wire in &mut idle {
+        wire.send(&request);
+    }
+    // Each announces a value and sends little of it.
+    let mut halves: Vec<Wire> = (0..200).map(|_| server.wire()).collect();
+    for wire in &mut halves {
+        wire.send(b"set half 0 0 1000000\r\nabc");
+    }
+    until("all have come", || wire.stat("", "curr_connections").parse().is_ok_and(|count: u32| count >= 221));
+    assert_eq!(wire.say("mn"), "MN");
+    let grown = resident_bytes(&server).saturating_sub(before);
+    // A batch of replies for each who does not read: two values at most beyond what the sockets take.
+    assert!(grown < 60 << 20, "{} MB", grown >> 20);
+    // They get all of it when they read.
+    let whole = 100 * (500_000 + "VALUE big 0 500000\r\n\r\nEND\r\n".len());
+    let last = idle.pop().map(|mut wire| wire.read(whole)).expect("there is one");
+    assert!(last.bytes.len() == whole && last.bytes.ends_with(b"END\r\n"));
+}
