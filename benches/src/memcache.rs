@@ -66,11 +66,19 @@ fn key(number: usize) -> [u8; KEY_BYTES] {
     key
 }
 
-fn add_set(out: &mut Vec<u8>, number: usize) {
+/// Adds a request that stores an item.
+pub fn add_set(out: &mut Vec<u8>, number: usize) {
     out.extend_from_slice(b"set ");
     out.extend_from_slice(&key(number));
     out.extend_from_slice(b" 0 0 32\r\n");
     out.extend_from_slice(&[b'v'; VALUE_BYTES]);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Adds a request for an item.
+pub fn add_get(out: &mut Vec<u8>, number: usize) {
+    out.extend_from_slice(b"get ");
+    out.extend_from_slice(&key(number));
     out.extend_from_slice(b"\r\n");
 }
 

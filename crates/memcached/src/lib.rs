@@ -16,6 +16,7 @@ mod binary;
 pub mod clients;
 pub mod clock;
 pub mod counts;
+pub mod dump;
 mod items;
 mod meta;
 pub mod node;

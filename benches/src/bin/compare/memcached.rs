@@ -2,18 +2,25 @@
 
 use crate::Options;
 use anyhow::{Result, ensure};
-use benches::memcache::{KEY_BYTES, Kind as Asked, Load, VALUE_BYTES, fill, stay_on};
+use benches::memcache::{KEY_BYTES, Kind as Asked, Load, VALUE_BYTES, add_get, add_set, fill, stay_on};
 use benches::process::{cpu_ns, now, resident_bytes};
 use benches::server::{Kind, Server};
 use benches::stats::median;
 use benches::trace::zipf;
+use memcache_wire::Reply;
+use memcached::node::Host;
+use memcached::shard::Garbage;
+use memcached::{Access, Node, Session, Settings};
+use std::sync::Arc;
 use std::time::Duration;
-use testkit::Wire;
+use testkit::{Rng, Wire};
 
 /// Connections of the load.
 const CONNECTIONS: usize = 50;
 /// Memory where it is not to be short, in MB.
 const PLENTY_MB: &str = "4096";
+/// The time of a node that nobody serves, in ms since the epoch.
+const NOW_MS: i64 = 1_800_000_000_000;
 /// Most bytes of an item that are not its key or value.
 const OVERHEAD_BAR: f64 = 40.0;
 
@@ -24,6 +31,9 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
     }
     if options.wants("threads") {
         threads(options)?;
+    }
+    if options.wants("processors") {
+        processors(options);
     }
     if options.wants("memory") {
         memory(options)?;
@@ -111,6 +121,67 @@ fn threads(options: &Options) -> Result<()> {
     }
     println!();
     Ok(())
+}
+
+/// Throughput of a node in this process on two threads against one, without sockets and without another program that
+/// takes a processor: what threads have in common is the node alone.
+fn processors(options: &Options) {
+    println!("| gets of a batch | per second, 1 thread | 2 threads | ratio | bar |\n|---|---|---|---|---|");
+    let node = bare_node(options.keys);
+    for batch in [1, 16] {
+        let mut rates = [Vec::new(), Vec::new()];
+        for _ in 0..options.rounds {
+            for threads in [1, 2] {
+                let start = now();
+                std::thread::scope(|scope| {
+                    for seed in 0..threads {
+                        let node = &node;
+                        scope.spawn(move || gets(node, options.keys, options.requests, batch, seed));
+                    }
+                });
+                let requests = options.requests * threads as usize;
+                rates[threads as usize - 1].push(requests as f64 / start.elapsed().as_secs_f64());
+            }
+        }
+        let [one, two] = rates.map(|mut rates| median(&mut rates));
+        println!("| {batch} | {one:.0} | {two:.0} | {:.2} | 1.80 |", two / one);
+    }
+    println!();
+}
+
+/// A node with so many items that nobody serves.
+fn bare_node(keys: usize) -> Node {
+    #[derive(Debug)]
+    struct Nobody;
+    impl Host for Nobody {
+        fn wake_at(&self, _: i64) {}
+        fn discard(&self, _: Garbage) {}
+    }
+    let settings = Settings { memory_bytes: (4 << 30).into(), ..Settings::default() };
+    let node = Node::new(1, NOW_MS, settings, Access::default(), Arc::new(Nobody));
+    let (mut session, mut request, mut reply) =
+        (Session::new(&node), Vec::new(), Reply::with_buffer(Vec::new()));
+    for number in 0..keys {
+        request.clear();
+        add_set(&mut request, number);
+        session.run(&node, &request, node.clock.at(NOW_MS), &mut reply);
+        reply.truncate(0);
+    }
+    assert_eq!(node.items(), keys);
+    node
+}
+
+/// Asks a node for so many items that are there.
+fn gets(node: &Node, keys: usize, requests: usize, batch: usize, seed: u64) {
+    let (mut session, mut rng) = (Session::new(node), Rng::new(seed));
+    let (mut input, mut reply) = (Vec::new(), Reply::with_buffer(Vec::new()));
+    for _ in 0..requests / batch {
+        input.clear();
+        (0..batch).for_each(|_| add_get(&mut input, rng.below(keys)));
+        let (taken, _) = session.run(node, &input, node.clock.at(NOW_MS), &mut reply);
+        assert!(taken == input.len() && reply.bytes().ends_with(b"END\r\n"));
+        reply.truncate(0);
+    }
 }
 
 /// Resident bytes for each item, in a fresh process. The first hundredth makes what is there once.

@@ -1,0 +1,268 @@
+//! Items as a file of this project's own format: what a node keeps over a restart, and what a backup is.
+//!
+//! A file begins with [`MAGIC`], its last byte the version. Then come items: a byte that is 1; flags (4 bytes, all numbers
+//! little-endian); when it expires in seconds since the epoch (8 bytes, zero for never); the lengths of the key (1 byte)
+//! and of the value (4 bytes); both. A byte that is 0 ends them, followed by their number (8 bytes) and the CRC-64/XZ of
+//! everything before it (8 bytes), after which nothing comes.
+//!
+//! Invariant: nothing is allocated for what a file only announces.
+//!
+//! Deliberately not here: which items there are, and cas ids, which mean nothing to another process.
+
+use std::io::{self, ErrorKind, Read, Write};
+
+use crc::{CRC_64_XZ, Crc, Digest};
+
+use crate::node::Walked;
+
+/// What a file begins with.
+pub const MAGIC: &[u8; 8] = b"CARNMEM\x01";
+/// The longest key, in bytes.
+const KEY_MAX: usize = 250;
+/// A longer value is in no file, in bytes: the largest item that can be configured is 1 GB.
+const VALUE_MAX: usize = 1 << 30;
+
+const ITEM: u8 = 1;
+const END: u8 = 0;
+
+static CRC: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
+
+/// Writes a file.
+pub struct Writer<W: Write> {
+    out: W,
+    digest: Digest<'static, u64>,
+    items: u64,
+}
+
+/// Why a file is not read.
+#[derive(Debug, thiserror::Error)]
+pub enum DumpError {
+    /// It cannot be read at all.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// It is no such file, or damaged.
+    #[error("at byte {offset}: {reason}")]
+    Damaged {
+        /// Where, from the beginning.
+        offset: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a file.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn begin(out: W) -> io::Result<Self> {
+        let mut writer = Writer { out, digest: CRC.digest(), items: 0 };
+        writer.put(MAGIC)?;
+        Ok(writer)
+    }
+
+    /// Adds an item.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn add(&mut self, item: &Walked<'_>) -> io::Result<()> {
+        let (Ok(key_len), Ok(value_len)) = (u8::try_from(item.key.len()), u32::try_from(item.value.len()))
+        else {
+            return Err(ErrorKind::InvalidInput.into());
+        };
+        self.put(&[ITEM])?;
+        self.put(&item.flags.to_le_bytes())?;
+        self.put(&item.expires_s.unwrap_or(0).to_le_bytes())?;
+        self.put(&[key_len])?;
+        self.put(&value_len.to_le_bytes())?;
+        self.put(item.key)?;
+        self.put(item.value)?;
+        self.items += 1;
+        Ok(())
+    }
+
+    /// Ends the file. It is in its buffers, and not on the disk yet.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn end(mut self) -> io::Result<W> {
+        self.put(&[END])?;
+        self.put(&self.items.to_le_bytes())?;
+        let sum = self.digest.finalize();
+        self.out.write_all(&sum.to_le_bytes())?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.digest.update(bytes);
+        self.out.write_all(bytes)
+    }
+}
+
+/// A file that is being read.
+struct Source<R: Read> {
+    input: R,
+    digest: Digest<'static, u64>,
+    offset: u64,
+}
+
+impl<R: Read> Source<R> {
+    fn damaged(&self, reason: &'static str) -> DumpError {
+        DumpError::Damaged { offset: self.offset, reason }
+    }
+
+    /// The next bytes; so many, in the place of what `into` has.
+    fn take(&mut self, len: usize, into: &mut Vec<u8>) -> Result<(), DumpError> {
+        into.clear();
+        // What is reserved grows with what comes.
+        let read = (&mut self.input).take(len as u64).read_to_end(into)?;
+        if read < len {
+            self.offset += read as u64;
+            return Err(self.damaged("the file ends too soon"));
+        }
+        self.digest.update(into);
+        self.offset += len as u64;
+        Ok(())
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], DumpError> {
+        let mut bytes = [0; N];
+        self.input.read_exact(&mut bytes).map_err(|error| match error.kind() {
+            ErrorKind::UnexpectedEof => self.damaged("the file ends too soon"),
+            _ => error.into(),
+        })?;
+        self.digest.update(&bytes);
+        self.offset += N as u64;
+        Ok(bytes)
+    }
+}
+
+/// Reads a file to its end and has each item visited. How many there were.
+///
+/// Items are visited before the checksum is known: whoever needs all or nothing keeps them apart until this returns.
+///
+/// # Errors
+/// [`DumpError`], or what the visit says.
+pub fn read(
+    input: impl Read,
+    mut visit: impl FnMut(Walked<'_>) -> Result<(), DumpError>,
+) -> Result<u64, DumpError> {
+    let mut source = Source { input, digest: CRC.digest(), offset: 0 };
+    let magic: [u8; MAGIC.len()] = source.array()?;
+    if magic[..MAGIC.len() - 1] != MAGIC[..MAGIC.len() - 1] {
+        return Err(DumpError::Damaged { offset: 0, reason: "this is no file of a Memcached node" });
+    }
+    if magic != *MAGIC {
+        return Err(DumpError::Damaged { offset: 7, reason: "a later version wrote the file" });
+    }
+    let (mut key, mut value, mut items) = (Vec::new(), Vec::new(), 0u64);
+    loop {
+        match source.array::<1>()? {
+            [ITEM] => {}
+            [END] => break,
+            _ => return Err(DumpError::Damaged { offset: source.offset - 1, reason: "no item begins here" }),
+        }
+        let flags = u32::from_le_bytes(source.array()?);
+        let expires_s = i64::from_le_bytes(source.array()?);
+        let key_len = usize::from(source.array::<1>()?[0]);
+        let value_len = u32::from_le_bytes(source.array()?) as usize;
+        if key_len == 0 || key_len > KEY_MAX || value_len > VALUE_MAX || expires_s < 0 {
+            return Err(source.damaged("an item is not possible"));
+        }
+        source.take(key_len, &mut key)?;
+        source.take(value_len, &mut value)?;
+        visit(Walked {
+            key: &key,
+            value: &value,
+            flags,
+            expires_s: Some(expires_s).filter(|at_s| *at_s != 0),
+        })?;
+        items += 1;
+    }
+    if u64::from_le_bytes(source.array()?) != items {
+        return Err(source.damaged("the number of items is wrong"));
+    }
+    let sum = source.digest.clone().finalize();
+    if u64::from_le_bytes(source.array()?) != sum {
+        return Err(source.damaged("the checksum is wrong"));
+    }
+    if source.input.read(&mut [0])? != 0 {
+        return Err(source.damaged("something comes after the end"));
+    }
+    Ok(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written() -> Vec<u8> {
+        let mut writer = Writer::begin(Vec::new()).unwrap();
+        let item = |key, value, flags, expires_s| Walked { key, value, flags, expires_s };
+        writer.add(&item(b"a", b"value", 7, None)).unwrap();
+        writer.add(&item(&[b'k'; 250], b"", u32::MAX, Some(1_900_000_000))).unwrap();
+        writer.end().unwrap()
+    }
+
+    /// Key, value, flags, and when it expires.
+    type Item = (Vec<u8>, Vec<u8>, u32, Option<i64>);
+
+    fn all(bytes: &[u8]) -> Result<Vec<Item>, DumpError> {
+        let mut all = Vec::new();
+        read(bytes, |item| {
+            all.push((item.key.to_vec(), item.value.to_vec(), item.flags, item.expires_s));
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let expected = vec![
+            (b"a".to_vec(), b"value".to_vec(), 7, None),
+            (vec![b'k'; 250], Vec::new(), u32::MAX, Some(1_900_000_000)),
+        ];
+        assert_eq!(all(&written()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_or_longer_or_changed_is_refused_and_told_where() {
+        let whole = written();
+        for len in 0..whole.len() {
+            let error = all(&whole[..len]).unwrap_err();
+            assert!(
+                matches!(error, DumpError::Damaged { offset, .. } if offset <= len as u64),
+                "{len}: {error}"
+            );
+        }
+        for at in 0..whole.len() {
+            for change in [0x01, 0x80] {
+                let mut damaged = whole.clone();
+                damaged[at] ^= change;
+                assert!(all(&damaged).is_err(), "byte {at} may be another");
+            }
+        }
+        let longer = [&whole[..], b"x"].concat();
+        let error = all(&longer).unwrap_err().to_string();
+        assert_eq!(error, format!("at byte {}: something comes after the end", whole.len()));
+        assert_eq!(
+            all(b"REDIS0009").unwrap_err().to_string(),
+            "at byte 0: this is no file of a Memcached node"
+        );
+    }
+
+    /// A value of a gigabyte that is only announced takes no memory.
+    #[test]
+    fn what_is_announced_is_not_allocated() {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend_from_slice(&[ITEM, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+        bytes.extend_from_slice(&(1u32 << 30).to_le_bytes());
+        bytes.push(b'k');
+        let mut source = Source { input: &bytes[19..], digest: CRC.digest(), offset: 0 };
+        let mut value = Vec::new();
+        assert!(source.take(1 << 30, &mut value).is_err());
+        assert!(value.capacity() < 1 << 16, "{}", value.capacity());
+        assert!(all(&bytes).is_err());
+    }
+}
