@@ -55,6 +55,8 @@ pub(crate) static INSTANCE_QUOTA: ErrorCode =
     code(400, "DCS.4035", "111400035", "DCS instance quota of the tenant is insufficient.");
 pub(crate) static MEMORY_QUOTA: ErrorCode =
     code(400, "DCS.4036", "111400036", "Memory quota of the tenant is insufficient.");
+pub(crate) static QUOTA_REACHED: ErrorCode =
+    code(400, "DCS.4039", "111400039", "The quota limit has been reached.");
 pub(crate) static UNKNOWN_ZONE: ErrorCode = code(400, "DCS.4042", "111400042", "This AZ does not exist.");
 pub(crate) static NAME_TAKEN: ErrorCode =
     code(400, "DCS.4060", "111400060", "This DCS instance name already exists.");
@@ -100,6 +102,15 @@ pub(crate) static NOT_DELETABLE: ErrorCode = ErrorCode {
 };
 pub(crate) static MAINTENANCE: ErrorCode =
     code(400, "DCS.4106", "111400106", "The value of maintain time illegal.");
+pub(crate) static TOO_MANY_INSTANCES: ErrorCode =
+    code(400, "DCS.4100", "111400100", "The number of instance IDs in an instances array cannot exceed 50.");
+pub(crate) static RESTARTING: ErrorCode = code(400, "DCS.4111", "111400111", "the instance is restarting.");
+pub(crate) static EXTENDING: ErrorCode = code(400, "DCS.4113", "111400113", "the instance is extending.");
+pub(crate) static CONFIGURING: ErrorCode = code(400, "DCS.4114", "111400114", "the instance is configuring.");
+pub(crate) static CHANGING_PASSWORD: ErrorCode =
+    code(400, "DCS.4115", "111400115", "the instance is changing the password.");
+pub(crate) static FREEZING: ErrorCode = code(400, "DCS.4120", "111400120", "the instance is Freezing.");
+pub(crate) static CREATING: ErrorCode = code(400, "DCS.4118", "111400118", "the instance is creating.");
 pub(crate) static NO_PASSWORD_ACCESS: ErrorCode = code(
     400,
     "DCS.4843",

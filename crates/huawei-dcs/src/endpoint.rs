@@ -71,6 +71,7 @@ impl<S> Endpoints<S> {
         }
         let query = schema::check_query(operation.query, call.query())?;
         let object = match operation.body {
+            Some(_) if operation.body_optional && call.body.trim_ascii().is_empty() => Map::new(),
             Some(_) => self.parse(&call)?,
             None => Map::new(),
         };

@@ -15,6 +15,7 @@ mod endpoint;
 mod field;
 mod iam;
 mod password;
+mod refusal;
 mod signature;
 mod time;
 mod token;

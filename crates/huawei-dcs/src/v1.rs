@@ -1,14 +1,17 @@
 //! DCS v1.0: its table of operations, and what their records share.
 
+pub(crate) mod batch_delete;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod list;
 pub(crate) mod maintenance;
+pub(crate) mod modify;
 pub(crate) mod products;
 pub(crate) mod quota;
 pub(crate) mod show;
 pub(crate) mod statistics;
 pub(crate) mod status;
+pub(crate) mod tags;
 pub(crate) mod zones;
 
 use operation::schema::Field;
@@ -22,11 +25,16 @@ use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, PROJECT_ID, object, reference,
 pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &create::CREATE, handler: create::create },
     Endpoint { operation: &delete::DELETE, handler: delete::delete },
+    Endpoint { operation: &batch_delete::BATCH_DELETE, handler: batch_delete::batch_delete },
     Endpoint { operation: &show::SHOW, handler: show::show },
     Endpoint { operation: &list::LIST, handler: list::list },
+    Endpoint { operation: &modify::MODIFY, handler: modify::modify },
     Endpoint { operation: &status::CHANGE_STATUS, handler: status::change_status },
     Endpoint { operation: &statistics::STATISTIC, handler: statistics::statistic },
     Endpoint { operation: &status::COUNT_BY_STATUS, handler: status::count_by_status },
+    Endpoint { operation: &tags::LIST_ALL, handler: tags::list_all },
+    Endpoint { operation: &tags::CHANGE, handler: tags::change_v1 },
+    Endpoint { operation: &tags::LIST_ONE, handler: tags::list_one },
     Endpoint { operation: &products::PRODUCTS, handler: products::products },
     Endpoint { operation: &quota::QUOTA, handler: quota::quota },
     Endpoint { operation: &maintenance::WINDOWS, handler: maintenance::windows },

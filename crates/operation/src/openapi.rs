@@ -66,7 +66,7 @@ fn describe(operation: &Operation, schemes: &[SecurityScheme]) -> Value {
     }
     if let Some(fields) = operation.body {
         let content = json!({"application/json": {"schema": object(fields)}});
-        about["requestBody"] = json!({"required": true, "content": content});
+        about["requestBody"] = json!({"required": !operation.body_optional, "content": content});
     }
     about["security"] = match operation.access {
         Access::Public => json!([]),
@@ -169,7 +169,11 @@ fn schema(kind: &Kind) -> Value {
             if !text.one_of.is_empty() {
                 schema["enum"] = text.one_of.into();
             }
-            schema
+            if text.or_scalar {
+                json!({"anyOf": [schema, {"type": "number"}, {"type": "boolean"}]})
+            } else {
+                schema
+            }
         }
         Kind::Integer(integer) => {
             let mut schema = json!({"type": "integer"});

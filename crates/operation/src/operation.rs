@@ -44,6 +44,8 @@ pub struct Operation {
     pub body: Option<&'static [Field]>,
     /// Whether it changes nothing, though its method lets one think that it does; an action has no method that tells.
     pub reads_only: bool,
+    /// Whether the body may be left out.
+    pub body_optional: bool,
     /// What it answers when it succeeds.
     pub answers: &'static [Answer],
     /// The errors that it may answer besides those of its fields, in groups that records share.
@@ -109,6 +111,7 @@ pub const BASE: Operation = Operation {
     query: &[],
     body: None,
     reads_only: false,
+    body_optional: false,
     answers: &[],
     errors: &[],
     error_body: &[],

@@ -83,10 +83,13 @@ pub struct Text {
     pub pattern: Option<&'static Pattern>,
     /// The allowed values, if they are enumerated.
     pub one_of: &'static [&'static str],
+    /// Whether a number or a truth value does as well, and stands for the text that it is written as.
+    pub or_scalar: bool,
 }
 
 /// The values that texts leave unsaid: anything, of any length.
-pub const TEXT: Text = Text { min_chars: 0, max_chars: usize::MAX, pattern: None, one_of: &[] };
+pub const TEXT: Text =
+    Text { min_chars: 0, max_chars: usize::MAX, pattern: None, one_of: &[], or_scalar: false };
 
 /// Limits of a whole number.
 #[derive(Clone, Copy, Debug)]
@@ -191,6 +194,16 @@ impl<'a> Fields<'a> {
     /// A string.
     pub fn text(&self, name: &str) -> Option<&'a str> {
         self.0.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// A string, also one that stands as a number or a truth value (see [`Text::or_scalar`]).
+    pub fn word(&self, name: &str) -> Option<Cow<'a, str>> {
+        word_of(self.0.get(name)?).filter(|word| !word.is_empty())
+    }
+
+    /// Whether the value is there and is an empty string: for fields that can be emptied.
+    pub fn is_blank(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_str).is_some_and(str::is_empty)
     }
 
     /// A whole number, also from decimal digits in a string.
@@ -308,6 +321,7 @@ fn check_value(field: &'static Field, kind: &'static Kind, value: &Value) -> Res
             true
         }
         (Kind::Text(text), Value::String(value)) => text.fits(value),
+        (Kind::Text(text), value) if text.or_scalar => word_of(value).is_some_and(|word| text.fits(&word)),
         (Kind::Integer(integer), value) => {
             (integer.or_text || value.is_number())
                 && integer_of(value).is_some_and(|number| integer.fits(number))
@@ -328,6 +342,15 @@ fn fits_as_text(kind: &Kind, value: &str) -> bool {
         // Documents say "true: ..., false or others: ...".
         Kind::Boolean | Kind::Flag => true,
         Kind::List { .. } | Kind::Object(_) | Kind::Map(_) => false,
+    }
+}
+
+fn word_of(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        Value::Bool(value) => Some(value.to_string().into()),
+        _ => None,
     }
 }
 

@@ -17,7 +17,7 @@ use cloud::topology::Topology;
 use cloud::zone::Zone;
 use cloud::{CreateError, Pending};
 use operation::schema::{FIELD, Field, Fields, Integer, Kind, Need, Pattern, TEXT, Text};
-use operation::{Answer, Failure, Method, Operation, Reply, Route};
+use operation::{Answer, ErrorCode, Failure, Method, Operation, Reply, Route};
 use serde_json::json;
 
 use super::V1_PROJECT;
@@ -71,7 +71,7 @@ pub(crate) static CREATE: Operation = Operation {
 .checked();
 
 /// Commands that may get other names (table 4-2).
-const RENAMABLE: [&str; 5] = ["command", "keys", "flushdb", "flushall", "hgetall"];
+pub(crate) const RENAMABLE: [&str; 5] = ["command", "keys", "flushdb", "flushall", "hgetall"];
 
 const BODY: &[Field] = &[
     Field {
@@ -215,7 +215,7 @@ const BODY: &[Field] = &[
     },
 ];
 
-const BACKUP_POLICY: &[Field] = &[
+pub(crate) const BACKUP_POLICY: &[Field] = &[
     Field {
         name: "save_days",
         kind: Kind::Integer(Integer { min: 1, max: 7, or_text: true }),
@@ -272,17 +272,26 @@ const BACKUP_POLICY: &[Field] = &[
 ];
 
 /// An id that another service gave out: nothing here knows its form.
-const ID: Text = Text { min_chars: 1, max_chars: 64, pattern: Some(&OPAQUE), ..TEXT };
+pub(crate) const ID: Text = Text { min_chars: 1, max_chars: 64, pattern: Some(&OPAQUE), ..TEXT };
+
+/// What the versions of this call do not have in common.
+pub(crate) struct Dialect {
+    /// The field that names the availability zones.
+    pub(crate) zones: &'static str,
+    /// What zones are named by.
+    pub(crate) zone_name: fn(&Zone) -> &str,
+    /// Who starts those backups of which it must be said for how long they are kept.
+    pub(crate) save_days_with: BackupKind,
+}
+
+/// The dialect of v1.0.
+pub(crate) static V1_DIALECT: Dialect =
+    Dialect { zones: "available_zones", zone_name: |zone| &zone.id, save_days_with: BackupKind::Manual };
 
 pub(super) fn create<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let order = order(dcs, &request)?;
-        let instance = dcs.cloud.create(order).await.map_err(|error| match error {
-            CreateError::NameTaken => &code::NAME_TAKEN,
-            CreateError::Quota(Exceeded::Instances) => &code::INSTANCE_QUOTA,
-            CreateError::Quota(Exceeded::Memory) => &code::MEMORY_QUOTA,
-            CreateError::Store(_) => &code::NOT_SAVED,
-        })?;
+        let order = order(dcs, &request, &V1_DIALECT)?;
+        let instance = dcs.cloud.create(order).await.map_err(|error| refused(&error))?;
         Ok(Reply::ok(json!({
             "instances": [{"instance_id": instance.id, "instance_name": instance.name}],
             "instance_id": instance.id,
@@ -290,8 +299,18 @@ pub(super) fn create<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
     })
 }
 
+/// The code of an order that is not admitted.
+pub(crate) fn refused(error: &CreateError) -> &'static ErrorCode {
+    match error {
+        CreateError::NameTaken => &code::NAME_TAKEN,
+        CreateError::Quota(Exceeded::Instances) => &code::INSTANCE_QUOTA,
+        CreateError::Quota(Exceeded::Memory) => &code::MEMORY_QUOTA,
+        CreateError::Store(_) => &code::NOT_SAVED,
+    }
+}
+
 /// The order that a request is, if it keeps the rules.
-fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
+pub(crate) fn order(dcs: &Dcs, request: &Request<'_>, dialect: &Dialect) -> Result<Order, Failure> {
     let body = &request.body;
     let engine = engine(body)?;
     let release = release(body, engine)?;
@@ -312,8 +331,8 @@ fn order(dcs: &Dcs, request: &Request<'_>) -> Result<Order, Failure> {
         access: access(body)?,
         access_user: access_user(body, engine),
         network: network(body, release)?,
-        zones: zones(body, topology, &dcs.zones)?,
-        backup_policy: backup_policy(body, topology)?,
+        zones: zones(body, topology, &dcs.zones, dialect)?,
+        backup_policy: backup_policy(body, topology, dialect)?,
         maintenance: maintenance(body)?,
         tags: tags(body)?,
         requested_port: requested_port(body, release)?,
@@ -336,7 +355,7 @@ fn engine(body: &Fields<'_>) -> Result<Engine, Failure> {
 /// The release; those that the cloud sells are fewer than those that a node can imitate. `openstack dcs` writes 3.0
 /// as the version that it was. Memcached has none: the page on creating an instance has the version empty there.
 fn release(body: &Fields<'_>, engine: Engine) -> Result<Option<Release>, Failure> {
-    let version = body.text("engine_version").unwrap_or_default();
+    let version = body.word("engine_version").unwrap_or_default();
     if engine == Engine::Memcached {
         return if version.is_empty() { Ok(None) } else { Err((&code::ENGINE_VERSION).into()) };
     }
@@ -386,7 +405,7 @@ fn sold(body: &Fields<'_>, engine: Engine, release: Option<Release>) -> Result<S
     Ok(sold)
 }
 
-fn access(body: &Fields<'_>) -> Result<Access, Failure> {
+pub(crate) fn access(body: &Fields<'_>) -> Result<Access, Failure> {
     if body.boolean("no_password_access") == Some(true) {
         return Ok(Access::Open);
     }
@@ -416,23 +435,33 @@ fn network(body: &Fields<'_>, release: Option<Release>) -> Result<Network, Failu
     })
 }
 
-fn zones(body: &Fields<'_>, topology: Topology, known: &[Zone]) -> Result<Vec<String>, Failure> {
-    let asked = distinct(body.texts("available_zones").map(str::to_owned));
+fn zones(
+    body: &Fields<'_>,
+    topology: Topology,
+    known: &[Zone],
+    dialect: &Dialect,
+) -> Result<Vec<String>, Failure> {
+    let asked = distinct(body.texts(dialect.zones));
     if topology == Topology::Single && asked.len() > 1 {
         return Err((&code::ZONES).into());
     }
-    if asked.iter().any(|id| !known.iter().any(|zone| zone.id == *id)) {
-        return Err((&code::UNKNOWN_ZONE).into());
-    }
-    Ok(asked)
+    let id_of = |name: &str| {
+        let zone = known.iter().find(|zone| (dialect.zone_name)(zone) == name);
+        zone.map(|zone| zone.id.clone()).ok_or_else(|| (&code::UNKNOWN_ZONE).into())
+    };
+    asked.into_iter().map(id_of).collect()
 }
 
 /// The backup policy. One for a single node is checked and dropped: clients send it, and there it does nothing.
-fn backup_policy(body: &Fields<'_>, topology: Topology) -> Result<Option<BackupPolicy>, Failure> {
+pub(crate) fn backup_policy(
+    body: &Fields<'_>,
+    topology: Topology,
+    dialect: &Dialect,
+) -> Result<Option<BackupPolicy>, Failure> {
     let Some(policy) = body.object("instance_backup_policy") else { return Ok(None) };
     let kind = if policy.text("backup_type") == Some("auto") { BackupKind::Auto } else { BackupKind::Manual };
     let save_days = policy.integer("save_days").and_then(|days| u8::try_from(days).ok());
-    if kind == BackupKind::Manual && save_days.is_none() {
+    if kind == dialect.save_days_with && save_days.is_none() {
         return Err(code::SAVE_DAYS.of("save_days"));
     }
     let plan = policy.object("periodical_backup_plan").map(|plan| BackupPlan {
@@ -444,8 +473,12 @@ fn backup_policy(body: &Fields<'_>, topology: Topology) -> Result<Option<BackupP
     Ok(policy.filter(|_| topology != Topology::Single))
 }
 
-fn maintenance(body: &Fields<'_>) -> Result<MaintenanceWindow, Failure> {
-    match (body.text("maintain_begin"), body.text("maintain_end")) {
+pub(crate) fn maintenance(body: &Fields<'_>) -> Result<MaintenanceWindow, Failure> {
+    // The examples of v2 have a quotation mark too many in the name, and one of them leaves the seconds out.
+    let quoted = body.text("maintain_end\"");
+    let quoted =
+        quoted.map(|end| if end.len() == "06:00".len() { format!("{end}:00") } else { end.to_owned() });
+    match (body.text("maintain_begin"), body.text("maintain_end").or(quoted.as_deref())) {
         (None, None) => Ok(MaintenanceWindow::default()),
         (Some(begin), Some(end)) => {
             MaintenanceWindow::from_times(begin, end).ok_or_else(|| (&code::MAINTENANCE).into())
@@ -454,8 +487,8 @@ fn maintenance(body: &Fields<'_>) -> Result<MaintenanceWindow, Failure> {
     }
 }
 
-fn tags(body: &Fields<'_>) -> Result<Vec<Tag>, Failure> {
-    let text = |tag: &Fields<'_>, name: &str| tag.text(name).unwrap_or_default().to_owned();
+pub(crate) fn tags(body: &Fields<'_>) -> Result<Vec<Tag>, Failure> {
+    let text = |tag: &Fields<'_>, name: &str| tag.word(name).unwrap_or_default().into_owned();
     let tags: Vec<_> =
         body.objects("tags").map(|tag| Tag { key: text(&tag, "key"), value: text(&tag, "value") }).collect();
     let keys: HashSet<_> = tags.iter().map(|tag| &tag.key).collect();
@@ -468,7 +501,7 @@ fn requested_port(body: &Fields<'_>, release: Option<Release>) -> Result<Option<
 }
 
 /// The other names of commands: none that another command has, nor two the same.
-fn renamed_commands(
+pub(crate) fn renamed_commands(
     dcs: &Dcs,
     body: &Fields<'_>,
     engine: Engine,
@@ -488,14 +521,14 @@ fn renamed_commands(
     if fits { Ok(commands) } else { Err(code::PARAMETER.of("rename_commands")) }
 }
 
-static NAME_FORM: Pattern = Pattern {
+pub(crate) static NAME_FORM: Pattern = Pattern {
     expression: "^[A-Za-z][A-Za-z0-9_-]*$",
     matches: |name| {
         name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.bytes().all(is_name_byte)
     },
 };
 
-static COMMAND_FORM: Pattern =
+pub(crate) static COMMAND_FORM: Pattern =
     Pattern { expression: "^[A-Za-z0-9_-]*$", matches: |name| name.bytes().all(is_name_byte) };
 
 static OPAQUE: Pattern =
@@ -535,7 +568,7 @@ static TIMEZONE: Pattern = Pattern {
 };
 
 /// The items in their order, each once.
-fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
+pub(crate) fn distinct<T: PartialEq>(items: impl Iterator<Item = T>) -> Vec<T> {
     items.fold(Vec::new(), |mut distinct, item| {
         if !distinct.contains(&item) {
             distinct.push(item);

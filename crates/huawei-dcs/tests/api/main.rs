@@ -2,13 +2,16 @@
 
 #![recursion_limit = "256"]
 
+mod batch_delete;
 mod callers;
 mod captures;
 mod create;
 mod instances;
+mod modify;
 mod other_queries;
 mod status;
 mod swap;
+mod tags;
 mod v2_operations;
 mod v2_queries;
 mod world;

@@ -9,7 +9,7 @@ async fn products_are_the_documented_table() {
     let world = World::new().await;
     let answered = world.call("GET /v1.0/products", &Value::Null).await;
     let products = answered.body["products"].as_array().unwrap().clone();
-    assert_eq!(products.len(), 158);
+    assert_eq!(products.len(), 160);
     let of = |code: &str| products.iter().find(|product| product["spec_code"] == code).unwrap().clone();
     assert_eq!(of("dcs.single_node")["product_id"], "OTC_DCS_SINGLE");
     let cluster = of("redis.cluster.xu1.large.r3.512");

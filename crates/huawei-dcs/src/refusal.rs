@@ -1,0 +1,69 @@
+//! Which code answers what an instance does not do: because it is in the wrong state, or has something else to do.
+//!
+//! Clients try again when they meet one of these, so that a task is at work is told by the code of that task.
+
+use cloud::instance::Status;
+use cloud::{TaskError, UpdateError, task};
+use operation::ErrorCode;
+
+use crate::code;
+
+/// What every operation may answer that an instance must have time for, and that is recorded.
+pub(crate) const BUSY: &[&ErrorCode] = &[
+    &code::UNKNOWN_INSTANCE,
+    &code::TASK_RUNNING,
+    &code::RESTARTING,
+    &code::EXTENDING,
+    &code::CREATING,
+    &code::CONFIGURING,
+    &code::CHANGING_PASSWORD,
+    &code::FREEZING,
+    &code::WRONG_STATUS,
+    &code::NOT_SAVED,
+];
+
+/// The code of what is going on with an instance.
+pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {
+    match kind {
+        task::Kind::Create => &code::CREATING,
+        task::Kind::Restart => &code::RESTARTING,
+        task::Kind::Extend => &code::EXTENDING,
+        task::Kind::Configure => &code::CONFIGURING,
+        task::Kind::SetAccess => &code::CHANGING_PASSWORD,
+        task::Kind::Freeze => &code::FREEZING,
+        // Others have no code of their own.
+        _ => &code::TASK_RUNNING,
+    }
+}
+
+/// The code of a task that does not begin, for operations that have none of their own for it.
+pub(crate) fn of_task(error: &TaskError) -> &'static ErrorCode {
+    match error {
+        TaskError::NotFound => &code::UNKNOWN_INSTANCE,
+        TaskError::Busy(kind) => of_busy(*kind),
+        TaskError::WrongStatus(status) => of_status(*status),
+        TaskError::NotSupported | TaskError::Failed => &code::BROKEN,
+        TaskError::Store(_) => &code::NOT_SAVED,
+    }
+}
+
+/// The code of a change that is not made. Whoever refuses a change itself, or a name, says why.
+pub(crate) fn of_update(error: &UpdateError) -> &'static ErrorCode {
+    match error {
+        UpdateError::NotFound => &code::UNKNOWN_INSTANCE,
+        UpdateError::Busy(kind) => of_busy(*kind),
+        UpdateError::WrongStatus(status) => of_status(*status),
+        UpdateError::NameTaken => &code::NAME_TAKEN,
+        UpdateError::Refused => &code::BROKEN,
+        UpdateError::Store(_) => &code::NOT_SAVED,
+    }
+}
+
+fn of_status(status: Status) -> &'static ErrorCode {
+    match status {
+        Status::Creating => &code::CREATING,
+        Status::Restarting => &code::RESTARTING,
+        Status::Extending => &code::EXTENDING,
+        _ => &code::WRONG_STATUS,
+    }
+}
