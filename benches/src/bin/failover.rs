@@ -54,6 +54,7 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
         config: Vec::new(),
         directory: None,
         seat: None,
+        admission: Arc::default(),
     };
     let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).map_err(anyhow::Error::new)?;
     let mut gaps = Vec::new();

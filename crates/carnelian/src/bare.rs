@@ -47,6 +47,7 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
             config: settings.config.clone(),
             directory: None,
             seat: None,
+            admission: Arc::default(),
         },
         name: format!("{}:{}", settings.bind, settings.port),
         masters: settings.cluster,

@@ -19,15 +19,18 @@ use cloud::data_plane::{
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
 use cloud::topology::Topology;
+use cloud::whitelist::Whitelist;
 use engine::table::{self, Table};
 use parking_lot::Mutex;
 use server::{
-    Clock, Cluster, ClusterOrder, Fault, Memcached, Order, Pair, Proxy, ProxyOrder, Running, Workers,
+    Admission, Clock, Cluster, ClusterOrder, Fault, Memcached, Order, Pair, Proxy, ProxyOrder, Running,
+    Workers,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use crate::deployed::{Deployed, memcached};
+use crate::inspection;
 use crate::reachable::reachable;
 
 /// The nodes of this process.
@@ -39,7 +42,7 @@ pub(crate) struct Nodes {
     files: Files,
     workers: Arc<Workers>,
     clock: Arc<Clock>,
-    running: Mutex<HashMap<NodeId, Node>>,
+    pub(crate) running: Mutex<HashMap<NodeId, Node>>,
 }
 
 /// Where the files of nodes lie.
@@ -83,8 +86,10 @@ pub(crate) struct BareNode {
 /// How long a node may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
-struct Node {
-    running: Deployed,
+pub(crate) struct Node {
+    pub(crate) running: Deployed,
+    /// From where it may be reached.
+    pub(crate) admission: Arc<Admission>,
     engine: Engine,
     access: Access,
     access_user: Option<String>,
@@ -145,7 +150,9 @@ impl Nodes {
             config: config(&node),
             directory: self.files.of(&node.id),
             seat: None,
+            admission: Arc::default(),
         };
+        order.admission.set(inspection::rule(&node.whitelist));
         if let Some(directory) = &order.directory {
             std::fs::create_dir_all(directory)
                 .map_err(|source| StartError::NoDirectory { path: directory.clone(), source })?;
@@ -198,7 +205,8 @@ impl Nodes {
         let endpoint = Endpoint { address: started.address() };
         let parts = parts(&node);
         let NodeSpec { id, engine, access, access_user, .. } = node;
-        running.insert(id, Node { running: started, engine, access, access_user, parts });
+        let admission = order.admission;
+        running.insert(id, Node { running: started, admission, engine, access, access_user, parts });
         Ok(endpoint)
     }
 }
@@ -257,7 +265,7 @@ fn refused(port: u16, error: server::StartError) -> StartError {
     }
 }
 
-fn no_failover(error: server::FailoverError) -> FailoverError {
+pub(crate) fn no_failover(error: server::FailoverError) -> FailoverError {
     match error {
         server::FailoverError::NoStandby => FailoverError::NoStandby,
         server::FailoverError::TooSlow => FailoverError::TooSlow,
@@ -307,7 +315,7 @@ pub(crate) fn release_of(release: Release) -> command::Release {
 }
 
 /// What one server has and has done.
-fn statistics(node: &engine::Node) -> Statistics {
+pub(crate) fn statistics(node: &engine::Node) -> Statistics {
     let table = Table::of(node.release);
     let calls = |name: &[u8]| {
         let entry = table::find(table.names(), name);
@@ -526,7 +534,9 @@ impl DataPlane for Nodes {
             let (address, engine, access, user) = known.ok_or(PingError::NotRunning)?;
             let timeout_ms = u64::try_from(PING_TIMEOUT.as_millis()).unwrap_or(u64::MAX);
             let answering = async {
-                let mut connection = BufReader::new(TcpStream::connect(reachable(address)).await?);
+                // Whoever may reach it otherwise.
+                let (stream, _port) = server::admission::connect(reachable(address)).await?;
+                let mut connection = BufReader::new(stream);
                 match engine {
                     Engine::Redis => ping(&mut connection, &access).await,
                     Engine::Memcached => memcached::ping(&mut connection, &access, user.as_deref()).await,
@@ -558,6 +568,7 @@ pub(crate) async fn run_bare(node: BareNode, stop: impl Future<Output = ()>) -> 
         access: password
             .map_or(Access::Open, |(_, text)| Access::Password(cloud::identity::Secret::new(text))),
         access_user: None,
+        whitelist: Whitelist::default(),
         renamed_commands: Vec::new(),
         databases: 16,
         parameters: node.config,
@@ -645,6 +656,7 @@ mod tests {
             reserved_ports: BTreeSet::new(),
             access,
             access_user: None,
+            whitelist: Whitelist::default(),
             renamed_commands: Vec::new(),
             databases: 16,
             parameters: Vec::new(),

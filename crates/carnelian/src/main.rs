@@ -10,6 +10,7 @@ mod deployed;
 #[cfg(test)]
 mod docs;
 mod healthcheck;
+mod inspection;
 mod options;
 mod reachable;
 mod serve;

@@ -152,6 +152,15 @@ impl Cloud {
         self.act(project_id, id, task::Kind::Swap, task::Details::default()).await
     }
 
+    /// As [`Cloud::swap`], for whoever looks at the task later: its id.
+    ///
+    /// # Errors
+    /// [`TaskError`], if it does not begin.
+    pub async fn begin_swap(self: &Arc<Self>, project_id: &str, id: &str) -> Result<String, TaskError> {
+        let task = self.carry_out(project_id, id, task::Kind::Swap, task::Details::default()).await?;
+        Ok(task.id.clone())
+    }
+
     /// Has an instance end and begin again, with what it holds. Under the instant profile it serves again when this
     /// returns.
     ///

@@ -20,11 +20,13 @@ use std::path::PathBuf;
 
 use crate::Pending;
 use crate::engine::{Engine, Release};
+use crate::inspection::Inspection;
 use crate::instance::Access;
 use crate::topology::Topology;
+use crate::whitelist::Whitelist;
 
 /// Starts, stops and asks nodes.
-pub trait DataPlane: Send + Sync + 'static {
+pub trait DataPlane: Inspection {
     /// Starts a node and answers where it listens.
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>>;
 
@@ -135,6 +137,8 @@ pub struct NodeSpec {
     pub access: Access,
     /// The name that clients give beside the password; nothing for any. For Memcached.
     pub access_user: Option<String>,
+    /// From where it may be reached.
+    pub whitelist: Whitelist,
     /// Commands under other names: the command, in lower case, and its new name.
     pub renamed_commands: Vec<(String, String)>,
     /// The number of databases.

@@ -1,5 +1,7 @@
 //! A clock and a data plane that tests steer. Only in builds that ask for the feature `fake`.
 
+mod inspection;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -39,6 +41,7 @@ struct State {
     panics: bool,
     lagging: bool,
     stubborn: bool,
+    inside: inspection::Inside,
 }
 
 impl FakeClock {

@@ -17,6 +17,7 @@ use crate::identity::Secret;
 use crate::maintenance::MaintenanceWindow;
 use crate::password::Tries;
 use crate::topology::Topology;
+use crate::whitelist::Whitelist;
 
 /// An instance.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +50,9 @@ pub struct Instance {
     /// The wrong passwords that were given when it was to have a new one.
     #[serde(default)]
     pub tries: Tries,
+    /// From where it may be reached.
+    #[serde(default)]
+    pub whitelist: Whitelist,
 }
 
 /// What is known of an instance before it exists.
@@ -318,6 +322,7 @@ pub(crate) mod tests {
             task: None,
             changes: Vec::new(),
             tries: Tries::default(),
+            whitelist: Whitelist::default(),
         };
         let stored = serde_json::to_vec(&instance).unwrap();
         assert_eq!(serde_json::from_slice::<Instance>(&stored).unwrap(), instance);

@@ -22,6 +22,7 @@ pub mod engine;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod identity;
+pub mod inspection;
 pub mod instance;
 pub mod maintenance;
 pub mod password;
@@ -33,6 +34,7 @@ pub mod store;
 pub mod task;
 pub mod topology;
 mod update;
+pub mod whitelist;
 mod work;
 pub mod zone;
 

@@ -15,6 +15,7 @@ use crate::quota::{Quota, Usage};
 use crate::resize::Resize;
 use crate::store::Contents;
 use crate::task::{self, Profile, Task};
+use crate::whitelist::Whitelist;
 
 /// How many finished tasks are remembered.
 const FINISHED_TASKS_KEPT: usize = 1_000;
@@ -140,6 +141,7 @@ impl State {
             task: None,
             changes: Vec::new(),
             tries: Tries::default(),
+            whitelist: Whitelist::default(),
         };
         let details = task::Details::default();
         let task = self.new_task(&mut instance, task::Kind::Create, details, now_ms, profile);

@@ -394,6 +394,7 @@ mod tests {
             task: None,
             changes: Vec::new(),
             tries: Tries::default(),
+            whitelist: crate::whitelist::Whitelist::default(),
         })
     }
 

@@ -6,9 +6,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::configuration::Change;
+use crate::engine::{Engine, Release};
+use crate::inspection::ServerId;
 use crate::instance::{Access, Instance, Status};
 use crate::resize::Resize;
 use crate::topology::Topology;
+use crate::whitelist::Whitelist;
 
 /// A task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,11 @@ pub struct Details {
     pub configure: Option<Change>,
     /// How clients are to prove who they are, for [`Kind::SetAccess`]; until the task has ended.
     pub access: Option<Access>,
+    /// The server of the instance that is meant, for [`Kind::Promote`]; the only one that is meant, for
+    /// [`Kind::Disconnect`].
+    pub server: Option<ServerId>,
+    /// From where the instance is to be reached, for [`Kind::Admit`].
+    pub whitelist: Option<Whitelist>,
 }
 
 /// What a task does.
@@ -77,6 +85,14 @@ pub enum Kind {
     Freeze,
     /// Has it serve again that was out of service.
     Thaw,
+    /// Has a standby of one of its shards take its master's place.
+    Promote,
+    /// Changes from where it may be reached.
+    Admit,
+    /// Asks who is connected.
+    Survey,
+    /// Ends its connections.
+    Disconnect,
 }
 
 impl Kind {
@@ -92,6 +108,10 @@ impl Kind {
             | Kind::SetAccess
             | Kind::Freeze
             | Kind::Thaw => true,
+            Kind::Promote => !instance.topology.has_one_master() && instance.copies > 1,
+            // Others have security groups instead.
+            Kind::Admit => instance.release > Some(Release::V3_0),
+            Kind::Survey | Kind::Disconnect => instance.engine == Engine::Redis,
             Kind::Swap => instance.topology == Topology::MasterStandby,
         }
     }
@@ -104,6 +124,7 @@ impl Kind {
             Kind::Swap | Kind::Flush | Kind::Extend | Kind::Configure | Kind::SetAccess => &[Status::Running],
             Kind::Restart | Kind::Freeze => &[Status::Running, Status::Error],
             Kind::Thaw => &[Status::Frozen],
+            Kind::Promote | Kind::Admit | Kind::Survey | Kind::Disconnect => &[Status::Running],
         }
     }
 
@@ -113,6 +134,7 @@ impl Kind {
             Kind::Create => Some(Status::Creating),
             Kind::Delete | Kind::Swap | Kind::Configure | Kind::SetAccess => None,
             Kind::Freeze | Kind::Thaw => None,
+            Kind::Promote | Kind::Admit | Kind::Survey | Kind::Disconnect => None,
             Kind::Restart => Some(Status::Restarting),
             Kind::Flush => Some(Status::Flushing),
             Kind::Extend => Some(Status::Extending),
@@ -152,6 +174,8 @@ impl Profile {
             (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush | Kind::Freeze) => 10_000,
             (Profile::Realistic, Kind::Configure | Kind::SetAccess) => 5_000,
             (Profile::Realistic, Kind::Restart | Kind::Thaw) => 30_000,
+            (Profile::Realistic, Kind::Promote) => 10_000,
+            (Profile::Realistic, Kind::Admit | Kind::Survey | Kind::Disconnect) => 1_000,
         }
     }
 }

@@ -68,6 +68,11 @@ impl Cloud {
         let (state, instance) = self.perform(claim).await;
         let outcome = self.finish(task, state, instance).await;
         match &outcome {
+            Ok(()) if task.kind == task::Kind::Admit => {
+                // Only now, so that what is not recorded does not hold.
+                let whitelist = task.details.whitelist.clone().unwrap_or_default();
+                self.data_plane.admit(&node_of(&claim.instance), &whitelist);
+            }
             Ok(()) if task.kind == task::Kind::Delete => {
                 self.busyness.forget(&task.instance_id);
                 self.data_plane.remove(&node_of(&claim.instance)).await;
@@ -121,6 +126,25 @@ impl Cloud {
             task::Kind::Thaw => {
                 let again = self.launch(instance, Status::Frozen).await;
                 (ended(again.fault.is_none()), Some(again))
+            }
+            task::Kind::Promote => {
+                let promoted = self.promote_server(instance, task.details.server).await;
+                if let Err(error) = &promoted {
+                    tracing::warn!(id = %instance.id, %error, "the standby has not taken its master's place");
+                }
+                (ended(promoted.is_ok()), Some(idle()))
+            }
+            task::Kind::Admit => {
+                let whitelist = task.details.whitelist.clone().unwrap_or_default();
+                (task::State::Succeeded, Some(Instance { whitelist, ..idle() }))
+            }
+            task::Kind::Survey => (ended(!self.servers(instance).is_empty()), Some(idle())),
+            task::Kind::Disconnect => {
+                let all = self.servers(instance).into_iter().map(|server| server.id);
+                for server in all.filter(|server| task.details.server.is_none_or(|meant| meant == *server)) {
+                    self.disconnect(instance, server, None);
+                }
+                (task::State::Succeeded, Some(idle()))
             }
             task::Kind::Flush => {
                 let flushed = self.data_plane.flush(&node_of(instance)).await;
@@ -247,6 +271,7 @@ impl Cloud {
             port,
             reserved_ports: self.state.read().ports_kept_from(instance),
             access: instance.access.clone(),
+            whitelist: instance.whitelist.clone(),
             access_user: instance.access_user.clone(),
             renamed_commands: renamed.map(|(command, name)| (command.clone(), name.clone())).collect(),
             databases: instance.databases,

@@ -28,6 +28,7 @@ mod text;
 
 pub use access::{Access, Credentials};
 pub use clock::{Clock, Now};
+pub use memcache_wire::VERSION;
 pub use node::Node;
 pub use session::{Next, Session};
 pub use settings::Settings;

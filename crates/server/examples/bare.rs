@@ -14,6 +14,7 @@ fn main() {
         config: Vec::new(),
         directory: None,
         seat: None,
+        admission: Arc::default(),
     };
     let running = server::Running::start(&workers, &clock, &order).unwrap();
     println!("{}", running.address());

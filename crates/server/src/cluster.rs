@@ -202,6 +202,14 @@ impl Cluster {
         }
     }
 
+    /// Its nodes with the addresses at which they listen, or nothing for those that begin anew at the moment, in the same
+    /// order.
+    pub fn members(&self) -> Vec<(SocketAddr, Option<Arc<Node>>)> {
+        let nodes = self.shared.nodes.lock();
+        let node = |place: &Place| place.running.as_ref().map(|running| Arc::clone(running.node()));
+        nodes.iter().map(|place| (place.order.address, node(place))).collect()
+    }
+
     /// Waits until all have loaded the keys that they had when they ended.
     ///
     /// # Errors
@@ -252,15 +260,19 @@ impl Cluster {
         async move {
             let _turning = shared.turning.try_lock().map_err(|_| FailoverError::Busy)?;
             let (_, replica) = shared.pair(shard)?;
-            if !replica.master.is_up() {
-                return Err(FailoverError::NoStandby);
-            }
-            let clock = Arc::clone(&shared.clock);
-            let promoted = tokio::task::spawn_blocking(move || {
-                take_over(&replica, &clock, false);
-                replica.member.as_ref().is_some_and(|member| !member.is_replica())
-            });
-            if promoted.await.unwrap_or(false) { Ok(()) } else { Err(FailoverError::TooSlow) }
+            shared.promote(replica).await
+        }
+    }
+
+    /// Has this replica take its master's place, as [`Cluster::failover`] has the best one.
+    ///
+    /// # Errors
+    /// [`FailoverError`]; then everything is as it was.
+    pub fn promote(&self, replica: Arc<Node>) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let _turning = shared.turning.try_lock().map_err(|_| FailoverError::Busy)?;
+            shared.promote(replica).await
         }
     }
 
@@ -318,6 +330,19 @@ impl Drop for Cluster {
 }
 
 impl Shared {
+    /// Has a replica take its master's place without losing anything.
+    async fn promote(&self, replica: Arc<Node>) -> Result<(), FailoverError> {
+        if !replica.master.is_up() {
+            return Err(FailoverError::NoStandby);
+        }
+        let clock = Arc::clone(&self.clock);
+        let promoted = tokio::task::spawn_blocking(move || {
+            take_over(&replica, &clock, false);
+            replica.member.as_ref().is_some_and(|member| !member.is_replica())
+        });
+        if promoted.await.unwrap_or(false) { Ok(()) } else { Err(FailoverError::TooSlow) }
+    }
+
     fn take_nodes(&self) -> Vec<Running> {
         self.nodes.lock().iter_mut().filter_map(|place| place.running.take()).collect()
     }

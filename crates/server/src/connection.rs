@@ -4,6 +4,7 @@
 //! connection itself. Replies gather in a shared buffer likewise, and go out once a batch; only what the socket does
 //! not take is kept. An idle connection therefore keeps no buffers.
 
+use crate::admission::Admission;
 use crate::clock::Clock;
 use crate::migrate;
 use crate::offload::{self, Numbers};
@@ -103,6 +104,8 @@ pub(crate) struct Place {
     pub(crate) syncs: Arc<Syncs>,
     /// The proxy that the node is the front of, if it is.
     pub(crate) proxy: Option<Arc<Proxy>>,
+    /// From where it may be reached.
+    pub(crate) admission: Arc<Admission>,
 }
 
 impl Place {
@@ -221,7 +224,8 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         let _ = (&stream).write(b"-ERR max number of clients reached\r\n");
         return;
     }
-    if place.proxy.as_ref().is_some_and(|proxy| proxy.has_ended()) {
+    // Whoever is known to the node is cut off when this changes; until then it is looked at here.
+    if !place.admission.admits(peer, local) || place.proxy.as_ref().is_some_and(|proxy| proxy.has_ended()) {
         return node.clients.remove(client.id);
     }
     let Ok(stream) = TcpStream::from_std(stream) else { return node.clients.remove(client.id) };

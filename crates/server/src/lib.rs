@@ -3,6 +3,7 @@
 //! Every worker thread runs its own event loop; a connection belongs to one worker for life, and its commands run on
 //! that thread. What takes long is done on a thread of its own meanwhile, so that nobody else's connection waits.
 
+pub mod admission;
 pub mod clock;
 pub mod cluster;
 pub mod configure;
@@ -22,11 +23,12 @@ mod sync;
 mod takeover;
 pub mod workers;
 
+pub use admission::Admission;
 pub use clock::Clock;
 pub use cluster::{Cluster, ClusterOrder};
 pub use engine::BadParameter;
 pub use memcached::{Memcached, MemcachedOrder};
 pub use node::{Order, Running, StartError};
-pub use pair::{FailoverError, Fault, Pair};
+pub use pair::{Both, FailoverError, Fault, Pair};
 pub use proxy::{Proxy, ProxyOrder};
 pub use workers::Workers;

@@ -6,6 +6,7 @@
 //!
 //! A snapshot is loaded beside the keys that there are, which are told until it takes their place.
 
+use crate::admission::{self, OwnPort};
 use crate::clock::Clock;
 use crate::hold::{hold, hold_some};
 use crate::host::Dial;
@@ -24,6 +25,7 @@ use replication::{Event, Failure, Id, Link};
 use resp::{Args, Limits, Parsed, Parser, Protocol, Reply};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Weak};
@@ -165,15 +167,21 @@ impl Following {
         let (node, clock) = (Arc::clone(&self.node), Arc::clone(&self.clock));
         let timeout_ms = || number(&node, "repl-timeout") * 1000;
         let connect = async {
-            match &self.dial {
-                Some(dial) => TcpStream::from_std(dial()?),
-                None => TcpStream::connect((&*address.host, address.port)).await,
+            match (&self.dial, address.host.parse::<IpAddr>()) {
+                (Some(dial), _) => Ok((TcpStream::from_std(dial()?)?, None)),
+                // It may be a node of this process.
+                (None, Ok(ip)) => {
+                    let (stream, port) = admission::connect((ip, address.port).into()).await?;
+                    Ok((stream, Some(port)))
+                }
+                (None, Err(_)) => Ok((TcpStream::connect((&*address.host, address.port)).await?, None)),
             }
         };
-        let mut stream = tokio::select! {
-            stream = connect => stream?,
+        let connected: std::io::Result<(TcpStream, Option<OwnPort>)> = tokio::select! {
+            connected = connect => connected,
             () = clock.sleep_until(clock.wall_ms() + timeout_ms()) => return Err(Broken::Silent),
         };
+        let (mut stream, _port) = connected?;
         let _ = stream.set_nodelay(true);
         self.set_link(master::Link::Negotiates);
         let client = self.client(&stream)?;

@@ -1,5 +1,6 @@
 //! A node that listens.
 
+use crate::admission::{Admission, OwnPort};
 use crate::clock::Clock;
 use crate::configure::{Values, configure};
 use crate::connection::{self, Place};
@@ -56,6 +57,8 @@ pub struct Order {
     pub directory: Option<PathBuf>,
     /// Its place in a cluster that is there already.
     pub seat: Option<Seat>,
+    /// From where it may be reached.
+    pub admission: Arc<Admission>,
 }
 
 impl std::fmt::Display for StartError {
@@ -149,6 +152,7 @@ impl Resident {
             numbers: Arc::clone(workers.numbers()),
             syncs: Arc::default(),
             proxy: None,
+            admission: Arc::clone(&order.admission),
         };
         Ok(Resident { node, host, stop, _end: end, loaded, place })
     }
@@ -211,6 +215,7 @@ impl Resident {
 pub(crate) fn private_line(counter: Counter, workers: &Workers) -> std::io::Result<std::net::TcpStream> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let own = std::net::TcpStream::connect(listener.local_addr()?)?;
+    let port = OwnPort::of(&own)?;
     let stream = loop {
         let (stream, peer) = listener.accept()?;
         // Somebody else may have found the port.
@@ -222,7 +227,7 @@ pub(crate) fn private_line(counter: Counter, workers: &Workers) -> std::io::Resu
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
     }
-    counter.serve(stream, workers);
+    counter.serve(stream, workers, Some(port));
     Ok(own)
 }
 
@@ -234,6 +239,15 @@ pub(crate) enum Service {
 }
 
 impl Service {
+    /// Whether a connection is served.
+    fn admits(&self, stream: &std::net::TcpStream) -> bool {
+        match (self, stream.peer_addr(), stream.local_addr()) {
+            (Service::Redis(place), Ok(peer), Ok(local)) => place.admission.admits(peer, local),
+            (Service::Redis(_), ..) => false,
+            (Service::Memcached(_), ..) => true,
+        }
+    }
+
     /// How long a client is silent before it is asked whether it is there, in seconds; zero if it is not asked.
     fn keepalive_s(&self) -> u32 {
         match self {
@@ -252,11 +266,12 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// Serves a connection, on whichever worker is next.
-    fn serve(self, stream: std::net::TcpStream, workers: &Workers) {
+    /// Serves a connection, on whichever worker is next; this process keeps the port, if it is its own, until it has ended.
+    fn serve(self, stream: std::net::TcpStream, workers: &Workers, port: Option<OwnPort>) {
         let Counter { service, mut stopped } = self;
         match service {
             Service::Redis(place) => workers.next().spawn(async move {
+                let _port = port;
                 tokio::select! {
                     () = connection::serve(place, stream) => {}
                     _ = stopped.changed() => {}
@@ -473,14 +488,14 @@ async fn accept(listener: TcpListener, workers: Arc<Workers>, mut served: watch:
         let Ok(counter) = served.wait_for(Option::is_some).await.map(|counter| (*counter).clone()) else {
             return;
         };
-        let Some(counter) = counter else { continue };
+        let Some(counter) = counter.filter(|counter| counter.service.admits(&stream)) else { continue };
         // Replies are small and wanted at once.
         let _ = stream.set_nodelay(true);
         let keepalive_s = counter.service.keepalive_s();
         if keepalive_s > 0 {
             let _ = SockRef::from(&stream).set_tcp_keepalive(&keepalive(keepalive_s));
         }
-        counter.serve(stream, &workers);
+        counter.serve(stream, &workers, None);
     }
 }
 

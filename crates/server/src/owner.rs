@@ -45,3 +45,10 @@ pub async fn keys(node: &Node) -> u64 {
     let held = hold(node).await;
     (0..held.dbs()).map(|db| held.stats(db).keys as u64).sum()
 }
+
+/// What each database of a node holds that holds anything: its number, its keys, and how many of them expire.
+pub async fn databases(node: &Node) -> Vec<(u32, u64, u64)> {
+    let held = hold(node).await;
+    let databases = (0..held.dbs()).map(|db| (db, held.stats(db)));
+    databases.filter(|(_, of)| of.keys > 0).map(|(db, of)| (db, of.keys as u64, of.volatile as u64)).collect()
+}

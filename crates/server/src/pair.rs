@@ -70,6 +70,17 @@ pub enum Fault {
     Hang,
 }
 
+/// A master and its standby at one moment.
+#[derive(Clone, Debug)]
+pub struct Both {
+    /// The master; nothing in the midst of a failover.
+    pub master: Option<Arc<Node>>,
+    /// The standby, if there is one.
+    pub standby: Option<Arc<Node>>,
+    /// How often a standby has taken its master's place.
+    pub failovers: u64,
+}
+
 /// A master and its standby behind one address; dropping it ends both.
 #[derive(Debug)]
 pub struct Pair {
@@ -193,6 +204,11 @@ impl Pair {
     /// Has both run with other values of these parameters from now on, and those that take their places.
     pub fn configure(&self, values: Values) -> impl Future<Output = Result<(), BadParameter>> + use<> {
         self.couple.configure(values, &[])
+    }
+
+    /// Both nodes at one moment.
+    pub fn both(&self) -> Both {
+        self.couple.both()
     }
 
     /// How often the standby has taken the master's place.
@@ -323,6 +339,13 @@ impl Couple {
     /// As [`Pair::failovers`].
     pub(crate) fn failovers(&self) -> u64 {
         self.shared.nodes.lock().failovers
+    }
+
+    /// As [`Pair::both`].
+    pub(crate) fn both(&self) -> Both {
+        let nodes = self.shared.nodes.lock();
+        let node = |resident: &Option<Resident>| resident.as_ref().map(|own| Arc::clone(&own.node));
+        Both { master: node(&nodes.master), standby: node(&nodes.standby), failovers: nodes.failovers }
     }
 
     /// As [`Pair::loaded`].

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::configure::{Values, alike, configure};
 use crate::connection::Place;
 use crate::node::{Counter, Door, LAST_WORDS, Order, Resident, Service, StartError};
-use crate::pair::{AT_ONCE, Couple, Entrance, FailoverError, Fault};
+use crate::pair::{AT_ONCE, Both, Couple, Entrance, FailoverError, Fault};
 use crate::workers::Workers;
 use engine::proxy::{MAX_SHARDS, SILENT};
 use engine::{BadParameter, Node};
@@ -179,6 +179,11 @@ impl Proxy {
             }
             configure(&alike([front], &values)).await
         }
+    }
+
+    /// The masters and standbys of the shards, in the order of their slots.
+    pub fn couples(&self) -> Vec<Both> {
+        self.shards.iter().map(Couple::both).collect()
     }
 
     /// How often standbys have taken their masters' places.

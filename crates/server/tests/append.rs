@@ -23,6 +23,7 @@ fn order(folder: &Path, config: &[(&str, &str)]) -> Order {
         config: config.collect(),
         directory: Some(folder.to_owned()),
         seat: None,
+        admission: Arc::default(),
     }
 }
 

@@ -21,6 +21,7 @@ fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
         config: config.collect(),
         directory,
         seat: None,
+        admission: Arc::default(),
     }
 }
 

@@ -24,6 +24,7 @@ async fn started(directory: Option<PathBuf>, config: &[(&str, &str)], standbys: 
         config: config.collect(),
         directory,
         seat: None,
+        admission: Arc::default(),
     };
     let order = ProxyOrder { nodes, shards: 3, standbys };
     let proxy = Proxy::start(&workers, &Arc::new(Clock::new()), &order).unwrap();

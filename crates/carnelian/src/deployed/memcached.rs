@@ -131,6 +131,11 @@ impl Instance {
         Ok(())
     }
 
+    /// What its items may take.
+    pub(crate) fn memory_limit_bytes(&self) -> Option<u64> {
+        Some(self.memcached.node()?.settings.memory_bytes.load(Relaxed) as u64)
+    }
+
     /// What it has and has done.
     pub(crate) fn statistics(&self) -> Option<Statistics> {
         let node = self.memcached.node()?;

@@ -392,7 +392,7 @@ fn list(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 }
 
 /// A client's attributes in one line, those of the node's release.
-fn describe(node: &Node, client: &Client, now_ms: i64) -> String {
+pub fn describe(node: &Node, client: &Client, now_ms: i64) -> String {
     let release = node.release;
     let gauges = &client.gauges;
     let marks = client.marks();

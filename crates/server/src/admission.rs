@@ -1,0 +1,120 @@
+//! From where a node may be reached.
+//!
+//! The servers of an instance share one [`Admission`]. Connections of this process to its own nodes are always admitted:
+//! replicas follow their masters and owners look after their nodes, whatever clients may do.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// From where a node may be reached: from anywhere, unless it is told otherwise.
+#[derive(Default)]
+pub struct Admission(RwLock<Option<Rule>>);
+
+/// Whether clients from an address may connect.
+pub type Rule = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
+
+/// The ports from which this process connects to nodes, and how often it does from each.
+static OWN: Mutex<BTreeMap<u16, usize>> = Mutex::new(BTreeMap::new());
+
+/// A port from which this process connects; it is its own until this is dropped.
+#[derive(Debug)]
+pub struct OwnPort(u16);
+
+impl Admission {
+    /// Says who may connect from now on. Those who are connected stay.
+    pub fn set(&self, rule: Option<Rule>) {
+        *self.0.write() = rule;
+    }
+
+    /// Whether a connection from `peer` may be made that has come to `local`.
+    pub fn admits(&self, peer: SocketAddr, local: SocketAddr) -> bool {
+        let admitted = self.0.read().as_ref().is_none_or(|rule| rule(peer.ip().to_canonical()));
+        admitted || is_own(peer, local)
+    }
+}
+
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Admission").field(&self.0.read().is_some()).finish()
+    }
+}
+
+/// Whether a connection is one of this process to itself.
+fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
+    let (from, to) = (peer.ip().to_canonical(), local.ip().to_canonical());
+    let from_here = from == to || from.is_loopback() && to.is_loopback();
+    from_here && OWN.lock().contains_key(&peer.port())
+}
+
+/// Connects to a node of this process, which admits the connection as long as the second of what this gives is kept.
+///
+/// # Errors
+/// Those of connecting.
+pub async fn connect(address: SocketAddr) -> io::Result<(TcpStream, OwnPort)> {
+    let (socket, any) = if address.is_ipv4() {
+        (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    } else {
+        (TcpSocket::new_v6()?, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+    };
+    let from = if address.ip().is_loopback() { address.ip() } else { any };
+    socket.bind((from, 0).into())?;
+    let port = OwnPort::new(socket.local_addr()?.port());
+    Ok((socket.connect(address).await?, port))
+}
+
+impl OwnPort {
+    /// The port from which a connection of this process has been made.
+    ///
+    /// # Errors
+    /// The connection has no address any more.
+    pub(crate) fn of(stream: &std::net::TcpStream) -> io::Result<Self> {
+        Ok(OwnPort::new(stream.local_addr()?.port()))
+    }
+
+    fn new(port: u16) -> Self {
+        *OWN.lock().entry(port).or_default() += 1;
+        OwnPort(port)
+    }
+}
+
+impl Drop for OwnPort {
+    fn drop(&mut self) {
+        let mut own = OWN.lock();
+        if let Some(count) = own.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                own.remove(&self.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_is_admitted_and_this_process_come_in() {
+        let (here, there): (SocketAddr, SocketAddr) =
+            ("127.0.0.1:6379".parse().unwrap(), "192.0.2.1:4040".parse().unwrap());
+        let admission = Admission::default();
+        assert!(admission.admits(there, here), "nobody is kept out");
+        admission.set(Some(Arc::new(|ip| ip.is_loopback())));
+        assert!(!admission.admits(there, here));
+        assert!(admission.admits("[::ffff:127.0.0.1]:5".parse().unwrap(), here));
+        admission.set(Some(Arc::new(|_| false)));
+        let own: SocketAddr = "127.0.0.1:4141".parse().unwrap();
+        assert!(!admission.admits(own, here));
+        let port = OwnPort::new(4141);
+        assert!(admission.admits(own, here));
+        assert!(!admission.admits("192.0.2.1:4141".parse().unwrap(), here), "another machine's port");
+        drop(port);
+        assert!(!admission.admits(own, here));
+    }
+}
