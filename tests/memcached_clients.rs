@@ -191,3 +191,27 @@ fn a_pair_made_over_rest_keeps_items_address_and_password_in_failovers() {
     assert_eq!(flushed.body["results"][0]["result"], json!("success"));
     assert_eq!(ask("get key").as_deref(), Some("END\r\n"));
 }
+
+#[test]
+fn the_items_of_an_instance_come_back_with_it() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let data_dir = directory.path().to_str().expect("its name is text");
+    let mut server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let access = json!({"no_password_access": true});
+    let (id, address) = ordered(&server, &token, "dcs.memcached.master_standby", &access);
+    let value = b"VALUE kept 7 5\r\nvalue\r\nEND\r\n";
+    assert_eq!(Wire::connect(address).say("set kept 7 0 5\r\nvalue"), "STORED");
+    let restart = json!({"action": "restart", "instances": [id]});
+    let restarted = server.ask("PUT", &format!("{}/status", server.instances()), &token, &restart);
+    assert_eq!(restarted.body["results"][0]["result"], json!("success"));
+    assert_eq!(Wire::connect(address).ask(b"get kept\r\n", b"END\r\n"), value);
+    server.signal("TERM");
+    assert_eq!(server.process.wait().expect("it ends").code(), Some(0));
+
+    let server = Server::start(&["--data-dir", data_dir]);
+    assert_eq!(Wire::connect(address).ask(b"get kept\r\n", b"END\r\n"), value);
+    let path = format!("{}/{id}", server.instances());
+    assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
+    assert!(!directory.path().join("nodes").join(&id).exists());
+}

@@ -99,12 +99,14 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
         },
         access: Access::new(credentials),
         has_standby: false,
+        file: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
         let workers = Workers::start(threads(settings))?;
         let node = Memcached::start(&workers, &Arc::new(Clock::new()), order)?;
+        node.loaded().await.map_err(anyhow::Error::msg)?;
         println!("Memcached {} is ready on {}", memcache_wire::VERSION, node.address());
         tokio::select! {
             _ = signals.next() => {}

@@ -165,7 +165,7 @@ impl Nodes {
         let start = |port| {
             let order = Order { address: (self.bind, port).into(), ..order.clone() };
             if node.engine == Engine::Memcached {
-                let order = memcached::order(&node, order.address);
+                let order = memcached::order(&node, order.address, order.directory.as_deref());
                 let started = Memcached::start(&self.workers, &self.clock, order)?;
                 return Ok(Deployed::Memcached(memcached::Instance::new(started, &self.clock)));
             }

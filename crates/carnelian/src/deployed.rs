@@ -136,7 +136,7 @@ impl Deployed {
             Deployed::Pair(pair) => vec![Box::pin(pair.loaded())],
             Deployed::Cluster(cluster) => vec![Box::pin(cluster.loaded())],
             Deployed::Proxy(proxy) => vec![Box::pin(proxy.loaded())],
-            Deployed::Memcached(_) => Vec::new(),
+            Deployed::Memcached(own) => vec![Box::pin(own.memcached.loaded())],
         };
         async move {
             for loaded in all {
@@ -164,10 +164,7 @@ impl Deployed {
             Deployed::Pair(pair) => pair.stop_and_save(always).await,
             Deployed::Cluster(cluster) => cluster.stop_and_save(always).await,
             Deployed::Proxy(proxy) => proxy.stop_and_save(always).await,
-            Deployed::Memcached(own) => {
-                own.memcached.stop().await;
-                true
-            }
+            Deployed::Memcached(own) => own.memcached.stop_and_save().await,
         }
     }
 }

@@ -27,9 +27,10 @@ const END: u8 = 0;
 
 static CRC: Crc<u64> = Crc::<u64>::new(&CRC_64_XZ);
 
-/// Writes a file.
-pub struct Writer<W: Write> {
-    out: W,
+/// Writes a file, piece by piece: items are added while their shards are held, and written when they are not.
+pub struct Writer {
+    /// What has not been written.
+    pending: Vec<u8>,
     digest: Digest<'static, u64>,
     items: u64,
 }
@@ -50,53 +51,48 @@ pub enum DumpError {
     },
 }
 
-impl<W: Write> Writer<W> {
-    /// Begins a file.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub fn begin(out: W) -> io::Result<Self> {
-        let mut writer = Writer { out, digest: CRC.digest(), items: 0 };
-        writer.put(MAGIC)?;
-        Ok(writer)
+impl Default for Writer {
+    fn default() -> Self {
+        Writer { pending: MAGIC.to_vec(), digest: CRC.digest(), items: 0 }
+    }
+}
+
+impl Writer {
+    /// Adds an item.
+    pub fn add(&mut self, item: &Walked<'_>) {
+        debug_assert!(item.key.len() <= KEY_MAX && item.value.len() <= VALUE_MAX);
+        let pending = &mut self.pending;
+        pending.push(ITEM);
+        pending.extend_from_slice(&item.flags.to_le_bytes());
+        pending.extend_from_slice(&item.expires_s.unwrap_or(0).to_le_bytes());
+        pending.push(item.key.len() as u8);
+        pending.extend_from_slice(&(item.value.len() as u32).to_le_bytes());
+        pending.extend_from_slice(item.key);
+        pending.extend_from_slice(item.value);
+        self.items += 1;
     }
 
-    /// Adds an item.
+    /// Writes what has been added.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn add(&mut self, item: &Walked<'_>) -> io::Result<()> {
-        let (Ok(key_len), Ok(value_len)) = (u8::try_from(item.key.len()), u32::try_from(item.value.len()))
-        else {
-            return Err(ErrorKind::InvalidInput.into());
-        };
-        self.put(&[ITEM])?;
-        self.put(&item.flags.to_le_bytes())?;
-        self.put(&item.expires_s.unwrap_or(0).to_le_bytes())?;
-        self.put(&[key_len])?;
-        self.put(&value_len.to_le_bytes())?;
-        self.put(item.key)?;
-        self.put(item.value)?;
-        self.items += 1;
+    pub fn write_to(&mut self, out: &mut impl Write) -> io::Result<()> {
+        self.digest.update(&self.pending);
+        out.write_all(&self.pending)?;
+        self.pending.clear();
         Ok(())
     }
 
-    /// Ends the file. It is in its buffers, and not on the disk yet.
+    /// Writes what has been added, and the end. How many items there are.
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn end(mut self) -> io::Result<W> {
-        self.put(&[END])?;
-        self.put(&self.items.to_le_bytes())?;
-        let sum = self.digest.finalize();
-        self.out.write_all(&sum.to_le_bytes())?;
-        self.out.flush()?;
-        Ok(self.out)
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.digest.update(bytes);
-        self.out.write_all(bytes)
+    pub fn end(mut self, out: &mut impl Write) -> io::Result<u64> {
+        self.pending.push(END);
+        self.pending.extend_from_slice(&self.items.to_le_bytes());
+        self.write_to(out)?;
+        out.write_all(&self.digest.finalize().to_le_bytes())?;
+        Ok(self.items)
     }
 }
 
@@ -198,11 +194,13 @@ mod tests {
     use super::*;
 
     fn written() -> Vec<u8> {
-        let mut writer = Writer::begin(Vec::new()).unwrap();
+        let (mut writer, mut out) = (Writer::default(), Vec::new());
         let item = |key, value, flags, expires_s| Walked { key, value, flags, expires_s };
-        writer.add(&item(b"a", b"value", 7, None)).unwrap();
-        writer.add(&item(&[b'k'; 250], b"", u32::MAX, Some(1_900_000_000))).unwrap();
-        writer.end().unwrap()
+        writer.add(&item(b"a", b"value", 7, None));
+        writer.write_to(&mut out).unwrap();
+        writer.add(&item(&[b'k'; 250], b"", u32::MAX, Some(1_900_000_000)));
+        assert_eq!(writer.end(&mut out).unwrap(), 2);
+        out
     }
 
     /// Key, value, flags, and when it expires.

@@ -1,16 +1,20 @@
 //! Memcached nodes that listen: one, or a master and its standby behind one address.
 
 mod connection;
+mod file;
 mod seat;
 mod standby;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use memcached::node::Host;
 use memcached::{Access, Node, Settings};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub(crate) use connection::{Place, serve};
@@ -35,6 +39,8 @@ pub struct MemcachedOrder {
     pub access: Access,
     /// Whether another node stands by to take its place.
     pub has_standby: bool,
+    /// Where its items are kept while it does not run; it begins with those that are there. Without one they are not.
+    pub file: Option<PathBuf>,
 }
 
 /// A memcached node that listens, and its standby if it has one; dropping it ends its connections and, somewhat later,
@@ -42,8 +48,10 @@ pub struct MemcachedOrder {
 #[derive(Debug)]
 pub struct Memcached {
     shared: Arc<Shared>,
-    /// Looks after the master.
-    watching: Option<JoinHandle<()>>,
+    /// Has the node load its items, and looks after it if there is a standby.
+    watching: JoinHandle<()>,
+    /// How loading has ended, when it has.
+    loaded: watch::Receiver<Option<Result<(), String>>>,
 }
 
 impl Memcached {
@@ -62,24 +70,39 @@ impl Memcached {
         let node = Node::new(order.seed, clock.wall_ms(), order.settings, order.access, own);
         let ears = Ears::default();
         let master = Seat::new(node, &host, clock, &ears);
-        door.serve(Some(master.counter()));
         let shared = Arc::new(Shared {
             workers: Arc::clone(workers),
             clock: Arc::clone(clock),
             address: door.address(),
+            file: order.file,
             ears,
             door: Mutex::new(Some(door)),
             seats: Mutex::new(standby::Seats::of(master)),
             turning: tokio::sync::Mutex::default(),
         });
-        let watched = Arc::clone(&shared);
-        let watching = order.has_standby.then(|| {
-            workers.next().spawn(async move {
-                watched.replace_standby();
+        let (told, loaded) = watch::channel(None);
+        let (watched, has_standby) = (Arc::clone(&shared), order.has_standby);
+        let watching = workers.next().spawn(async move {
+            let outcome = watched.load().await;
+            let is_loaded = outcome.is_ok();
+            told.send_replace(Some(outcome));
+            if is_loaded && has_standby {
                 watched.watch().await;
-            })
+            }
         });
-        Ok(Memcached { shared, watching })
+        Ok(Memcached { shared, watching, loaded })
+    }
+
+    /// Waits until the items have been loaded that the node had when it ended. Until then nobody is served.
+    ///
+    /// # Errors
+    /// Why they have not been, in a sentence. Then nobody ever is.
+    pub fn loaded(&self) -> impl Future<Output = Result<(), String>> + use<> {
+        let mut loaded = self.loaded.clone();
+        async move {
+            let outcome = loaded.wait_for(Option::is_some).await.map(|outcome| (*outcome).clone());
+            outcome.ok().flatten().unwrap_or_else(|| Err("loading broke off".to_owned()))
+        }
     }
 
     /// The node that clients come to; nothing in the midst of a failover.
@@ -127,18 +150,55 @@ impl Memcached {
         self.shared.fail(fault)
     }
 
+    /// Writes what it holds to a file, beside requests. How many items that are.
+    ///
+    /// # Errors
+    /// The file cannot be written, or there is no node.
+    pub fn back_up(&self, path: PathBuf) -> impl Future<Output = std::io::Result<u64>> + use<> {
+        let (node, clock) = (self.node(), Arc::clone(&self.shared.clock));
+        async move {
+            let node = node.ok_or(ErrorKind::NotConnected)?;
+            blocking(move || file::save(&node, &clock, &path)).await
+        }
+    }
+
+    /// Has it hold what is in a file, and nothing else. Connections are ended. How many items that are.
+    ///
+    /// # Errors
+    /// Why the file is not taken, in a sentence; then everything is as it was.
+    pub fn restore(&self, path: PathBuf) -> impl Future<Output = Result<u64, String>> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let workers = Arc::clone(&shared.workers);
+            let restoring = workers.next().spawn(async move { shared.restore(path).await });
+            restoring.await.unwrap_or_else(|_| Err("restoring broke off".to_owned()))
+        }
+    }
+
     /// Ends its connections, and waits until its port is free and what they were doing is done.
     pub async fn stop(self) {
         self.end().await;
     }
 
-    /// The same; gives back the node, which nobody changes any more.
-    async fn end(mut self) -> Option<Arc<Node>> {
+    /// As [`Memcached::stop`]; then saves the items, if there is a file for them. Whether nothing has been lost.
+    pub async fn stop_and_save(self) -> bool {
+        let is_loaded = self.loaded.borrow().as_ref().is_some_and(Result::is_ok);
+        let (clock, path) = (Arc::clone(&self.shared.clock), self.shared.file.clone());
+        let Some(node) = self.end().await else { return true };
+        // What has not been loaded is still where it was.
+        let Some(path) = path.filter(|_| is_loaded) else { return true };
+        let saved = blocking(move || file::save(&node, &clock, &path)).await;
+        if let Err(error) = &saved {
+            tracing::error!("the items of a node cannot be saved: {error}");
+        }
+        saved.is_ok()
+    }
+
+    /// As [`Memcached::stop`]; gives back the node, which nobody changes any more.
+    async fn end(self) -> Option<Arc<Node>> {
         // A failover that is going on comes to its end first.
         let turning = self.shared.turning.lock().await;
-        if let Some(watching) = self.watching.take() {
-            watching.abort();
-        }
+        self.watching.abort();
         let (master, standby) = self.shared.seats.lock().take();
         let door = self.shared.door.lock().take();
         drop((turning, standby));
@@ -153,12 +213,17 @@ impl Memcached {
 
 impl Drop for Memcached {
     fn drop(&mut self) {
-        if let Some(watching) = &self.watching {
-            watching.abort();
-        }
+        self.watching.abort();
         // What watches may be in the midst of something, and hold the nodes for a moment longer.
         drop((self.shared.seats.lock().take(), self.shared.door.lock().take()));
     }
+}
+
+/// Runs what blocks its thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(ErrorKind::Interrupted.into()))
 }
 
 /// Waits until each shard of a node has been free once.

@@ -5,6 +5,7 @@ mod wait;
 use memcached::{Access, Settings};
 use server::{Clock, FailoverError, Fault, Memcached, MemcachedOrder, Workers};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,10 @@ struct Setup {
 }
 
 fn started(has_standby: bool) -> Setup {
+    started_with(has_standby, None)
+}
+
+fn started_with(has_standby: bool, file: Option<PathBuf>) -> Setup {
     let workers = Workers::start(2).unwrap();
     let order = MemcachedOrder {
         address: ([127, 0, 0, 1], 0).into(),
@@ -24,6 +29,7 @@ fn started(has_standby: bool) -> Setup {
         settings: Settings::default(),
         access: Access::default(),
         has_standby,
+        file,
     };
     let pair = Memcached::start(&workers, &Arc::new(Clock::new()), order).unwrap();
     Setup { _workers: workers, pair }
@@ -152,4 +158,57 @@ async fn without_a_standby_nobody_takes_over() {
     assert!(!pair.fail(Fault::Stop) && !pair.fail(Fault::Hang));
     assert_eq!(Wire::connect(pair.address()).say("get a"), "END");
     pair.stop().await;
+}
+
+/// Clients of a node and its items, through its end and its beginning, a backup, and files that are no good.
+#[tokio::test]
+async fn items_are_kept_over_an_end_and_in_backups() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, backup) = (directory.path().join("items"), directory.path().join("backup"));
+    let Setup { pair, _workers } = started_with(true, Some(file.clone()));
+    pair.loaded().await.unwrap();
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.say("set a 7 0 1\r\n1"), "STORED");
+    assert_eq!(wire.say("set b 0 1000 1\r\n2"), "STORED");
+    assert_eq!(wire.say("set gone 0 -1 1\r\n2"), "STORED");
+    assert_eq!(pair.back_up(backup.clone()).await.unwrap(), 2);
+    assert_eq!(wire.say("set c 0 0 1\r\n3"), "STORED");
+    assert!(pair.stop_and_save().await);
+
+    let Setup { pair, _workers } = started_with(true, Some(file.clone()));
+    pair.loaded().await.unwrap();
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(
+        wire.ask(b"get a b c\r\n", b"END\r\n"),
+        b"VALUE a 7 1\r\n1\r\nVALUE b 0 1\r\n2\r\nVALUE c 0 1\r\n3\r\nEND\r\n"
+    );
+    let left: u32 = wire.say("mg b t").strip_prefix("HD t").unwrap().parse().unwrap();
+    assert!((900..=1000).contains(&left), "{left}");
+
+    // A backup takes the place of everything, and the standby follows.
+    in_step(&pair).await;
+    assert_eq!(pair.restore(backup.clone()).await, Ok(2));
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.say("get c"), "END");
+    in_step(&pair).await;
+    pair.failover().await.unwrap();
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.ask(b"get a\r\n", b"END\r\n"), b"VALUE a 7 1\r\n1\r\nEND\r\n");
+
+    // One that is damaged leaves everything as it was, its clients included.
+    let mut damaged = std::fs::read(&backup).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&backup, &damaged).unwrap();
+    let refused = pair.restore(backup.clone()).await.unwrap_err();
+    assert!(refused.contains("the checksum is wrong"), "{refused}");
+    assert_eq!(wire.ask(b"get a\r\n", b"END\r\n"), b"VALUE a 7 1\r\n1\r\nEND\r\n");
+    pair.stop().await;
+
+    // And a node whose own file is damaged serves nobody, and leaves the file as it is.
+    std::fs::write(&file, &damaged).unwrap();
+    let Setup { pair, _workers } = started_with(false, Some(file.clone()));
+    let refused = pair.loaded().await.unwrap_err();
+    assert!(refused.contains("at byte"), "{refused}");
+    assert!(pair.stop_and_save().await);
+    assert_eq!(std::fs::read(&file).unwrap(), damaged);
 }

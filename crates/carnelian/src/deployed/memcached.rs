@@ -1,5 +1,6 @@
 //! A Memcached node of the control plane: what it is to be, and what it has and has done.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -14,6 +15,8 @@ use tokio::net::TcpStream;
 
 use crate::data_plane::ask;
 
+/// Items of a node that does not run, in its directory.
+const FILE: &str = "memcached.items";
 /// The most connections of an instance, as the catalogue says.
 const CONNECTIONS: u32 = 10_000;
 /// Whoever asks again sooner is told the same rates, in ms.
@@ -35,7 +38,11 @@ struct Sample {
 }
 
 /// What the node of a specification is to be, but for where it listens.
-pub(crate) fn order(node: &NodeSpec, address: std::net::SocketAddr) -> MemcachedOrder {
+pub(crate) fn order(
+    node: &NodeSpec,
+    address: std::net::SocketAddr,
+    directory: Option<&Path>,
+) -> MemcachedOrder {
     let settings = Settings {
         memory_bytes: bytes(node.memory_limit_bytes).into(),
         connections: CONNECTIONS.into(),
@@ -53,6 +60,7 @@ pub(crate) fn order(node: &NodeSpec, address: std::net::SocketAddr) -> Memcached
         settings,
         access: memcached::Access::new(credentials(&node.access, node.access_user.as_deref())),
         has_standby: node.topology == Topology::MasterStandby,
+        file: directory.map(|directory| directory.join(FILE)),
     }
 }
 

@@ -7,6 +7,7 @@
 //! Invariants: whoever is behind the door is the master; a standby that does not have everything never is.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,8 +15,8 @@ use memcached::Node;
 use memcached::node::Host;
 use parking_lot::Mutex;
 
-use super::lives;
 use super::seat::{Ears, NodeHost, Seat};
+use super::{file, lives};
 use crate::clock::Clock;
 use crate::node::Door;
 use crate::pair::{DRAIN, FailoverError, Fault, LIFE_SIGN};
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     pub(super) workers: Arc<Workers>,
     pub(super) clock: Arc<Clock>,
     pub(super) address: SocketAddr,
+    /// Where items are kept while the node does not run.
+    pub(super) file: Option<PathBuf>,
     pub(super) ears: Ears,
     /// Taken when nobody is to come any more.
     pub(super) door: Mutex<Option<Door>>,
@@ -91,8 +94,65 @@ impl Shared {
         }
     }
 
-    /// Looks after the master whenever something seems to be wrong with it.
+    /// Has the master begin with the items that were kept, if there are any, and serve.
+    ///
+    /// # Errors
+    /// Why they are not loaded, in a sentence.
+    pub(super) async fn load(&self) -> Result<(), String> {
+        let node = self.seats.lock().master.as_ref().map(|master| Arc::clone(&master.node));
+        if let (Some(path), Some(node)) = (self.file.clone(), node)
+            && path.exists()
+        {
+            let clock = Arc::clone(&self.clock);
+            read(node, clock, path).await?;
+        }
+        self.serve(self.seats.lock().master.as_ref());
+        Ok(())
+    }
+
+    /// Has a node with the items of a file, and no others, take the master's place.
+    ///
+    /// # Errors
+    /// Why the file is not taken, in a sentence; then everything is as it was.
+    pub(super) async fn restore(self: &Arc<Self>, path: PathBuf) -> Result<u64, String> {
+        let _turning = self.turning.lock().await;
+        let seat = {
+            let seats = self.seats.lock();
+            let master = seats.master.as_ref().ok_or("the node does not run")?;
+            self.sibling(&master.node)
+        };
+        let items = read(Arc::clone(&seat.node), Arc::clone(&self.clock), path).await?;
+        let (old, standby) = {
+            let mut seats = self.seats.lock();
+            self.serve(None);
+            seats.has_all = false;
+            seats.take()
+        };
+        for old in old.iter().chain(&standby) {
+            old.hang_up().await;
+        }
+        {
+            let mut seats = self.seats.lock();
+            self.serve(Some(&seat));
+            seats.master = Some(seat);
+        }
+        if standby.is_some() {
+            self.replace_standby();
+        }
+        let _ = tokio::task::spawn_blocking(move || drop((old, standby))).await;
+        Ok(items)
+    }
+
+    /// A node like this one, without items.
+    fn sibling(&self, node: &Node) -> Seat {
+        let host = NodeHost::new(&self.workers, &self.clock);
+        let sibling = node.sibling(Arc::clone(&host) as Arc<dyn Host>);
+        Seat::new(sibling, &host, &self.clock, &self.ears)
+    }
+
+    /// Has a standby follow the master, and looks after both whenever something seems to be wrong with it.
     pub(super) async fn watch(self: Arc<Self>) {
+        self.replace_standby();
         loop {
             self.ears.suspicion.notified().await;
             let (node, hangs, has_stopped) = {
@@ -160,14 +220,12 @@ impl Shared {
     }
 
     /// Has a fresh standby follow the master.
-    pub(super) fn replace_standby(self: &Arc<Self>) {
+    fn replace_standby(self: &Arc<Self>) {
         let (master, standby) = {
             let mut seats = self.seats.lock();
             let Some(master) = &seats.master else { return };
             let master = Arc::clone(&master.node);
-            let host = NodeHost::new(&self.workers, &self.clock);
-            let node = master.sibling(Arc::clone(&host) as Arc<dyn Host>);
-            let seat = Seat::new(node, &host, &self.clock, &self.ears);
+            let seat = self.sibling(&master);
             let standby = Arc::clone(&seat.node);
             seats.standby = Some(seat);
             seats.has_all = false;
@@ -184,6 +242,15 @@ impl Shared {
             seats.has_all |= is_own(&seats.master, &master) && is_own(&seats.standby, &standby);
         });
     }
+}
+
+/// Reads a file into a node. How many items there are.
+async fn read(node: Arc<Node>, clock: Arc<Clock>, path: PathBuf) -> Result<u64, String> {
+    let load = move || match file::load(&node, &clock, &path) {
+        Ok(items) => Ok(items),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    };
+    tokio::task::spawn_blocking(load).await.unwrap_or_else(|_| Err("loading broke off".to_owned()))
 }
 
 /// Gives the standby what the master has, a few items at a time.
