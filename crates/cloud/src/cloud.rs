@@ -23,7 +23,7 @@ use crate::data_plane::{DataPlane, FailoverError, Failure, NodeId, Statistics};
 use crate::engine::{Engine, Release};
 use crate::instance::{Instance, Order, Status};
 use crate::quota::{Exceeded, Quota, Usage};
-use crate::state::State;
+use crate::state::{Claim, State};
 use crate::store::{Change, CommitError, Contents, Store};
 use crate::task::{self, Profile, Task};
 
@@ -133,6 +133,43 @@ impl Cloud {
         tracing::info!(id = %instance.id, name = %instance.name, spec = %instance.spec_code, "create instance");
         self.run(claim).await?;
         Ok(self.instance(&instance.project_id, &instance.id).unwrap_or(instance))
+    }
+
+    /// Creates all these instances or, where name or quota do not allow one of them, none.
+    ///
+    /// # Errors
+    /// [`CreateError`]
+    pub async fn create_all(self: &Arc<Self>, orders: Vec<Order>) -> Result<Vec<Arc<Instance>>, CreateError> {
+        let (now_ms, profile) = (self.clock.now_ms(), self.settings.profile);
+        let claims = {
+            let mut state = self.state.write();
+            let mut claims: Vec<Claim> = Vec::new();
+            for order in orders {
+                let id = Uuid::new_v4().to_string();
+                match state.admit(id, order, &self.settings.quota, now_ms, profile) {
+                    Ok(claim) => claims.push(claim),
+                    Err(error) => {
+                        claims.iter().for_each(|claim| state.withdraw(claim));
+                        return Err(error);
+                    }
+                }
+            }
+            claims
+        };
+        let (mut making, mut instances) = (tokio::task::JoinSet::new(), Vec::new());
+        for claim in claims {
+            let instance = claim.instance.clone();
+            tracing::info!(id = %instance.id, name = %instance.name, spec = %instance.spec_code, "create instance");
+            instances.push(instance);
+            let cloud = self.clone();
+            making.spawn(async move { cloud.run(claim).await });
+        }
+        for made in making.join_all().await {
+            made?;
+        }
+        let now =
+            |instance: Arc<Instance>| self.instance(&instance.project_id, &instance.id).unwrap_or(instance);
+        Ok(instances.into_iter().map(now).collect())
     }
 
     /// Deletes an instance. Under the instant profile it is gone when this returns; otherwise it stays as it is

@@ -41,6 +41,7 @@ struct State {
     panics: bool,
     lagging: bool,
     stubborn: bool,
+    held_bytes: u64,
     inside: inspection::Inside,
 }
 
@@ -104,6 +105,11 @@ impl FakeDataPlane {
     /// Whether standbys are out of step with their masters.
     pub fn lag(&self, lagging: bool) {
         self.0.lock().lagging = lagging;
+    }
+
+    /// Has each node hold so much, when it is to hold less.
+    pub fn hold(&self, bytes: u64) {
+        self.0.lock().held_bytes = bytes;
     }
 
     /// Whether nodes refuse to be changed.
@@ -207,7 +213,11 @@ impl DataPlane for FakeDataPlane {
         if !stays {
             return Err(ResizeError::NotSupported);
         }
-        if node.memory_limit_bytes < USED_BYTES { Err(ResizeError::TooSmall) } else { Ok(()) }
+        if node.memory_limit_bytes < USED_BYTES.max(state.held_bytes) {
+            Err(ResizeError::TooSmall)
+        } else {
+            Ok(())
+        }
     }
 
     fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>> {

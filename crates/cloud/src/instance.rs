@@ -42,6 +42,9 @@ pub struct Instance {
     pub created_at_ms: u64,
     /// When it began to run.
     pub launched_at_ms: Option<u64>,
+    /// When it was changed last: by its owner, or by a task that ended.
+    #[serde(default)]
+    pub updated_at_ms: Option<u64>,
     /// The id of the task that is at work on it.
     pub task: Option<String>,
     /// The latest changes of its parameters, the oldest first.
@@ -319,6 +322,7 @@ pub(crate) mod tests {
             node_ports: vec![6380],
             created_at_ms: 1,
             launched_at_ms: None,
+            updated_at_ms: None,
             task: None,
             changes: Vec::new(),
             tries: Tries::default(),

@@ -138,6 +138,7 @@ impl State {
             node_ports: Vec::new(),
             created_at_ms: now_ms,
             launched_at_ms: None,
+            updated_at_ms: None,
             task: None,
             changes: Vec::new(),
             tries: Tries::default(),
@@ -148,6 +149,15 @@ impl State {
         let instance = Arc::new(instance);
         self.put(instance.clone());
         Ok(Claim { before: None, instance, task })
+    }
+
+    /// Makes it as if a claim that nobody works on had never been.
+    pub(crate) fn withdraw(&mut self, claim: &Claim) {
+        self.tasks.remove(&claim.task.sequence);
+        match &claim.before {
+            Some(before) => self.put(before.clone()),
+            None => self.remove(&claim.instance.id),
+        }
     }
 
     /// Puts an instance back as it was, unless it has changed again meanwhile.

@@ -391,6 +391,7 @@ mod tests {
             node_ports: Vec::new(),
             created_at_ms: 1,
             launched_at_ms: Some(2),
+            updated_at_ms: None,
             task: None,
             changes: Vec::new(),
             tries: Tries::default(),

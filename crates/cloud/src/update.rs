@@ -78,6 +78,7 @@ impl Cloud {
             if state.is_taken(project_id, &after.name, Some(id)) {
                 return Err(UpdateError::NameTaken);
             }
+            after.updated_at_ms = Some(self.clock.now_ms());
             let after = Arc::new(after);
             state.put(after.clone());
             let change = Change { put_instances: vec![after.clone()], ..Change::default() };

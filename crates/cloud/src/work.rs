@@ -165,16 +165,12 @@ impl Cloud {
     }
 
     /// Makes it as if the task had never been.
-    async fn undo(&self, Claim { before, instance, task }: &Claim) {
+    async fn undo(&self, claim: &Claim) {
+        let Claim { before, instance, .. } = claim;
         if before.is_none() {
             self.data_plane.remove(&node_of(instance)).await;
         }
-        let mut state = self.state.write();
-        state.tasks.remove(&task.sequence);
-        match before {
-            None => state.remove(&instance.id),
-            Some(before) => state.put(before.clone()),
-        }
+        self.state.write().withdraw(claim);
     }
 
     /// What a task waits for under the stepped profile.
@@ -232,8 +228,10 @@ impl Cloud {
         task.state = state;
         // It holds a password.
         task.details.access = None;
-        task.finished_at_ms = Some(self.clock.now_ms());
-        let (task, instance) = (Arc::new(task), instance.map(Arc::new));
+        let now_ms = self.clock.now_ms();
+        task.finished_at_ms = Some(now_ms);
+        let ended = |instance| Arc::new(Instance { updated_at_ms: Some(now_ms), ..instance });
+        let (task, instance) = (Arc::new(task), instance.map(ended));
         let mut change = Change { put_tasks: vec![task.clone()], ..Change::default() };
         match &instance {
             Some(instance) => change.put_instances.push(instance.clone()),

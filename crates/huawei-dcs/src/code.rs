@@ -43,6 +43,8 @@ pub(crate) static TASK_RUNNING: ErrorCode =
     code(400, "DCS.4017", "111400017", "This DCS instance job task is still running.");
 pub(crate) static WEAK_PASSWORD: ErrorCode =
     code(400, "DCS.4019", "111400019", "The password does not meet complexity requirements.");
+pub(crate) static ENGINE_MISMATCH: ErrorCode =
+    code(400, "DCS.4022", "111400022", "Engine does not match the product id.");
 pub(crate) static WRONG_STATUS: ErrorCode = code(
     400,
     "DCS.4026",
@@ -57,6 +59,12 @@ pub(crate) static MEMORY_QUOTA: ErrorCode =
     code(400, "DCS.4036", "111400036", "Memory quota of the tenant is insufficient.");
 pub(crate) static QUOTA_REACHED: ErrorCode =
     code(400, "DCS.4039", "111400039", "The quota limit has been reached.");
+pub(crate) static PERIOD_NUMBER: ErrorCode =
+    code(400, "DCS.4038", "111400038", "The periodNum parameter in the request must be an integer.");
+pub(crate) static PERIOD_KIND: ErrorCode =
+    code(400, "DCS.4047", "111400047", "The periodType parameter in the request must be either 2 or 3.");
+pub(crate) static AUTO_RENEW: ErrorCode =
+    code(400, "DCS.4021", "111400021", "The isAutoRenew parameter in the request must be either 0 or 1.");
 pub(crate) static UNKNOWN_ZONE: ErrorCode = code(400, "DCS.4042", "111400042", "This AZ does not exist.");
 pub(crate) static NAME_TAKEN: ErrorCode =
     code(400, "DCS.4060", "111400060", "This DCS instance name already exists.");
@@ -81,6 +89,7 @@ pub(crate) static ZONES: ErrorCode = code(
     "111400067",
     "The available_zones parameter in the request must be an array that contains only one AZ ID.",
 );
+pub(crate) static TASK_ID: ErrorCode = code(400, "DCS.4070", "111400070", "Invalid task ID format.");
 pub(crate) static SAVE_DAYS: ErrorCode =
     code(400, "DCS.4072", "111400072", "Invalid saveDays instance backup policy parameter in the request.");
 pub(crate) static BACKUP_TYPE: ErrorCode =
@@ -104,6 +113,16 @@ pub(crate) static MAINTENANCE: ErrorCode =
     code(400, "DCS.4106", "111400106", "The value of maintain time illegal.");
 pub(crate) static TOO_MANY_INSTANCES: ErrorCode =
     code(400, "DCS.4100", "111400100", "The number of instance IDs in an instances array cannot exceed 50.");
+pub(crate) static NO_RESIZE: ErrorCode =
+    code(400, "DCS.4102", "111400102", "The system is not support resize.");
+pub(crate) static NOT_LARGER: ErrorCode =
+    code(400, "DCS.4103", "111400103", "The system is not support resize.");
+pub(crate) static RESIZE_RUNNING: ErrorCode = code(
+    400,
+    "DCS.4108",
+    "111400108",
+    "The Instance exists for processing scale up order. Please try again later.",
+);
 pub(crate) static RESTARTING: ErrorCode = code(400, "DCS.4111", "111400111", "the instance is restarting.");
 pub(crate) static EXTENDING: ErrorCode = code(400, "DCS.4113", "111400113", "the instance is extending.");
 pub(crate) static CONFIGURING: ErrorCode = code(400, "DCS.4114", "111400114", "the instance is configuring.");
@@ -158,6 +177,8 @@ pub(crate) static UNKNOWN_INSTANCE: ErrorCode =
 pub(crate) static WRONG_METHOD: ErrorCode =
     code(405, "DCS.5001", "111405001", "This request method is not allowed.");
 
+pub(crate) static JOB_NOT_DONE: ErrorCode =
+    code(500, "DCS.4842", "111400842", "job execution status failed.");
 pub(crate) static BROKEN: ErrorCode = code(500, "DCS.5000", "111500000", "Internal service error.");
 pub(crate) static SWAP_FAILED: ErrorCode =
     ErrorCode { status: 500, code: "DCS.5094", message: "Master standby swap failed.", former: None };

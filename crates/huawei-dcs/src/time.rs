@@ -14,6 +14,17 @@ pub(crate) fn with_micros(at_ms: u64) -> String {
     timestamp(at_ms).strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
+/// To the minute, as ids of orders have it: `2005091653`.
+pub(crate) fn to_the_minute(at_ms: u64) -> String {
+    timestamp(at_ms).strftime("%y%m%d%H%M").to_string()
+}
+
+/// Reads a time as queries have it: `20200609160000`.
+pub(crate) fn from_digits(text: &str) -> Option<u64> {
+    let at = DateTime::strptime("%Y%m%d%H%M%S", text).ok().filter(|_| text.len() == 14)?;
+    u64::try_from(TimeZone::UTC.to_timestamp(at).ok()?.as_millisecond()).ok()
+}
+
 /// Reads the time of a signed request: `20240102T030405Z`.
 pub(crate) fn from_basic(text: &str) -> Option<u64> {
     let at = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;

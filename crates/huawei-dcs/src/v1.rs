@@ -3,6 +3,7 @@
 pub(crate) mod batch_delete;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod extend;
 pub(crate) mod list;
 pub(crate) mod maintenance;
 pub(crate) mod modify;
@@ -12,6 +13,7 @@ pub(crate) mod show;
 pub(crate) mod statistics;
 pub(crate) mod status;
 pub(crate) mod tags;
+pub(crate) mod tasks;
 pub(crate) mod zones;
 
 use operation::schema::Field;
@@ -29,9 +31,12 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &show::SHOW, handler: show::show },
     Endpoint { operation: &list::LIST, handler: list::list },
     Endpoint { operation: &modify::MODIFY, handler: modify::modify },
+    Endpoint { operation: &extend::EXTEND, handler: extend::extend },
     Endpoint { operation: &status::CHANGE_STATUS, handler: status::change_status },
     Endpoint { operation: &statistics::STATISTIC, handler: statistics::statistic },
     Endpoint { operation: &status::COUNT_BY_STATUS, handler: status::count_by_status },
+    Endpoint { operation: &tasks::LIST, handler: tasks::list },
+    Endpoint { operation: &tasks::DELETE, handler: tasks::delete },
     Endpoint { operation: &tags::LIST_ALL, handler: tags::list_all },
     Endpoint { operation: &tags::CHANGE, handler: tags::change_v1 },
     Endpoint { operation: &tags::LIST_ONE, handler: tags::list_one },

@@ -1,11 +1,19 @@
 //! DCS v2: its table of operations, and what their records share.
 
 pub(crate) mod counts;
+pub(crate) mod create;
+pub(crate) mod delete;
 pub(crate) mod flavors;
+pub(crate) mod list;
+pub(crate) mod modify;
 pub(crate) mod quota;
 pub(crate) mod region;
+pub(crate) mod resize;
+pub(crate) mod show;
 pub(crate) mod status;
 pub(crate) mod swap;
+pub(crate) mod tags;
+pub(crate) mod tasks;
 pub(crate) mod unsupported;
 
 use operation::schema::Field;
@@ -18,6 +26,18 @@ use crate::v1;
 
 /// The operations, in the order of the reference.
 pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
+    Endpoint { operation: &create::CREATE, handler: create::create },
+    Endpoint { operation: &delete::DELETE, handler: v1::delete::delete },
+    Endpoint { operation: &delete::BATCH_DELETE, handler: v1::batch_delete::batch_delete },
+    Endpoint { operation: &show::SHOW, handler: show::show },
+    Endpoint { operation: &list::LIST, handler: list::list },
+    Endpoint { operation: &modify::MODIFY, handler: modify::modify },
+    Endpoint { operation: &resize::RESIZE, handler: resize::resize },
+    Endpoint { operation: &tasks::LIST, handler: v1::tasks::list },
+    Endpoint { operation: &tasks::DELETE, handler: tasks::delete },
+    Endpoint { operation: &tags::LIST_ALL, handler: v1::tags::list_all },
+    Endpoint { operation: &tags::CHANGE, handler: tags::change },
+    Endpoint { operation: &tags::LIST_ONE, handler: v1::tags::list_one },
     Endpoint { operation: &status::CHANGE_STATUS, handler: v1::status::change_status },
     Endpoint { operation: &status::STATISTIC, handler: v1::statistics::statistic },
     Endpoint { operation: &counts::COUNT_BY_STATUS, handler: counts::count_by_status },

@@ -146,6 +146,29 @@ pub const fn joined<const N: usize>(first: &[Field], second: &[Field]) -> [Field
     all
 }
 
+/// The fields but for one. `N` is one less than their number.
+pub const fn without<const N: usize>(fields: &[Field], name: &str) -> [Field; N] {
+    let (mut rest, mut at, mut kept) = ([FIELD; N], 0, 0);
+    while at < fields.len() {
+        if !is_same(fields[at].name, name) {
+            rest[kept] = fields[at];
+            kept += 1;
+        }
+        at += 1;
+    }
+    assert!(kept == N, "there is no such field, or N is not one less than their number");
+    rest
+}
+
+const fn is_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// Checks a JSON object against its declaration.
 pub fn check<'a>(fields: &'static [Field], object: &'a Map<String, Value>) -> Result<Fields<'a>, Failure> {
     for field in fields {

@@ -21,11 +21,12 @@ use operation::{Answer, ErrorCode, Failure, Method, Operation, Reply, Route};
 use serde_json::json;
 
 use super::V1_PROJECT;
+use super::tags::{self, TAG_SENT};
 use crate::catalogue::{self, NotSold, Sold};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
-use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, TAG, list, reference, text};
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, list, reference, text};
 use crate::password;
 
 pub(crate) static CREATE: Operation = Operation {
@@ -55,6 +56,8 @@ pub(crate) static CREATE: Operation = Operation {
         &[
             &code::EMPTY_BODY,
             &code::PRODUCT_ID,
+            &code::ENGINE_MISMATCH,
+            &code::QUOTA_REACHED,
             &code::SECURITY_GROUP_ID,
             &code::WEAK_PASSWORD,
             &code::INSTANCE_QUOTA,
@@ -73,7 +76,7 @@ pub(crate) static CREATE: Operation = Operation {
 /// Commands that may get other names (table 4-2).
 pub(crate) const RENAMABLE: [&str; 5] = ["command", "keys", "flushdb", "flushall", "hgetall"];
 
-const BODY: &[Field] = &[
+pub(crate) const BODY: &[Field] = &[
     Field {
         name: "name",
         kind: Kind::Text(Text { min_chars: 4, max_chars: 64, pattern: Some(&NAME_FORM), ..TEXT }),
@@ -97,6 +100,7 @@ const BODY: &[Field] = &[
     },
     Field {
         name: "engine_version",
+        kind: Kind::Text(Text { or_scalar: true, ..TEXT }),
         invalid: Some(&code::ENGINE_VERSION),
         about: "The release of Redis: 3.0, 4.0 or 5.0.",
         ..FIELD
@@ -189,7 +193,7 @@ const BODY: &[Field] = &[
     },
     Field {
         name: "tags",
-        kind: Kind::List { of: &Kind::Object(TAG), min_items: 0 },
+        kind: Kind::List { of: &Kind::Object(TAG_SENT), min_items: 0 },
         invalid: Some(&code::PARAMETER),
         about: "The tags.",
         ..FIELD
@@ -282,11 +286,17 @@ pub(crate) struct Dialect {
     pub(crate) zone_name: fn(&Zone) -> &str,
     /// Who starts those backups of which it must be said for how long they are kept.
     pub(crate) save_days_with: BackupKind,
+    /// The versions that Memcached may have.
+    pub(crate) memcached_versions: &'static [&'static str],
 }
 
 /// The dialect of v1.0.
-pub(crate) static V1_DIALECT: Dialect =
-    Dialect { zones: "available_zones", zone_name: |zone| &zone.id, save_days_with: BackupKind::Manual };
+pub(crate) static V1_DIALECT: Dialect = Dialect {
+    zones: "available_zones",
+    zone_name: |zone| &zone.id,
+    save_days_with: BackupKind::Manual,
+    memcached_versions: &[""],
+};
 
 pub(super) fn create<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
@@ -313,7 +323,7 @@ pub(crate) fn refused(error: &CreateError) -> &'static ErrorCode {
 pub(crate) fn order(dcs: &Dcs, request: &Request<'_>, dialect: &Dialect) -> Result<Order, Failure> {
     let body = &request.body;
     let engine = engine(body)?;
-    let release = release(body, engine)?;
+    let release = release(body, engine, dialect)?;
     let sold = sold(body, engine, release)?;
     let topology = sold.specification.topology();
     let user = &request.caller().user.named;
@@ -353,11 +363,15 @@ fn engine(body: &Fields<'_>) -> Result<Engine, Failure> {
 }
 
 /// The release; those that the cloud sells are fewer than those that a node can imitate. `openstack dcs` writes 3.0
-/// as the version that it was. Memcached has none: the page on creating an instance has the version empty there.
-fn release(body: &Fields<'_>, engine: Engine) -> Result<Option<Release>, Failure> {
+/// as the version that it was. Memcached has none.
+fn release(body: &Fields<'_>, engine: Engine, dialect: &Dialect) -> Result<Option<Release>, Failure> {
     let version = body.word("engine_version").unwrap_or_default();
     if engine == Engine::Memcached {
-        return if version.is_empty() { Ok(None) } else { Err((&code::ENGINE_VERSION).into()) };
+        return if dialect.memcached_versions.contains(&&*version) {
+            Ok(None)
+        } else {
+            Err((&code::ENGINE_VERSION).into())
+        };
     }
     match if version == "3.0.7" { Ok(Release::V3_0) } else { version.parse() } {
         Ok(release @ (Release::V3_0 | Release::V4_0 | Release::V5_0)) => Ok(Some(release)),
@@ -392,12 +406,7 @@ fn sold(body: &Fields<'_>, engine: Engine, release: Option<Release>) -> Result<S
         }
     }
     if sold.specification.engine() != engine {
-        let named = if body.text("spec_code").is_some() {
-            code::PARAMETER.of("spec_code")
-        } else {
-            (&code::PRODUCT_ID).into()
-        };
-        return Err(named);
+        return Err((&code::ENGINE_MISMATCH).into());
     }
     if !release.is_none_or(|release| sold.specification.releases.contains(&release)) {
         return Err((&code::ENGINE_VERSION).into());
@@ -487,12 +496,17 @@ pub(crate) fn maintenance(body: &Fields<'_>) -> Result<MaintenanceWindow, Failur
     }
 }
 
-pub(crate) fn tags(body: &Fields<'_>) -> Result<Vec<Tag>, Failure> {
-    let text = |tag: &Fields<'_>, name: &str| tag.word(name).unwrap_or_default().into_owned();
-    let tags: Vec<_> =
-        body.objects("tags").map(|tag| Tag { key: text(&tag, "key"), value: text(&tag, "value") }).collect();
-    let keys: HashSet<_> = tags.iter().map(|tag| &tag.key).collect();
-    if keys.len() < tags.len() { Err(code::PARAMETER.of("tags")) } else { Ok(tags) }
+fn tags(body: &Fields<'_>) -> Result<Vec<Tag>, Failure> {
+    let mut tags: Vec<Tag> = Vec::new();
+    for tag in body.objects("tags") {
+        let (key, value) = tags::sent(&tag);
+        let value = value.ok_or_else(|| code::PARAMETER.of("value"))?;
+        if tags.iter().any(|other| other.key == key) {
+            return Err(code::PARAMETER.of("tags"));
+        }
+        tags.push(Tag { key, value });
+    }
+    if tags.len() > tags::MOST { Err((&code::QUOTA_REACHED).into()) } else { Ok(tags) }
 }
 
 fn requested_port(body: &Fields<'_>, release: Option<Release>) -> Result<Option<u16>, Failure> {

@@ -86,7 +86,7 @@ pub(crate) static LIST: Operation = Operation {
 /// The number of instances on a page, unless the request says otherwise.
 const PAGE: usize = 1000;
 
-const STATUSES: [&str; Status::ALL.len()] = {
+pub(crate) const STATUSES: [&str; Status::ALL.len()] = {
     let mut names = [""; Status::ALL.len()];
     let mut at = 0;
     while at < names.len() {
@@ -124,39 +124,43 @@ pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
     })
 }
 
-fn at_least_one(number: Option<i64>, otherwise: usize) -> usize {
+pub(crate) fn at_least_one(number: Option<i64>, otherwise: usize) -> usize {
     number.map_or(otherwise, |number| usize::try_from(number).unwrap_or(usize::MAX)).max(1)
 }
 
 /// What a request lets through.
-struct Filter<'a> {
-    name: Option<&'a str>,
-    whole_name: bool,
-    id: Option<&'a str>,
-    status: Option<&'a str>,
-    failed_too: bool,
-    tags: Vec<(&'a str, Option<&'a str>)>,
+pub(crate) struct Filter<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) whole_name: bool,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) status: Option<&'a str>,
+    pub(crate) failed_too: bool,
+    pub(crate) tags: Vec<(&'a str, Option<&'a str>)>,
 }
 
 impl<'a> Filter<'a> {
     fn new(query: &'a Query) -> Self {
-        let tags = query.text("tags").unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
         Filter {
             name: query.text("name"),
             whole_name: query.flag("isExactMatchName") || query.flag("exactMatchName"),
             id: query.text("id"),
             status: query.text("status"),
             failed_too: query.flag("includeFailure"),
-            tags: tags
-                .map(|tag| match tag.split_once('=') {
-                    Some((key, value)) => (key, Some(value)),
-                    None => (tag, None),
-                })
-                .collect(),
+            tags: Filter::tags(query),
         }
     }
 
-    fn admits(&self, instance: &Instance) -> bool {
+    /// The tags that are asked for, with their values where they matter.
+    pub(crate) fn tags(query: &'a Query) -> Vec<(&'a str, Option<&'a str>)> {
+        let tags = query.text("tags").unwrap_or_default().split(',').filter(|tag| !tag.is_empty());
+        tags.map(|tag| match tag.split_once('=') {
+            Some((key, value)) => (key, Some(value)),
+            None => (tag, None),
+        })
+        .collect()
+    }
+
+    pub(crate) fn admits(&self, instance: &Instance) -> bool {
         let name = |wanted: &str| {
             if self.whole_name { instance.name == wanted } else { instance.name.contains(wanted) }
         };

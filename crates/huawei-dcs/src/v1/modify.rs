@@ -109,7 +109,7 @@ pub(crate) async fn change(
             order.description = None;
         }
         order.maintenance = window.unwrap_or(order.maintenance);
-        if policy.is_some() {
+        if body.object("instance_backup_policy").is_some() {
             order.backup_policy = policy;
         }
         if group.is_some() {

@@ -50,7 +50,7 @@ pub(super) const SUMMARY: &[Field] = &[
     text("resource_spec_code", "The specification."),
     text_or_null("engine_version", "The release."),
     text_or_null("internal_version", "Not used."),
-    integer("charging_mode", "How it is paid: 0 is by use."),
+    integer("charging_mode", "How it is paid: 0 is by use, 1 in advance."),
     text_or_null("capacity_minor", "The capacity in GB, where it is below one."),
     text("vpc_id", "The virtual private cloud."),
     text("vpc_name", "Its name."),
@@ -179,7 +179,7 @@ pub(super) fn summary<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> S
         resource_spec_code: &instance.spec_code,
         engine_version: instance.release.map(Release::name),
         internal_version: None,
-        charging_mode: 0,
+        charging_mode: charging_mode(instance),
         capacity_minor: (gb == 0).then(|| instance.capacity.gb().to_string()),
         vpc_id: &instance.network.vpc_id,
         vpc_name: name_of("vpc", &instance.network.vpc_id),
@@ -195,8 +195,29 @@ pub(super) fn summary<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> S
     }
 }
 
+/// How it is paid: 0 is by use, 1 in advance.
+pub(crate) fn charging_mode(instance: &Instance) -> u8 {
+    instance.subscription.is_some().into()
+}
+
+/// The form, as the documents name it.
+pub(crate) fn cache_mode(topology: Topology) -> &'static str {
+    match topology {
+        Topology::Single => "single",
+        Topology::MasterStandby => "ha",
+        Topology::Proxy => "proxy",
+        Topology::Cluster => "cluster",
+    }
+}
+
+/// The address behind that of a cluster: its own.
+pub(crate) fn backend_addrs(instance: &Instance, host: &str) -> Option<String> {
+    let port = instance.port.filter(|_| !instance.topology.has_one_master())?;
+    Some(address_of(host, port))
+}
+
 /// The port that an instance has, or is to have while it is made.
-fn port(instance: &Instance) -> Option<u16> {
+pub(crate) fn port(instance: &Instance) -> Option<u16> {
     let asked = instance.requested_port.filter(|_| instance.status == Status::Creating);
     instance.port.or(asked)
 }
@@ -212,16 +233,6 @@ fn details<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> impl Seriali
     }
 
     let security_group = instance.network.security_group_id.as_deref();
-    let backend_addrs = match (instance.topology, instance.port) {
-        (Topology::Proxy | Topology::Cluster, Some(port)) => Some(address_of(host, port)),
-        _ => None,
-    };
-    let cache_mode = match instance.topology {
-        Topology::Single => "single",
-        Topology::MasterStandby => "ha",
-        Topology::Proxy => "proxy",
-        Topology::Cluster => "cluster",
-    };
     let more = json!({
         "domainName": domain_name(host),
         "libos": false,
@@ -236,21 +247,21 @@ fn details<'a>(dcs: &Dcs, instance: &'a Instance, host: &'a str) -> impl Seriali
         "service_upgrade": false,
         "service_task_id": null,
         "is_free": null,
-        "enterprise_project_id": "0",
+        "enterprise_project_id": instance.enterprise_project_id.as_deref().unwrap_or("0"),
         "product_type": "generic",
         "cpu_type": catalogue::cpu_type(&instance.spec_code),
         "storage_type": "DRAM",
-        "cache_mode": cache_mode,
+        "cache_mode": cache_mode(instance.topology),
         "launched_at": instance.launched_at_ms.map(time::with_millis),
         "available_zones": instance.zones,
         "subnet_id": instance.network.subnet_id,
-        "backend_addrs": backend_addrs,
+        "backend_addrs": backend_addrs(instance, host),
         "cloud_service_type_code": "hws.service.type.dcs",
         "cloud_resource_type_code": "hws.resource.type.dcs",
         "product_id": instance.product_id,
         "security_group_name": security_group.map(|id| name_of("sg", id)),
         "subnet_name": name_of("subnet", &instance.network.subnet_id),
-        "order_id": null,
+        "order_id": instance.subscription.as_ref().map(|subscription| &subscription.order_id),
         "subnet_cidr": network_of(host),
         "instance_backup_policy": instance.backup_policy.as_ref().map(backup_policy),
         "enterprise_project_name": null,
@@ -272,12 +283,12 @@ fn backup_policy(policy: &BackupPolicy) -> Value {
 }
 
 /// The name of something in the network that nothing here knows but its id: its kind and the start of the id.
-fn name_of(kind: &str, id: &str) -> String {
+pub(crate) fn name_of(kind: &str, id: &str) -> String {
     format!("{kind}-{}", id.chars().take(4).collect::<String>())
 }
 
 /// A name that resolves to `host`.
-fn domain_name(host: &str) -> &str {
+pub(crate) fn domain_name(host: &str) -> &str {
     match host.parse::<IpAddr>() {
         Ok(ip) if ip.is_loopback() => "localhost",
         _ => host,
@@ -285,7 +296,7 @@ fn domain_name(host: &str) -> &str {
 }
 
 /// Host and port as one text; the colons of an IPv6 address are kept apart from the port's.
-fn address_of(host: &str, port: u16) -> String {
+pub(crate) fn address_of(host: &str, port: u16) -> String {
     match host.parse::<IpAddr>() {
         Ok(ip) => SocketAddr::new(ip, port).to_string(),
         Err(_) => format!("{host}:{port}"),
@@ -293,7 +304,7 @@ fn address_of(host: &str, port: u16) -> String {
 }
 
 /// The network that the address `host` would lie in.
-fn network_of(host: &str) -> Option<String> {
+pub(crate) fn network_of(host: &str) -> Option<String> {
     match host.parse().ok()? {
         IpAddr::V4(ip) => {
             let [a, b, c, _] = ip.octets();
@@ -303,7 +314,7 @@ fn network_of(host: &str) -> Option<String> {
     }
 }
 
-pub(super) fn mb(bytes: u64) -> u64 {
+pub(crate) fn mb(bytes: u64) -> u64 {
     (bytes + HALF_MB) >> 20
 }
 

@@ -50,7 +50,8 @@ pub(crate) const ACTION: &[Field] = &[
     },
 ];
 
-const TAG_SENT: &[Field] = &[
+/// A tag in a request.
+pub(crate) const TAG_SENT: &[Field] = &[
     Field {
         name: "key",
         kind: Kind::Text(Text { min_chars: 1, max_chars: 36, or_scalar: true, ..TEXT }),
@@ -164,7 +165,7 @@ pub(crate) async fn change(dcs: &Dcs, request: &Request<'_>) -> Result<(), Failu
 }
 
 /// Key and value of a tag in a request. A value that is sent empty is one; without any there is none.
-fn sent(tag: &Fields<'_>) -> (String, Option<String>) {
+pub(crate) fn sent(tag: &Fields<'_>) -> (String, Option<String>) {
     let value = tag.word("value").map(std::borrow::Cow::into_owned);
     let blank = || tag.is_blank("value").then(String::new);
     (tag.word("key").unwrap_or_default().into_owned(), value.or_else(blank))

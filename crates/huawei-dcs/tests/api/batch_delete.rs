@@ -13,7 +13,7 @@ async fn exists(world: &World, id: &str) -> bool {
 async fn each_instance_has_a_result_of_its_own() {
     let world = World::new().await;
     let (a, b) = (world.create(json!({"name": "dcs-a"})).await, world.create(json!({"name": "dcs-b"})).await);
-    for line in ["DELETE /v1.0/{p}/instances?allFailure=false"] {
+    for line in ["DELETE /v1.0/{p}/instances?allFailure=false", "DELETE /v2/{p}/instances"] {
         let c = world.create(json!({"name": "dcs-c"})).await;
         let answered = world.call(line, &json!({"instances": [c, NOBODYS]})).await;
         assert_eq!(answered.status, 200);
@@ -27,7 +27,7 @@ async fn each_instance_has_a_result_of_its_own() {
 #[tokio::test]
 async fn those_that_could_not_be_created_go_together() {
     let world = World::new().await;
-    for line in ["DELETE /v1.0/{p}/instances?allFailure=true"] {
+    for line in ["DELETE /v1.0/{p}/instances?allFailure=true", "DELETE /v2/{p}/instances?all_failure=true"] {
         let kept = world.create(json!({"name": "dcs-kept"})).await;
         world.nodes.be_silent(true);
         let failed = world.create(json!({"name": "dcs-failed"})).await;

@@ -289,7 +289,7 @@ async fn every_documented_reason_to_refuse() {
         ("DCS.4007", json!({"engine": "-"})),
         ("DCS.4007", json!({"engine": 1})),
         ("DCS.4007", json!({"engine": "MySQL"})),
-        ("DCS.4009", json!({"engine": "Memcached", "engine_version": ""})),
+        ("DCS.4022", json!({"engine": "Memcached", "engine_version": ""})),
         ("DCS.4008", json!({"engine": "Memcached", "product_id": "dcs.memcached.single_node-h"})),
         ("DCS.4008", json!({"engine_version": "-"})),
         ("DCS.4008", json!({"engine_version": 3.0})),

@@ -1,0 +1,227 @@
+//! The background tasks of an instance: listed, and forgotten when they are over.
+//!
+//! The reference of v1.0 names these operations among its permissions and describes them nowhere: they are those of v2.
+
+use cloud::instance::Instance;
+use cloud::task::{self, Task};
+use cloud::{ForgetError, Pending};
+use http::StatusCode;
+use operation::schema::{FIELD, Field, Integer, Kind, Need, Pattern, TEXT, Text};
+use operation::{Answer, Failure, Method, Operation, Reply, Route};
+use serde_json::{Value, json};
+
+use super::V1_PROJECT;
+use crate::code;
+use crate::dcs::Dcs;
+use crate::endpoint::Request;
+use crate::field::{
+    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, boolean, count, list as list_field, object,
+    reference, text, text_or_null,
+};
+use crate::time;
+use crate::v1::show::cache_mode;
+
+/// Which tasks are listed.
+pub(crate) const QUERY: &[Field] = &[
+    Field {
+        name: "offset",
+        kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: true }),
+        invalid: Some(&code::PARAMETER),
+        about: "The number of the first task on the page, from 0.",
+        ..FIELD
+    },
+    count("limit", 1000, "How many tasks a page has at most. 10 if left out."),
+    moment("start_time", "Only tasks that began then or later, as yyyyMMddHHmmss in UTC."),
+    moment("end_time", "Only tasks that began then or earlier, as yyyyMMddHHmmss in UTC."),
+];
+
+const fn moment(name: &'static str, about: &'static str) -> Field {
+    Field {
+        name,
+        kind: Kind::Text(Text { pattern: Some(&MOMENT), ..TEXT }),
+        invalid: Some(&code::PARAMETER),
+        about,
+        ..FIELD
+    }
+}
+
+static MOMENT: Pattern =
+    Pattern { expression: "^[0-9]{14}$", matches: |moment| time::from_digits(moment).is_some() };
+
+/// A page of tasks.
+pub(crate) const PAGE: &[Field] = &[
+    text("task_count", "How many tasks there are on all pages."),
+    list_field(
+        "tasks",
+        &Kind::Object(&[
+            text("id", "The id of the task."),
+            text("name", "What it does."),
+            object(
+                "details",
+                &[
+                    text_or_null("old_capacity", "The capacity before, in GB."),
+                    text_or_null("new_capacity", "The capacity that was wanted, in GB."),
+                    text_or_null("old_resource_spec_code", "The specification before."),
+                    text_or_null("new_resource_spec_code", "The specification that was wanted."),
+                    text_or_null("old_cache_mode", "The form before."),
+                    text_or_null("new_cache_mode", "The form that was wanted."),
+                    Field {
+                        kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
+                        ..text_or_null("old_replica_num", "How often each shard existed.")
+                    },
+                    Field {
+                        kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
+                        ..text_or_null("new_replica_num", "How often each shard was to exist.")
+                    },
+                ],
+                "What changes, where the specification does.",
+            ),
+            text("user_name", "The name of the instance's owner."),
+            text("user_id", "The id of the instance's owner."),
+            text_or_null("params", "Not used."),
+            text("status", "RUNNING, SUCCESS or FAILED."),
+            text("created_at", "When it began, in UTC."),
+            text("updated_at", "When it ended, or began if it has not, in UTC."),
+            boolean("enable_show", "Whether there is more to be shown."),
+        ]),
+        "The tasks of the page, the latest first.",
+    ),
+];
+
+/// The id of a task.
+pub(crate) const TASK_ID: Field = Field {
+    name: "task_id",
+    kind: INSTANCE_ID.kind,
+    need: Need::Required,
+    invalid: Some(&code::TASK_ID),
+    about: "The id of the task.",
+};
+
+pub(crate) static LIST: Operation = Operation {
+    id: "ListBackgroundTaskV1",
+    summary: "Lists the tasks of an instance.",
+    route: Route::Path { method: Method::Get, template: "/v1.0/{project_id}/instances/{instance_id}/tasks" },
+    path: &[PROJECT_ID, INSTANCE_ID],
+    permission: Some("dcs:instance:getBackgroundTask"),
+    query: QUERY,
+    answers: &[Answer { status: 200, about: "One page of the tasks.", body: Some(PAGE) }],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::UNKNOWN_INSTANCE]],
+    source: reference("11"),
+    ..V1_PROJECT
+}
+.checked();
+
+pub(crate) static DELETE: Operation = Operation {
+    id: "DeleteBackgroundTaskV1",
+    summary: "Forgets a task of an instance that is over.",
+    route: Route::Path {
+        method: Method::Delete,
+        template: "/v1.0/{project_id}/instances/{instance_id}/tasks/{task_id}",
+    },
+    path: &[PROJECT_ID, INSTANCE_ID, TASK_ID],
+    permission: Some("dcs:instance:deleteBackgroundTask"),
+    answers: &[Answer { status: 204, about: "The task is forgotten.", body: None }],
+    errors: &[
+        CALLER_ERRORS,
+        PROJECT_ERRORS,
+        &[&code::UNKNOWN_INSTANCE, &code::TASK_RUNNING, &code::NOT_SAVED],
+    ],
+    source: reference("11"),
+    ..V1_PROJECT
+}
+.checked();
+
+pub(crate) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move {
+        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
+        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let at = |name| request.query.text(name).and_then(time::from_digits);
+        let from_ms = at("start_time").unwrap_or(0);
+        // The second that is named counts as a whole.
+        let to_ms = at("end_time").map_or(u64::MAX, |at_ms| at_ms + 999);
+        let mut tasks = dcs.cloud.tasks(request.project_id());
+        tasks.retain(|task| {
+            task.instance_id == instance.id && (from_ms..=to_ms).contains(&task.created_at_ms)
+        });
+        let whole = |name, otherwise| {
+            let number =
+                request.query.integer(name).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+            number.unwrap_or(otherwise)
+        };
+        let page = tasks.iter().rev().skip(whole("offset", 0)).take(whole("limit", 10));
+        let page: Vec<_> = page.map(|task| shown(task, &instance)).collect();
+        Ok(Reply::ok(json!({"task_count": tasks.len().to_string(), "tasks": page})))
+    })
+}
+
+pub(crate) fn delete<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move {
+        forget(dcs, &request).await?;
+        Ok(Reply::empty(StatusCode::NO_CONTENT))
+    })
+}
+
+/// Forgets the task that a request names.
+pub(crate) async fn forget(dcs: &Dcs, request: &Request<'_>) -> Result<(), Failure> {
+    let (project_id, id) = (request.project_id(), request.instance_id());
+    if dcs.cloud.instance(project_id, id).is_none() {
+        return Err((&code::UNKNOWN_INSTANCE).into());
+    }
+    let forgotten = dcs.cloud.forget_task(project_id, id, request.call.parameter("task_id")).await;
+    forgotten.map_err(|error| match error {
+        ForgetError::NotFound => (&code::TASK_ID).into(),
+        ForgetError::Running => (&code::TASK_RUNNING).into(),
+        ForgetError::Store(_) => (&code::NOT_SAVED).into(),
+    })
+}
+
+fn shown(task: &Task, instance: &Instance) -> Value {
+    let status = match task.state {
+        task::State::Running => "RUNNING",
+        task::State::Succeeded => "SUCCESS",
+        task::State::Failed => "FAILED",
+    };
+    let details = task.details.resize.as_ref().map(|resize| {
+        let (from, to) = (&resize.from, &resize.to);
+        json!({
+            "old_capacity": from.capacity.gb().to_string(),
+            "new_capacity": to.capacity.gb().to_string(),
+            "old_resource_spec_code": from.spec_code,
+            "new_resource_spec_code": to.spec_code,
+            "old_cache_mode": cache_mode(from.topology),
+            "new_cache_mode": cache_mode(to.topology),
+            "old_replica_num": from.copies,
+            "new_replica_num": to.copies,
+        })
+    });
+    json!({
+        "id": task.id,
+        "name": name(task.kind),
+        "details": details.unwrap_or_else(nothing),
+        "user_name": instance.owner.user_name,
+        "user_id": instance.owner.user_id,
+        "params": null,
+        "status": status,
+        "created_at": time::with_millis(task.created_at_ms),
+        "updated_at": time::with_millis(task.finished_at_ms.unwrap_or(task.created_at_ms)),
+        "enable_show": false,
+    })
+}
+
+/// What tells of no change.
+fn nothing() -> Value {
+    json!({
+        "old_capacity": null,
+        "new_capacity": null,
+        "old_resource_spec_code": null,
+        "new_resource_spec_code": null,
+        "old_cache_mode": null,
+        "new_cache_mode": null,
+        "old_replica_num": null,
+        "new_replica_num": null,
+    })
+}
+
+fn name(kind: task::Kind) -> String {
+    format!("{kind:?}").to_ascii_uppercase()
+}

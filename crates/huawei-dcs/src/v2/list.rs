@@ -1,0 +1,134 @@
+//! Querying a project's instances: filters and pages.
+//!
+//! The order is that of creation, so a page stays the same page while instances are added. Instances that were deleted are
+//! not remembered, whoever asks for them.
+
+use cloud::Pending;
+use cloud::instance::Status;
+use operation::schema::{FIELD, Field, Kind, TEXT, Text};
+use operation::{Answer, Failure, Method, Operation, Reply, Route};
+use serde::Serialize;
+
+use super::show::{SUMMARY, Summary, summary, updated_at};
+use super::{V2_PROJECT, reference};
+use crate::code;
+use crate::dcs::Dcs;
+use crate::endpoint::Request;
+use crate::field::{count, integer, list as list_field, text};
+use crate::v1::list::{Filter, STATUSES, at_least_one};
+use operation::schema::{self, Integer};
+
+pub(crate) static LIST: Operation = Operation {
+    id: "ListInstances",
+    summary: "Lists the instances of a project.",
+    route: Route::Path { method: Method::Get, template: "/v2/{project_id}/instances" },
+    permission: Some("dcs:instance:list"),
+    query: &[
+        OFFSET,
+        count("limit", 1000, "How many instances a page has at most. 10 if left out."),
+        Field { name: "instance_id", invalid: Some(&code::PARAMETER), about: "The id.", ..FIELD },
+        Field { name: "name", invalid: Some(&code::PARAMETER), about: "The name, or a part of it.", ..FIELD },
+        Field {
+            name: "name_equal",
+            kind: Kind::Flag,
+            invalid: Some(&code::PARAMETER),
+            about: "Whether the name must be the whole name.",
+            ..FIELD
+        },
+        Field {
+            name: "status",
+            kind: Kind::Text(Text { one_of: &STATUSES, ..TEXT }),
+            invalid: Some(&code::PARAMETER),
+            about: "The state.",
+            ..FIELD
+        },
+        Field {
+            name: "include_failure",
+            kind: Kind::Flag,
+            invalid: Some(&code::PARAMETER),
+            about: "Whether instances that could not be created are listed.",
+            ..FIELD
+        },
+        Field {
+            name: "include_delete",
+            kind: Kind::Flag,
+            invalid: Some(&code::PARAMETER),
+            about: "Whether instances that were deleted are listed. There are none.",
+            ..FIELD
+        },
+        Field { name: "ip", invalid: Some(&code::PARAMETER), about: "The address.", ..FIELD },
+        Field {
+            name: "tags",
+            invalid: Some(&code::PARAMETER),
+            about: "Tags that an instance must have, as key=value,key=value.",
+            ..FIELD
+        },
+    ],
+    answers: &[Answer {
+        status: 200,
+        about: "One page of the instances.",
+        body: Some(&[
+            list_field("instances", &Kind::Object(LISTED), "The instances of the page."),
+            integer("instance_num", "How many instances the filters let through, on all pages."),
+        ]),
+    }],
+    source: reference("Querying All Instances"),
+    ..V2_PROJECT
+}
+.checked();
+
+const LISTED: &[Field] = &schema::joined::<{ SUMMARY.len() + 1 }>(
+    SUMMARY,
+    &[text("updated_at", "When it was changed last, in UTC.")],
+);
+
+/// The number of the first item on a page, from 0.
+pub(crate) const OFFSET: Field = Field {
+    name: "offset",
+    kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: true }),
+    invalid: Some(&code::PARAMETER),
+    about: "The number of the first item on the page, from 0.",
+    ..FIELD
+};
+
+/// The number of items on a page, unless the request says otherwise.
+pub(crate) const PAGE: usize = 10;
+
+/// One page.
+#[derive(Serialize)]
+struct Page<'a> {
+    instances: Vec<Listed<'a>>,
+    instance_num: usize,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    #[serde(flatten)]
+    summary: Summary<'a>,
+    updated_at: String,
+}
+
+pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move {
+        let (query, host) = (&request.query, dcs.cloud.host_for(request.call.local));
+        let filter = Filter {
+            name: query.text("name"),
+            whole_name: query.flag("name_equal"),
+            id: query.text("instance_id"),
+            status: query.text("status"),
+            failed_too: query.flag("include_failure")
+                || query.text("status") == Some(Status::CreateFailed.name()),
+            tags: Filter::tags(query),
+        };
+        // Every instance has the same host, for one client.
+        let here = query.text("ip").is_none_or(|ip| ip == host);
+        let mut found = dcs.cloud.instances(request.project_id());
+        found.retain(|instance| here && filter.admits(instance));
+        let first = query.integer("offset").map_or(0, |offset| usize::try_from(offset).unwrap_or(usize::MAX));
+        let page = found.iter().skip(first).take(at_least_one(query.integer("limit"), PAGE));
+        let listed =
+            |instance| Listed { summary: summary(dcs, instance, &host), updated_at: updated_at(instance) };
+        let instances = page.map(|instance| listed(instance)).collect();
+        Ok(Reply::ok(Page { instances, instance_num: found.len() }))
+    })
+}
