@@ -100,7 +100,6 @@ pub(crate) const BODY: &[Field] = &[
     },
     Field {
         name: "engine_version",
-        kind: Kind::Text(Text { or_scalar: true, ..TEXT }),
         invalid: Some(&code::ENGINE_VERSION),
         about: "The release of Redis: 3.0, 4.0 or 5.0.",
         ..FIELD

@@ -65,14 +65,22 @@ pub(crate) static CREATE: Operation = Operation {
 const BODY: [Field; SHARED.len() + MORE.len()] = schema::joined(&SHARED, MORE);
 
 /// What v1.0 has as well.
-const SHARED: [Field; create::BODY.len() - 4] = {
+const SHARED: [Field; create::BODY.len() - 5] = {
     let fields: [Field; create::BODY.len() - 1] = schema::without(create::BODY, "available_zones");
     let fields: [Field; create::BODY.len() - 2] = schema::without(&fields, "product_id");
     let fields: [Field; create::BODY.len() - 3] = schema::without(&fields, "spec_code");
+    let fields: [Field; create::BODY.len() - 4] = schema::without(&fields, "engine_version");
     schema::without(&fields, "instance_backup_policy")
 };
 
 const MORE: &[Field] = &[
+    Field {
+        name: "engine_version",
+        kind: Kind::Text(Text { or_scalar: true, ..TEXT }),
+        invalid: Some(&code::ENGINE_VERSION),
+        about: "The release of Redis: 3.0, 4.0 or 5.0, as a text or as a number.",
+        ..FIELD
+    },
     Field {
         name: "spec_code",
         need: Need::Required,
