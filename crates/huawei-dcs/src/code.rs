@@ -130,6 +130,7 @@ pub(crate) static CHANGING_PASSWORD: ErrorCode =
     code(400, "DCS.4115", "111400115", "the instance is changing the password.");
 pub(crate) static FREEZING: ErrorCode = code(400, "DCS.4120", "111400120", "the instance is Freezing.");
 pub(crate) static CREATING: ErrorCode = code(400, "DCS.4118", "111400118", "the instance is creating.");
+pub(crate) static PAGE: ErrorCode = code(400, "DCS.4800", "111400800", "Invalid {0} in the request.");
 pub(crate) static NO_PASSWORD_ACCESS: ErrorCode = code(
     400,
     "DCS.4843",
@@ -147,6 +148,13 @@ pub(crate) static NO_SWAP: ErrorCode = ErrorCode {
     message: "Master standby swap is not supported.",
     former: None,
 };
+
+/// One of v2.
+const fn present(status: u16, code: &'static str, message: &'static str) -> ErrorCode {
+    ErrorCode { status, code, message, former: None }
+}
+
+pub(crate) static NOT_RUNNING: ErrorCode = present(400, "DCS.4049", "The instance status is not running.");
 
 pub(crate) static INVALID_TOKEN: ErrorCode = code(401, "DCS.1001", "111401001", "Invalid token.");
 pub(crate) static TOKEN_EXPIRED: ErrorCode = code(401, "DCS.1002", "111401002", "Token expired.");

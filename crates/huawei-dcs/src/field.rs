@@ -1,6 +1,6 @@
 //! Fields and errors that the records of several operations share, whichever version they belong to.
 
-use operation::schema::{FIELD, Field, INTEGER, Integer, Kind, Need, Pattern, TEXT, Text};
+use operation::schema::{FIELD, Field, INTEGER, Integer, Kind, Need, Pattern, Query, TEXT, Text};
 use operation::{ErrorCode, Source};
 
 use crate::code;
@@ -100,6 +100,28 @@ pub(crate) const fn count(name: &'static str, max: i64, about: &'static str) -> 
         invalid: Some(&code::PARAMETER),
         about,
     }
+}
+
+/// The beginning of a page in a query of v2.
+pub(crate) const OFFSET: Field = Field {
+    name: "offset",
+    kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: true }),
+    need: Need::Optional,
+    invalid: Some(&code::PAGE),
+    about: "How many items stand before the page; 0 if left out.",
+};
+
+/// The length of a page in a query of v2.
+pub(crate) const fn limit(max: i64, about: &'static str) -> Field {
+    Field { invalid: Some(&code::PAGE), ..count("limit", max, about) }
+}
+
+/// The items of a page of v2: 10 of them unless the query says otherwise.
+pub(crate) fn page<T>(items: Vec<T>, query: &Query) -> impl Iterator<Item = T> {
+    let number = |name, otherwise: usize| {
+        query.integer(name).map_or(otherwise, |number| usize::try_from(number).unwrap_or(usize::MAX))
+    };
+    items.into_iter().skip(number("offset", 0)).take(number("limit", 10))
 }
 
 static PROJECT_ID_FORM: Pattern = Pattern {

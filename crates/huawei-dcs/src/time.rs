@@ -4,6 +4,11 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+/// In seconds, as slow logs have it: `2020-06-19T07:06:07Z`.
+pub(crate) fn with_seconds(at_ms: u64) -> String {
+    timestamp(at_ms).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 /// With milliseconds, as DCS writes it: `2017-03-31T12:24:46.297Z`.
 pub(crate) fn with_millis(at_ms: u64) -> String {
     timestamp(at_ms).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
@@ -44,6 +49,7 @@ mod tests {
     #[test]
     fn times_have_the_documented_forms() {
         let at_ms = 1_490_963_086_297;
+        assert_eq!(with_seconds(at_ms), "2017-03-31T12:24:46Z");
         assert_eq!(with_millis(at_ms), "2017-03-31T12:24:46.297Z");
         assert_eq!(with_micros(at_ms), "2017-03-31T12:24:46.297000Z");
         assert_eq!(with_millis(1_490_963_086_000), "2017-03-31T12:24:46.000Z");

@@ -3,21 +3,31 @@
 pub(crate) mod counts;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod extensible;
 pub(crate) mod flavors;
+pub(crate) mod groups;
+pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod modify;
+pub(crate) mod nodes;
 pub(crate) mod quota;
 pub(crate) mod region;
 pub(crate) mod resize;
+mod server;
+pub(crate) mod sessions;
 pub(crate) mod show;
+pub(crate) mod slow_log;
 pub(crate) mod status;
 pub(crate) mod swap;
 pub(crate) mod tags;
 pub(crate) mod tasks;
 pub(crate) mod unsupported;
+pub(crate) mod version;
+pub(crate) mod whitelist;
 
 use operation::schema::Field;
-use operation::{Access, BASE, Operation, Source};
+use operation::{Access, BASE, Operation, Reply, Source};
+use serde_json::json;
 
 use crate::dcs::Dcs;
 use crate::endpoint::Endpoint;
@@ -42,6 +52,25 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &status::STATISTIC, handler: v1::statistics::statistic },
     Endpoint { operation: &counts::COUNT_BY_STATUS, handler: counts::count_by_status },
     Endpoint { operation: &swap::SWAP, handler: swap::swap },
+    Endpoint { operation: &swap::SWAP_ASYNC, handler: swap::swap_async },
+    Endpoint { operation: &nodes::TOPOLOGY, handler: nodes::topology },
+    Endpoint { operation: &version::VERSION, handler: version::version },
+    Endpoint { operation: &extensible::OPERATIONS, handler: extensible::operations },
+    Endpoint { operation: &groups::GROUPS, handler: groups::groups },
+    Endpoint { operation: &groups::STATES, handler: groups::states },
+    Endpoint { operation: &groups::SWITCH_OVER, handler: groups::switch_over },
+    Endpoint { operation: &groups::DELETABLE, handler: groups::deletable },
+    Endpoint { operation: &nodes::NODES, handler: nodes::nodes },
+    Endpoint { operation: &nodes::ALL_NODES, handler: nodes::all_nodes },
+    Endpoint { operation: &jobs::JOB, handler: jobs::show },
+    Endpoint { operation: &slow_log::SLOW_LOG, handler: slow_log::slow_log },
+    Endpoint { operation: &sessions::SCAN, handler: sessions::scan },
+    Endpoint { operation: &sessions::LIST, handler: sessions::list },
+    Endpoint { operation: &sessions::KILL, handler: sessions::kill },
+    Endpoint { operation: &sessions::KILL_ALL, handler: sessions::kill_all },
+    Endpoint { operation: &whitelist::SHOW, handler: whitelist::show },
+    Endpoint { operation: &whitelist::UPDATE, handler: whitelist::update },
+    Endpoint { operation: &whitelist::UPDATE_ASYNC, handler: whitelist::update_async },
     Endpoint { operation: &flavors::FLAVORS, handler: flavors::flavors },
     Endpoint { operation: &quota::QUOTA, handler: quota::quota },
     Endpoint { operation: &region::WINDOWS, handler: v1::maintenance::windows },
@@ -64,6 +93,14 @@ pub(crate) const V2_INSTANCE: Operation = Operation { path: &[PROJECT_ID, INSTAN
 /// A section of the reference of the present version.
 pub(crate) const fn reference(section: &'static str) -> Source {
     Source { document: "DCS API Reference (V2)", section }
+}
+
+/// What is answered where a task does the work.
+pub(crate) const JOB: &[Field] = &[text("job_id", "The id of the job that does it.")];
+
+/// The answer that [`JOB`] declares.
+pub(crate) fn job(id: &str) -> Reply {
+    Reply::ok(json!({"job_id": id}))
 }
 
 const ERROR_BODY: &[Field] = &[

@@ -122,7 +122,7 @@ fn is_asked_for(row: &Specification, query: &Query) -> bool {
 
 /// Whether an instance can be changed into this: another specification of its release, of the same form or, for a
 /// single node, with a standby.
-fn can_become(instance: &Instance, row: &Specification) -> bool {
+pub(super) fn can_become(instance: &Instance, row: &Specification) -> bool {
     let form = (instance.topology, row.topology());
     row.engine() == instance.engine
         && instance.release.is_none_or(|release| row.releases.contains(&release))

@@ -14,6 +14,8 @@ mod status;
 mod swap;
 mod tags;
 mod v2_lifecycle;
+mod v2_nodes;
 mod v2_operations;
 mod v2_queries;
+mod v2_sessions;
 mod world;
