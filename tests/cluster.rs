@@ -81,6 +81,34 @@ fn real_node(folder: &Folder, number: usize) -> Option<Oracle> {
     Oracle::start_with(&[&["--cluster-enabled", "yes", "--dir", directory], &at_once[..]].concat())
 }
 
+/// A real cluster of so many masters with so many replicas each, in which all know all; the masters and then the replicas,
+/// as redis-cli has made them.
+fn real_cluster(folder: &Folder, masters: usize, replicas: usize) -> Option<Vec<Oracle>> {
+    let real: Vec<Oracle> =
+        (0..masters * (1 + replicas)).map_while(|number| real_node(folder, number)).collect();
+    let count = masters * (1 + replicas);
+    if real.len() < count {
+        return None;
+    }
+    let addresses: Vec<String> = real.iter().map(|node| node.address().to_string()).collect();
+    let replicas_of_each = replicas.to_string();
+    let mut create = vec!["create"];
+    create.extend(addresses.iter().map(String::as_str));
+    create.extend(["--cluster-replicas", &replicas_of_each, "--cluster-yes"]);
+    manage(&create)?;
+    for node in &real {
+        let mut client = node.client();
+        until("all real nodes know all", || {
+            let slots = client.say("CLUSTER SLOTS");
+            slots.elements().len() == masters
+                && slots.elements().iter().all(|range| range.elements().len() == 3 + replicas)
+                && client.say("CLUSTER INFO").text().contains("cluster_state:ok")
+                && are_linked(&mut client, count)
+        });
+    }
+    Some(real)
+}
+
 /// Commands that are answered alike by a node that stands alone in its cluster; `$me` is its own id.
 const ALONE: &[&str] = &[
     "CLUSTER SLOTS",
@@ -411,24 +439,7 @@ fn a_node_alone_answers_as_a_real_one() {
 #[test]
 fn a_cluster_answers_as_a_real_one() {
     let folder = Folder::new("together");
-    let real: Vec<Oracle> = (0..3).map_while(|number| real_node(&folder, number)).collect();
-    if real.len() < 3 {
-        return;
-    }
-    let addresses: Vec<String> = real.iter().map(|node| node.address().to_string()).collect();
-    let mut create = vec!["create"];
-    create.extend(addresses.iter().map(String::as_str));
-    create.push("--cluster-yes");
-    if manage(&create).is_none() {
-        return;
-    }
-    for node in &real {
-        until("all real nodes know all slots", || {
-            let mut client = node.client();
-            client.say("CLUSTER INFO").text().contains("cluster_state:ok") && masters(&mut client).len() == 3
-        });
-    }
-    until("the first has all its links", || are_linked(&mut real[0].client(), 3));
+    let Some(real) = real_cluster(&folder, 3, 0) else { return };
     let ours = cluster(3, 0);
     let (own, other) = (masters(&mut ours.client()), masters(&mut real[0].client()));
     compare(TOGETHER, Side::of(&own), Side::of(&other));
@@ -437,17 +448,7 @@ fn a_cluster_answers_as_a_real_one() {
 #[test]
 fn replicas_and_a_cluster_that_is_down_answer_as_real_ones() {
     let folder = Folder::new("replicas");
-    let real: Vec<Oracle> = (0..6).map_while(|number| real_node(&folder, number)).collect();
-    if real.len() < 6 {
-        return;
-    }
-    let addresses: Vec<String> = real.iter().map(|node| node.address().to_string()).collect();
-    let mut create = vec!["create"];
-    create.extend(addresses.iter().map(String::as_str));
-    create.extend(["--cluster-replicas", "1", "--cluster-yes"]);
-    if manage(&create).is_none() {
-        return;
-    }
+    let Some(real) = real_cluster(&folder, 3, 1) else { return };
     let ours = cluster(3, 1);
     // The replica of the first master, the masters in the order of their slots, the other replicas.
     let side = |any: SocketAddr| {
@@ -492,7 +493,6 @@ fn replicas_and_a_cluster_that_is_down_answer_as_real_ones() {
         side.client.say("HELLO 3");
         side
     };
-    until("the first master has all its links", || are_linked(&mut Client::connect(other[1].0), 6));
     compare(THIRD, third(&own), third(&other));
     for nodes in [&own, &other] {
         let mut client = Client::connect(nodes[1].0);
@@ -501,6 +501,143 @@ fn replicas_and_a_cluster_that_is_down_answer_as_real_ones() {
         until("the cluster is down", || client.say("CLUSTER INFO").text().contains("cluster_state:fail"));
     }
     compare(DOWN, of_masters(&own), of_masters(&other));
+}
+
+/// Commands of the first of three nodes while the slot of `bar` goes to the second one.
+const WATCHING: &[&str] = &[
+    "SET bar 1",
+    "WATCH bar;CLUSTER SETSLOT 5061 MIGRATING $id2;MULTI;GET bar;EXEC",
+    "WATCH bar {bar}2",
+    "UNWATCH",
+    "WATCH {bar}2",
+    "WATCH bar;MIGRATE 127.0.0.1 $port2 bar 0 1000;MULTI;PING;EXEC",
+    "WATCH bar",
+    "MULTI;GET bar;EXEC",
+    "WATCH {1}none;CLUSTER SETSLOT 9842 NODE $id2;MULTI;PING;EXEC",
+    "WATCH k3;CLUSTER SETSLOT 5061 NODE $id2;MULTI;GET k3;EXEC",
+    "WATCH bar",
+];
+
+#[test]
+fn watches_over_a_slot_that_moves_end_as_on_a_real_node() {
+    let folder = Folder::new("watching");
+    let Some(real) = real_cluster(&folder, 3, 0) else { return };
+    let ours = cluster(3, 0);
+    let side = |any: &mut Client| {
+        let nodes = masters(any);
+        let importing = ["CLUSTER", "SETSLOT", "5061", "IMPORTING", &nodes[0].1];
+        assert!(!Client::connect(nodes[1].0).run(&importing).is_error());
+        Side::of(&nodes)
+    };
+    compare(WATCHING, side(&mut ours.client()), side(&mut real[0].client()));
+}
+
+#[test]
+fn replicas_take_over_with_force_as_real_ones_do() {
+    let folder = Folder::new("force");
+    let Some(real) = real_cluster(&folder, 3, 1) else { return };
+    let ours = cluster(3, 1);
+    for any in [ours.address(), real[0].address()] {
+        let slots = Client::connect(any).say("CLUSTER SLOTS");
+        let [mut master, mut replica] = [2, 3].map(|at| {
+            let [host, port, ..] = slots.elements()[0].elements()[at].elements() else { panic!("{slots:?}") };
+            let address = format!("{}:{}", host.text(), port.integer());
+            Client::connect(address.parse().expect("an address"))
+        });
+        let in_step = |replica: &mut Client| {
+            until("it is in step", || replica.say("INFO replication").text().contains("link_status:up"));
+        };
+        for (round, how) in ["FORCE", "TAKEOVER"].iter().enumerate() {
+            in_step(&mut replica);
+            assert_eq!(master.run(&["SET", "bar", &round.to_string()]), Reply::Status(b"OK".to_vec()));
+            assert_eq!(master.say("WAIT 1 10000").integer(), 1);
+            let refused = master.say(&format!("CLUSTER FAILOVER {how}"));
+            assert_eq!(refused.text(), "ERR You should send CLUSTER FAILOVER to a replica");
+            let taken = replica.say(&format!("CLUSTER FAILOVER {how}"));
+            assert_eq!(taken, Reply::Status(b"OK".to_vec()), "{how}");
+            until("it serves the slots", || !replica.say("GET bar").is_error());
+            assert_eq!(replica.say("GET bar").text(), round.to_string());
+            assert_eq!(replica.say("SET bar more"), Reply::Status(b"OK".to_vec()));
+            until("the other follows", || master.say("ROLE").elements()[0].text() == "slave");
+            assert!(master.say("SET bar 1").text().starts_with("MOVED 5061 "));
+            (master, replica) = (replica, master);
+        }
+    }
+}
+
+/// What `redis-cli --cluster fix` prints, with all that it asks for granted.
+fn fix(any: &str) -> String {
+    let mut command = redis_program("redis-cli").expect("redis-cli is there");
+    let command = command.args(["--cluster", "fix", any]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut cli = command.spawn().expect("the program starts");
+    // It asks as often as there are kinds of slots that nobody serves, or never.
+    let _ = cli.stdin.take().expect("its input is piped").write_all(b"yes\nyes\nyes\n");
+    let done = cli.wait_with_output().expect("it ends");
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+#[test]
+fn redis_cli_mends_slots_that_are_open_or_uncovered() {
+    let program = cluster(3, 0);
+    let nodes = masters(&mut program.client());
+    let any = nodes[0].0.to_string();
+    let Some(_) = manage(&["check", &any]) else { return };
+    let mut clients: Vec<Client> = nodes.iter().map(|(address, _)| Client::connect(*address)).collect();
+    let ids: Vec<&str> = nodes.iter().map(|(_, id)| id.as_str()).collect();
+    // `redis-cli --cluster check` fails where something is wrong.
+    let is_sound = || {
+        let checked =
+            redis_program("redis-cli").map(|mut cli| cli.args(["--cluster", "check", &any]).output());
+        checked.is_some_and(|checked| checked.expect("it starts").status.success())
+    };
+    for number in 0..200 {
+        assert!(!Writer::new(nodes[0].0).run(&["SET", &format!("k{number}"), "1"]).is_error());
+    }
+    assert_eq!(clients[0].say("SET bar 1"), Reply::Status(b"OK".to_vec()));
+    // Each breaks the slots in its own way: node, command.
+    let (second, third) = (ids[1], ids[2]);
+    let broken: &[(&str, &[(usize, &str)])] = &[
+        ("migrating with keys", &[(0, "CLUSTER SETSLOT 5061 MIGRATING $second")]),
+        ("importing", &[(0, "CLUSTER SETSLOT 12182 IMPORTING $third")]),
+        (
+            "both",
+            &[(0, "CLUSTER SETSLOT 5061 MIGRATING $second"), (1, "CLUSTER SETSLOT 5061 IMPORTING $first")],
+        ),
+        (
+            "one key has gone",
+            &[
+                (0, "SET {k2}2 1"),
+                (0, "CLUSTER SETSLOT 449 MIGRATING $second"),
+                (1, "CLUSTER SETSLOT 449 IMPORTING $first"),
+                (0, "MIGRATE 127.0.0.1 $port2 {k2}2 0 5000"),
+            ],
+        ),
+        (
+            "migrating to one and importing elsewhere",
+            &[(0, "CLUSTER SETSLOT 100 MIGRATING $second"), (2, "CLUSTER SETSLOT 100 IMPORTING $first")],
+        ),
+        ("served by nobody, without keys", &[(1, "CLUSTER DELSLOTS 9842")]),
+        ("served by nobody, with keys", &[(2, "CLUSTER DELSLOTS 12182"), (1, "CLUSTER DELSLOTS 5798 5799")]),
+    ];
+    for (what, commands) in broken {
+        for (node, line) in *commands {
+            let line = line
+                .replace("$first", ids[0])
+                .replace("$second", second)
+                .replace("$third", third)
+                .replace("$port2", &nodes[1].0.port().to_string());
+            let reply = clients[*node].say(&line);
+            assert!(!reply.is_error(), "{what}, {line}: {reply:?}");
+        }
+        assert!(!is_sound(), "{what}: nothing is wrong");
+        let fixed = fix(&any);
+        assert!(is_sound(), "{what}: {fixed}");
+    }
+    let mut reader = Writer::new(nodes[0].0);
+    assert_eq!(reader.run(&["GET", "{k2}2"]).text(), "1");
+    for number in 0..200 {
+        assert_eq!(reader.run(&["GET", &format!("k{number}")]).text(), "1", "k{number}");
+    }
 }
 
 /// Writes by this test's own client of a cluster, which knows redirections.
