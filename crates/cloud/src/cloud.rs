@@ -23,9 +23,11 @@ use crate::data_plane::{DataPlane, FailoverError, Failure, NodeId, Statistics};
 use crate::engine::{Engine, Release};
 use crate::instance::{Instance, Order, Status};
 use crate::quota::{Exceeded, Quota, Usage};
+use crate::schedule::Bell;
 use crate::state::{Claim, State};
 use crate::store::{Change, CommitError, Contents, Store};
 use crate::task::{self, Profile, Task};
+use crate::vault::Vault;
 
 /// What a cloud is like.
 #[derive(Clone, Debug)]
@@ -54,6 +56,10 @@ pub struct Cloud {
     pub(crate) ended: watch::Sender<u64>,
     /// Notes of the store that nobody has taken yet.
     notes: Mutex<BTreeMap<String, Vec<u8>>>,
+    /// Where the files of backups lie.
+    pub(crate) vault: Arc<Vault>,
+    /// Rings when something else may be due first.
+    pub(crate) bell: Bell,
 }
 
 /// Why an instance is not created.
@@ -104,9 +110,13 @@ impl Cloud {
     ) -> Arc<Self> {
         let notes = Mutex::new(std::mem::take(&mut contents.notes));
         let state = RwLock::new(State::of(contents));
-        let (busyness, ended) = (Busyness::default(), watch::Sender::new(0));
-        let cloud = Arc::new(Cloud { settings, clock, data_plane, store, state, busyness, ended, notes });
+        let vault = Arc::new(Vault::new(store.directory()));
+        vault.sweep(state.read().records.backups.values().map(Arc::as_ref));
+        let (busyness, ended, bell) = (Busyness::default(), watch::Sender::new(0), Bell::default());
+        let cloud = Cloud { settings, clock, data_plane, store, state, busyness, vault, bell, ended, notes };
+        let cloud = Arc::new(cloud);
         cloud.start_again().await;
+        cloud.keep_schedule();
         cloud
     }
 
@@ -132,6 +142,7 @@ impl Cloud {
         let instance = claim.instance.clone();
         tracing::info!(id = %instance.id, name = %instance.name, spec = %instance.spec_code, "create instance");
         self.run(claim).await?;
+        self.schedule_changed();
         Ok(self.instance(&instance.project_id, &instance.id).unwrap_or(instance))
     }
 
@@ -391,6 +402,7 @@ impl Cloud {
     /// Closes the store: whatever happens from now on is not recorded.
     pub fn close(&self) {
         self.store.close();
+        self.vault.close();
     }
 }
 

@@ -16,9 +16,10 @@ use std::fmt;
 use std::io;
 use std::iter::Sum;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Pending;
+use crate::backup::{File, Format};
 use crate::engine::{Engine, Release};
 use crate::inspection::Inspection;
 use crate::instance::Access;
@@ -68,6 +69,26 @@ pub trait DataPlane: Inspection {
 
     /// Has clients prove in another way who they are, from now on. Those that are connected stay.
     fn set_access<'a>(&'a self, node: &'a NodeId, access: &'a Access) -> Pending<'a, Result<(), OrderError>>;
+
+    /// Saves all that a node holds as files in `directory`, which is there and empty, as it is at one moment for each of
+    /// its shards: a file for each, in their order, checksummed. Clients are served meanwhile. A future that is dropped
+    /// has the files given up.
+    ///
+    /// # Errors
+    /// [`OrderError`]; what is in the directory then is of no use.
+    fn back_up<'a>(
+        &'a self,
+        node: &'a NodeId,
+        directory: &'a Path,
+        format: Format,
+    ) -> Pending<'a, Result<Vec<File>, OrderError>>;
+
+    /// Puts what files hold that [`DataPlane::back_up`] has written in the place of all that a node holds, wherever its
+    /// slots are now. Done when its standbys have it, too.
+    ///
+    /// # Errors
+    /// [`OrderError`], with a file that is damaged as well; then the node holds what it held.
+    fn restore<'a>(&'a self, node: &'a NodeId, files: &'a [PathBuf]) -> Pending<'a, Result<(), OrderError>>;
 
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;

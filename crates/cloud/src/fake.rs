@@ -4,11 +4,13 @@ mod inspection;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::Pending;
+use crate::backup::{File, Format};
 use crate::clock::Clock;
 use crate::data_plane::{
     DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, ResizeError,
@@ -37,6 +39,10 @@ struct State {
     taken_ports: Vec<u16>,
     removed: Vec<NodeId>,
     flushed: Vec<NodeId>,
+    /// What has been restored: the node, and what the files held.
+    restored: Vec<(NodeId, Vec<String>)>,
+    /// Why nodes are not backed up or restored.
+    unwilling: Option<String>,
     silent: bool,
     panics: bool,
     lagging: bool,
@@ -87,6 +93,16 @@ impl FakeDataPlane {
         self.0.lock().flushed.clone()
     }
 
+    /// The nodes into which something has been restored, and what the files held.
+    pub fn restored(&self) -> Vec<(NodeId, Vec<String>)> {
+        self.0.lock().restored.clone()
+    }
+
+    /// Why nodes are neither backed up nor restored, if they are not.
+    pub fn refuse_backups(&self, reason: Option<&str>) {
+        self.0.lock().unwilling = reason.map(str::to_owned);
+    }
+
     /// Lets another program have this port.
     pub fn take_port(&self, port: u16) {
         self.0.lock().taken_ports.push(port);
@@ -133,6 +149,16 @@ impl FakeDataPlane {
         let (spec, _) = state.nodes.get_mut(node).ok_or(OrderError::NotRunning)?;
         change(spec);
         Ok(())
+    }
+
+    /// Whether a node runs and may be backed up and restored.
+    fn willing(&self, node: &NodeId) -> Result<(), OrderError> {
+        let state = self.0.lock();
+        match &state.unwilling {
+            _ if !state.nodes.contains_key(node) => Err(OrderError::NotRunning),
+            Some(reason) => Err(OrderError::Refused(reason.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Whether a node runs that has a standby.
@@ -250,6 +276,31 @@ impl DataPlane for FakeDataPlane {
 
     fn set_access<'a>(&'a self, node: &'a NodeId, access: &'a Access) -> Pending<'a, Result<(), OrderError>> {
         Box::pin(async move { self.change(node, |spec| spec.access = access.clone()) })
+    }
+
+    fn back_up<'a>(
+        &'a self,
+        node: &'a NodeId,
+        directory: &'a Path,
+        _: Format,
+    ) -> Pending<'a, Result<Vec<File>, OrderError>> {
+        Box::pin(async move {
+            self.willing(node)?;
+            let what = format!("all of {node}");
+            std::fs::write(directory.join("0.rdb"), &what)
+                .map_err(|error| OrderError::Refused(error.to_string()))?;
+            Ok(vec![File { name: "0.rdb".to_owned(), size_bytes: what.len() as u64 }])
+        })
+    }
+
+    fn restore<'a>(&'a self, node: &'a NodeId, files: &'a [PathBuf]) -> Pending<'a, Result<(), OrderError>> {
+        Box::pin(async move {
+            self.willing(node)?;
+            let held = files.iter().map(std::fs::read_to_string).collect::<Result<Vec<_>, _>>();
+            let held = held.map_err(|error| OrderError::Refused(error.to_string()))?;
+            self.0.lock().restored.push((node.clone(), held));
+            Ok(())
+        })
     }
 
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {

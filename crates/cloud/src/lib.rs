@@ -11,7 +11,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
+pub mod backup;
 pub mod backup_policy;
+mod backups;
 mod busyness;
 pub mod capacity;
 pub mod clock;
@@ -28,16 +30,19 @@ pub mod maintenance;
 pub mod password;
 pub mod quota;
 pub mod resize;
+mod schedule;
 pub mod service;
 mod state;
 pub mod store;
 pub mod task;
 pub mod topology;
 mod update;
+pub mod vault;
 pub mod whitelist;
 mod work;
 pub mod zone;
 
+pub use crate::backups::{DeleteBackupError, RestoreError};
 pub use crate::cloud::{Cloud, CreateError, Settings, TaskError};
 pub use crate::update::{ForgetError, UpdateError};
 

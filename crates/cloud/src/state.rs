@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::backups::Records;
 use crate::cloud::{CreateError, TaskError};
 use crate::instance::{Instance, Order, Status};
 use crate::password::Tries;
@@ -28,6 +29,8 @@ pub(crate) struct State {
     pub(crate) tasks: BTreeMap<u64, Arc<Task>>,
     /// What ends the wait of a stepped task, by the task's id.
     pub(crate) steps: HashMap<String, oneshot::Sender<()>>,
+    /// Backups and restores.
+    pub(crate) records: Records,
     last_sequence: u64,
 }
 
@@ -51,8 +54,15 @@ impl State {
         for task in contents.tasks {
             state.tasks.insert(task.sequence, Arc::new(task));
         }
+        state.records = Records::of(contents.backups, contents.restores, &state.tasks);
         let last = |sequence: Option<&u64>| sequence.copied().unwrap_or(0);
-        state.last_sequence = last(state.instances.keys().last()).max(last(state.tasks.keys().last()));
+        let sequences = [
+            last(state.instances.keys().last()),
+            last(state.tasks.keys().last()),
+            last(state.records.backups.keys().last()),
+            last(state.records.restores.keys().last()),
+        ];
+        state.last_sequence = sequences.into_iter().max().unwrap_or(0);
         state
     }
 
@@ -154,6 +164,7 @@ impl State {
     /// Makes it as if a claim that nobody works on had never been.
     pub(crate) fn withdraw(&mut self, claim: &Claim) {
         self.tasks.remove(&claim.task.sequence);
+        self.records.undo(&claim.task);
         match &claim.before {
             Some(before) => self.put(before.clone()),
             None => self.remove(&claim.instance.id),
@@ -261,7 +272,7 @@ impl State {
         old.iter().map(|task| task.id.clone()).collect()
     }
 
-    fn next_sequence(&mut self) -> u64 {
+    pub(crate) fn next_sequence(&mut self) -> u64 {
         self.last_sequence += 1;
         self.last_sequence
     }

@@ -25,11 +25,16 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use crate::backup::{Backup, Restore};
 use crate::instance::Instance;
 use crate::task::Task;
 
 /// The metadata store.
-pub struct Store(Medium);
+pub struct Store {
+    medium: Medium,
+    /// The directory that it lies in, for what lies beside it.
+    directory: Option<PathBuf>,
+}
 
 /// Everything in the store, each list in the order of creation.
 #[derive(Debug, Default)]
@@ -40,6 +45,10 @@ pub struct Contents {
     pub tasks: Vec<Task>,
     /// What providers keep besides, by name.
     pub notes: BTreeMap<String, Vec<u8>>,
+    /// The backups.
+    pub backups: Vec<Backup>,
+    /// The restores.
+    pub restores: Vec<Restore>,
 }
 
 /// What one commit changes, all of it or nothing.
@@ -55,6 +64,14 @@ pub struct Change {
     pub remove_tasks: Vec<String>,
     /// Notes of providers, by name; `None` for one that is gone.
     pub notes: Vec<(String, Option<Vec<u8>>)>,
+    /// Backups that are new or different.
+    pub put_backups: Vec<Arc<Backup>>,
+    /// Ids of backups that are gone.
+    pub remove_backups: Vec<String>,
+    /// Restores that are new or different.
+    pub put_restores: Vec<Arc<Restore>>,
+    /// Ids of restores that are gone.
+    pub remove_restores: Vec<String>,
 }
 
 /// Why the store cannot be opened.
@@ -135,12 +152,14 @@ const FORMAT: u64 = 1;
 const INSTANCES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("instances");
 const TASKS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("tasks");
 const NOTES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("notes");
+const BACKUPS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("backups");
+const RESTORES: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("restores");
 const META: TableDefinition<'_, &str, u64> = TableDefinition::new("meta");
 
 impl Store {
     /// A store that keeps nothing.
     pub fn nowhere() -> (Self, Contents) {
-        (Store(Medium::Nowhere), Contents::default())
+        (Store { medium: Medium::Nowhere, directory: None }, Contents::default())
     }
 
     /// The store in `directory`, made if it is not there, and what it holds.
@@ -173,7 +192,13 @@ impl Store {
             .name("store".to_owned())
             .spawn(move || Journal { open, database: Some(database) }.write_until_closed(&receiver))
             .map_err(|source| OpenError::Unusable { path: path.to_owned(), source })?;
-        Ok((Store(Medium::File(Mutex::new(Some(Writer { requests, thread })))), contents))
+        let medium = Medium::File(Mutex::new(Some(Writer { requests, thread })));
+        Ok((Store { medium, directory: path.parent().map(Path::to_owned) }, contents))
+    }
+
+    /// The directory that it lies in, if anywhere.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
     /// Makes a change; the future waits until it is on disk. The place in the order of changes is taken at once, so
@@ -190,7 +215,7 @@ impl Store {
 
     /// What tells how a change has gone; nothing where nothing is kept.
     fn ask(&self, change: Change) -> Result<Option<oneshot::Receiver<Result<(), CommitError>>>, CommitError> {
-        let Medium::File(writer) = &self.0 else { return Ok(None) };
+        let Medium::File(writer) = &self.medium else { return Ok(None) };
         let (done, outcome) = oneshot::channel();
         match &*writer.lock() {
             Some(writer) => {
@@ -203,7 +228,7 @@ impl Store {
 
     /// Waits until everything that was asked for is on disk, and closes the file.
     pub fn close(&self) {
-        let Medium::File(writer) = &self.0 else { return };
+        let Medium::File(writer) = &self.medium else { return };
         let Some(Writer { requests, thread }) = writer.lock().take() else { return };
         drop(requests);
         if thread.join().is_err() {
@@ -275,6 +300,8 @@ fn try_read(database: &Database) -> Result<Result<Contents, u64>, Box<dyn std::e
         instances: read_table::<Instance>(&transaction.open_table(INSTANCES)?)?,
         tasks: read_table::<Task>(&transaction.open_table(TASKS)?)?,
         notes: BTreeMap::new(),
+        backups: read_later_table::<Backup>(&transaction, BACKUPS)?,
+        restores: read_later_table::<Restore>(&transaction, RESTORES)?,
     };
     match transaction.open_table(NOTES) {
         Ok(notes) => {
@@ -289,6 +316,8 @@ fn try_read(database: &Database) -> Result<Result<Contents, u64>, Box<dyn std::e
     }
     contents.instances.sort_by_key(|instance| instance.sequence);
     contents.tasks.sort_by_key(|task| task.sequence);
+    contents.backups.sort_by_key(|backup| backup.sequence);
+    contents.restores.sort_by_key(|restore| restore.sequence);
     Ok(Ok(contents))
 }
 
@@ -300,6 +329,18 @@ fn read_table<T: DeserializeOwned>(
         records.push(serde_json::from_slice(row?.1.value())?);
     }
     Ok(records)
+}
+
+/// The same of a table that stores of earlier versions do not have.
+fn read_later_table<T: DeserializeOwned>(
+    transaction: &redb::ReadTransaction,
+    table: TableDefinition<'static, &'static str, &'static [u8]>,
+) -> Result<Vec<T>, Box<dyn std::error::Error>> {
+    match transaction.open_table(table) {
+        Ok(table) => read_table(&table),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl<F: Fn() -> Result<Database, DatabaseError>> Journal<F> {
@@ -342,6 +383,8 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = &'a Change>) -> 
         let mut instances = transaction.open_table(INSTANCES)?;
         let mut tasks = transaction.open_table(TASKS)?;
         let mut notes = transaction.open_table(NOTES)?;
+        let mut backups = transaction.open_table(BACKUPS)?;
+        let mut restores = transaction.open_table(RESTORES)?;
         for change in changes {
             for instance in &change.put_instances {
                 instances.insert(instance.id.as_str(), encode(instance.as_ref()).as_slice())?;
@@ -360,6 +403,18 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = &'a Change>) -> 
                     Some(note) => notes.insert(name.as_str(), note.as_slice())?,
                     None => notes.remove(name.as_str())?,
                 };
+            }
+            for backup in &change.put_backups {
+                backups.insert(backup.id.as_str(), encode(backup.as_ref()).as_slice())?;
+            }
+            for id in &change.remove_backups {
+                backups.remove(id.as_str())?;
+            }
+            for restore in &change.put_restores {
+                restores.insert(restore.id.as_str(), encode(restore.as_ref()).as_slice())?;
+            }
+            for id in &change.remove_restores {
+                restores.remove(id.as_str())?;
             }
         }
     }

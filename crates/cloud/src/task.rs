@@ -60,6 +60,8 @@ pub struct Details {
     pub server: Option<ServerId>,
     /// From where the instance is to be reached, for [`Kind::Admit`].
     pub whitelist: Option<Whitelist>,
+    /// The id of the backup or restore that it makes.
+    pub record: Option<String>,
 }
 
 /// What a task does.
@@ -93,6 +95,10 @@ pub enum Kind {
     Survey,
     /// Ends its connections.
     Disconnect,
+    /// Saves all that it holds as a backup.
+    Backup,
+    /// Puts what a backup holds in the place of all that it holds.
+    Restore,
 }
 
 impl Kind {
@@ -107,7 +113,9 @@ impl Kind {
             | Kind::Configure
             | Kind::SetAccess
             | Kind::Freeze
-            | Kind::Thaw => true,
+            | Kind::Thaw
+            | Kind::Backup
+            | Kind::Restore => true,
             Kind::Promote => !instance.topology.has_one_master() && instance.copies > 1,
             // Others have security groups instead.
             Kind::Admit => instance.release > Some(Release::V3_0),
@@ -125,6 +133,7 @@ impl Kind {
             Kind::Restart | Kind::Freeze => &[Status::Running, Status::Error],
             Kind::Thaw => &[Status::Frozen],
             Kind::Promote | Kind::Admit | Kind::Survey | Kind::Disconnect => &[Status::Running],
+            Kind::Backup | Kind::Restore => &[Status::Running],
         }
     }
 
@@ -132,12 +141,13 @@ impl Kind {
     pub(crate) const fn status(self) -> Option<Status> {
         match self {
             Kind::Create => Some(Status::Creating),
-            Kind::Delete | Kind::Swap | Kind::Configure | Kind::SetAccess => None,
+            Kind::Delete | Kind::Swap | Kind::Configure | Kind::SetAccess | Kind::Backup => None,
             Kind::Freeze | Kind::Thaw => None,
             Kind::Promote | Kind::Admit | Kind::Survey | Kind::Disconnect => None,
             Kind::Restart => Some(Status::Restarting),
             Kind::Flush => Some(Status::Flushing),
             Kind::Extend => Some(Status::Extending),
+            Kind::Restore => Some(Status::Restoring),
         }
     }
 }
@@ -173,7 +183,7 @@ impl Profile {
             (Profile::Realistic, Kind::Create | Kind::Extend) => 60_000,
             (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush | Kind::Freeze) => 10_000,
             (Profile::Realistic, Kind::Configure | Kind::SetAccess) => 5_000,
-            (Profile::Realistic, Kind::Restart | Kind::Thaw) => 30_000,
+            (Profile::Realistic, Kind::Restart | Kind::Thaw | Kind::Backup | Kind::Restore) => 30_000,
             (Profile::Realistic, Kind::Promote) => 10_000,
             (Profile::Realistic, Kind::Admit | Kind::Survey | Kind::Disconnect) => 1_000,
         }

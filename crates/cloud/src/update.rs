@@ -92,6 +92,7 @@ impl Cloud {
             }
             return Err(error.into());
         }
+        self.schedule_changed();
         Ok(after)
     }
 

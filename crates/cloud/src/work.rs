@@ -33,7 +33,9 @@ impl Cloud {
                 let _ = told.send(cloud.work(&work, gate).await);
                 return;
             }
-            let recorded = cloud.store.commit(Change::put(&work.instance, &work.task)).await;
+            let mut change = Change::put(&work.instance, &work.task);
+            cloud.state.read().records.record(&work.task, &mut change);
+            let recorded = cloud.store.commit(change).await;
             if recorded.is_err() {
                 cloud.undo(&work).await;
             }
@@ -61,9 +63,15 @@ impl Cloud {
     ) -> Result<task::State, CommitError> {
         let Claim { task, .. } = claim;
         match gate {
-            // The other end lies in the state, and goes only when it is used.
-            Some(stepped) => stepped.await.unwrap_or_default(),
-            None => self.clock.sleep_until(task.created_at_ms + task.duration_ms).await,
+            Some(stepped) => {
+                // The other end lies in the state, and goes only when it is used.
+                stepped.await.unwrap_or_default();
+                self.begin_record(task);
+            }
+            None => {
+                self.begin_record(task);
+                self.clock.sleep_until(task.created_at_ms + task.duration_ms).await;
+            }
         }
         let (state, instance) = self.perform(claim).await;
         let outcome = self.finish(task, state, instance).await;
@@ -76,6 +84,7 @@ impl Cloud {
             Ok(()) if task.kind == task::Kind::Delete => {
                 self.busyness.forget(&task.instance_id);
                 self.data_plane.remove(&node_of(&claim.instance)).await;
+                self.remove_backups(&task.instance_id).await;
             }
             Ok(()) => {}
             Err(error) => {
@@ -87,7 +96,8 @@ impl Cloud {
     }
 
     /// Does a task's work. Answers how it went, and the instance as it is then; `None` where it is to go.
-    async fn perform(&self, Claim { before, instance, task }: &Claim) -> (task::State, Option<Instance>) {
+    async fn perform(&self, claim: &Claim) -> (task::State, Option<Instance>) {
+        let Claim { before, instance, task } = claim;
         let idle = || {
             let status = before.as_ref().map_or(Status::Running, |before| before.status);
             Instance { task: None, status, ..Instance::clone(instance) }
@@ -161,6 +171,8 @@ impl Cloud {
                 let (done, instance) = self.take_access(task, idle()).await;
                 (ended(done), Some(instance))
             }
+            task::Kind::Backup => (self.make_backup(claim).await, Some(idle())),
+            task::Kind::Restore => (self.do_restore(claim).await, Some(idle())),
         }
     }
 
@@ -237,12 +249,22 @@ impl Cloud {
             Some(instance) => change.put_instances.push(instance.clone()),
             None => change.remove_instances.push(task.instance_id.clone()),
         }
-        change.remove_tasks = self.state.write().forget_old_tasks();
+        {
+            let mut memory = self.state.write();
+            change.remove_tasks = memory.forget_old_tasks();
+            memory.records.record_last(&task, &mut change);
+            if instance.is_none() {
+                memory.records.list_all(&task.instance_id, &mut change);
+            }
+        }
         self.store.commit(change).await?;
         let mut memory = self.state.write();
         match instance {
             Some(instance) => memory.put(instance),
-            None => memory.remove(&task.instance_id),
+            None => {
+                memory.remove(&task.instance_id);
+                memory.records.remove_all(&task.instance_id);
+            }
         }
         memory.tasks.insert(task.sequence, task);
         drop(memory);

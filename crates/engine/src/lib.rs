@@ -15,6 +15,7 @@ pub mod append_file;
 mod append_load;
 pub mod append_manifest;
 pub mod append_rewrite;
+pub mod backup;
 pub mod blocking;
 pub mod clients;
 pub mod cluster;

@@ -144,6 +144,13 @@ impl Loading {
         }
     }
 
+    /// Takes a library of functions, unless it is there.
+    pub(crate) fn take_library(&mut self, library: &Library<'_>) {
+        if !self.libraries.contains(library) {
+            self.libraries.push(library.clone().into_owned());
+        }
+    }
+
     fn put(&mut self, offset: u64, key: Key<'_>) -> Result<(), LoadError> {
         let (database, access) = (key.database, key.access);
         let number = u32::try_from(database).ok().filter(|&number| number < self.databases);

@@ -264,6 +264,21 @@ impl Replicas {
         self.inner.lock().all.iter().for_each(|member| member.client.kill());
     }
 
+    /// Begins another stream in the place of this one, which nobody can go on with. It is further than the former, so that
+    /// whoever has all of that is not taken for one that has this.
+    fn begin_anew(&self, id: Id) {
+        let mut inner = self.inner.lock();
+        inner.history.forget(id);
+        inner.history.advance(1);
+        let (size, offset) = (inner.size, inner.history.offset());
+        self.offset.store(offset, Ordering::Release);
+        if let Some(backlog) = &mut inner.backlog {
+            *backlog = Backlog::new(size, offset);
+        }
+        // They come again, and are sent all keys.
+        inner.all.iter().for_each(|member| member.client.kill());
+    }
+
     /// Begins an own stream, which goes on with that of the master so far; whether there was one.
     pub(crate) fn branch(&self, id: Id, now_ms: i64) -> bool {
         let mut inner = self.inner.lock();
@@ -408,6 +423,12 @@ impl Node {
         if writes {
             self.feed.attach(held, Audience::REPLICAS, Box::new(Spout(Arc::clone(&self.replicas))));
         }
+    }
+
+    /// All keys have been replaced in a way of which the stream does not tell: another one begins. All shards must be held.
+    pub(crate) fn begin_stream_anew(&self, held: &Locked<'_>) {
+        debug_assert!(held.holds_all() && !self.follows());
+        self.replicas.begin_anew(self.new_stream_id());
     }
 
     /// Keeps no stream any more if there has been no replica for so long; all shards must be held. Gives when to ask

@@ -87,6 +87,13 @@ impl Save {
         Ok(Save { cut, form, libraries, is_aof_base: false, position })
     }
 
+    /// The same with a checksum at the end of the file, whatever the configuration says.
+    #[must_use]
+    pub(crate) fn with_checksum(mut self) -> Self {
+        self.form.has_checksum = true;
+        self
+    }
+
     /// Ends the snapshot without writing it.
     pub fn abandon(self, node: &Node) {
         drop(Snapshot::of(&node.keyspace, self.cut));

@@ -4,6 +4,7 @@
 //! that thread. What takes long is done on a thread of its own meanwhile, so that nobody else's connection waits.
 
 pub mod admission;
+pub mod backup;
 pub mod clock;
 pub mod cluster;
 pub mod configure;
@@ -24,6 +25,7 @@ mod takeover;
 pub mod workers;
 
 pub use admission::Admission;
+pub use backup::Holders;
 pub use clock::Clock;
 pub use cluster::{Cluster, ClusterOrder};
 pub use engine::BadParameter;

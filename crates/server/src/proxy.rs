@@ -14,6 +14,7 @@ use crate::pair::{AT_ONCE, Both, Couple, Entrance, FailoverError, Fault};
 use crate::workers::Workers;
 use engine::proxy::{MAX_SHARDS, SILENT};
 use engine::{BadParameter, Node};
+use keyspace::slots::SLOTS;
 use parking_lot::Mutex;
 use std::future::Future;
 use std::net::SocketAddr;
@@ -153,6 +154,12 @@ impl Proxy {
     /// The nodes that have the keys.
     pub fn shards(&self) -> Vec<Arc<Node>> {
         self.front.state.lock().proxy.shards().to_vec()
+    }
+
+    /// The shards, and for each slot the number of the one that has it, counted from 0.
+    pub(crate) fn holders(&self) -> (Vec<Arc<Node>>, Vec<Option<usize>>) {
+        let proxy = Arc::clone(&self.front.state.lock().proxy);
+        (proxy.shards().to_vec(), (0..SLOTS).map(|slot| Some(proxy.shard_of(slot))).collect())
     }
 
     /// The standbys that there are at the moment, each with the number of its shard.

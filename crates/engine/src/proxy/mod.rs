@@ -150,6 +150,11 @@ impl Proxy {
         usize::from(self.slots[usize::from(slot)])
     }
 
+    /// The number of the shard that has the keys of a slot, counted from 0.
+    pub fn shard_of(&self, slot: u16) -> usize {
+        self.owner(slot) - 1
+    }
+
     /// The number of the bench.
     fn bench(&self) -> usize {
         self.nodes.len() - 1
