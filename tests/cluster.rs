@@ -720,6 +720,78 @@ fn redis_cli_manages_a_cluster_while_it_is_written_to() {
 }
 
 #[test]
+fn transactions_that_watch_lose_nothing_while_their_slots_move() {
+    let program = cluster(3, 0);
+    let nodes = masters(&mut program.client());
+    let any = nodes[0].0.to_string();
+    let Some(_) = manage(&["check", &any]) else { return };
+    let stopped = Arc::new(AtomicBool::new(false));
+    let keys: Vec<String> = (0..40).map(|number| format!("n{number}")).collect();
+    let counting: Vec<_> = (0..3)
+        .map(|_| {
+            let (stopped, at, keys) = (Arc::clone(&stopped), nodes[0].0, keys.clone());
+            std::thread::spawn(move || {
+                let (mut known, mut counted) = (HashMap::new(), vec![0; keys.len()]);
+                let mut place = vec![at; keys.len()];
+                while !stopped.load(Ordering::Relaxed) {
+                    for (number, key) in keys.iter().enumerate() {
+                        let at = place[number];
+                        let client = known.entry(at).or_insert_with(|| Client::connect(at));
+                        match count_up(client, key) {
+                            Ok(done) => counted[number] += i64::from(done),
+                            Err(elsewhere) => place[number] = elsewhere.unwrap_or(at),
+                        }
+                    }
+                }
+                counted
+            })
+        })
+        .collect();
+    let [(_, first), (_, second), (_, third)] = &nodes[..] else { panic!("{nodes:?}") };
+    for (from, to) in [(first, second), (second, third), (third, first)] {
+        manage(&reshard(&any, from, to, "1000")).expect("redis-cli is there");
+    }
+    stopped.store(true, Ordering::Relaxed);
+    let counted: Vec<Vec<i64>> =
+        counting.into_iter().map(|thread| thread.join().expect("it goes on")).collect();
+    let mut reader = Writer::new(nodes[0].0);
+    for (number, key) in keys.iter().enumerate() {
+        let sum: i64 = counted.iter().map(|own| own[number]).sum();
+        assert!(sum > 0, "{key} is counted up");
+        assert_eq!(reader.run(&["GET", key]).text(), sum.to_string(), "{key}");
+    }
+}
+
+/// Counts a key up as who has read it and finds it unchanged: whether it has been. Otherwise where it is now, as far as
+/// that is known: while its slot moves it is to be tried again.
+fn count_up(client: &mut Client, key: &str) -> Result<bool, Option<SocketAddr>> {
+    let told = |reply: Reply| match reply {
+        Reply::Error(_) => match reply.text().split(' ').collect::<Vec<_>>()[..] {
+            ["MOVED", _, address] => Err(Some(address.parse().expect("an address"))),
+            ["ASK" | "TRYAGAIN" | "EXECABORT", ..] => Err(None),
+            _ => panic!("{key}: {reply:?}"),
+        },
+        reply => Ok(reply),
+    };
+    let mut attempt = || {
+        told(client.run(&["WATCH", key]))?;
+        let value = match told(client.run(&["GET", key]))? {
+            Reply::Nil => 0,
+            value => value.text().parse::<i64>().expect("a number"),
+        };
+        client.say("MULTI");
+        told(client.run(&["SET", key, &(value + 1).to_string()]))?;
+        Ok(matches!(told(client.say("EXEC"))?, Reply::Array(_)))
+    };
+    let done = attempt();
+    if done.is_err() {
+        client.say("DISCARD");
+        client.say("UNWATCH");
+    }
+    done
+}
+
+#[test]
 fn who_waits_for_a_slot_that_goes_is_sent_on() {
     let program = cluster(3, 0);
     let nodes = masters(&mut program.client());
@@ -849,10 +921,8 @@ fn connected(at: SocketAddr) -> Client {
     client
 }
 
-#[test]
-fn clients_lose_no_write_while_slots_move_and_replicas_take_over() {
-    // As users have it: an instance that was made over REST, whose nodes ask for a password.
-    let server = Server::start(&["--ephemeral"]);
+/// Makes a cluster of three masters with a replica each over REST: its id, and where its first master listens.
+fn instance(server: &Server) -> (String, SocketAddr) {
     let token = server.token();
     let order = json!({
         "name": "dcs-c", "engine": "Redis", "engine_version": "5.0", "capacity": 4,
@@ -863,8 +933,14 @@ fn clients_lose_no_write_while_slots_move_and_replicas_take_over() {
     let id = created.body["instance_id"].as_str().expect("it is made").to_owned();
     let shown = server.ask("GET", &format!("{}/{id}", server.instances()), &token, &Value::Null).body;
     let port = shown["port"].as_u64().and_then(|port| u16::try_from(port).ok()).expect("it has a port");
-    let at = SocketAddr::from(([127, 0, 0, 1], port));
+    (id, SocketAddr::from(([127, 0, 0, 1], port)))
+}
 
+#[test]
+fn clients_lose_no_write_while_slots_move_and_replicas_take_over() {
+    // As users have it: an instance that was made over REST, whose nodes ask for a password.
+    let server = Server::start(&["--ephemeral"]);
+    let (id, at) = instance(&server);
     let nodes = masters(&mut connected(at));
     assert_eq!((nodes.len(), nodes[0].0), (3, at));
     let replicas: Vec<SocketAddr> = connected(at)
@@ -918,24 +994,30 @@ fn clients_lose_no_write_while_slots_move_and_replicas_take_over() {
 struct Network {
     name: String,
     link: String,
-    address: &'static str,
+    address: String,
+    /// With which clients there log in.
+    password: Option<&'static str>,
 }
 
 impl Network {
     /// Makes it; the test has to be root for that.
-    fn new() -> Network {
+    fn new(password: Option<&'static str>) -> Network {
         let number = std::process::id() % 100_000;
+        // Tests that run at the same time have networks of their own.
+        let subnet = format!("10.231.{}", number % 250);
+        let address = format!("{subnet}.1");
         let network =
-            Network { name: format!("carn{number}"), link: format!("cv{number}"), address: "10.231.77.1" };
+            Network { name: format!("carn{number}"), link: format!("cv{number}"), address, password };
         let (name, link) = (&network.name, &network.link);
+        let (own, other) = (format!("{subnet}.1/24"), format!("{subnet}.2/24"));
         let peer = format!("{link}p");
         for words in [
             &["netns", "add", name][..],
             &["link", "add", link, "type", "veth", "peer", "name", &peer],
             &["link", "set", &peer, "netns", name],
-            &["addr", "add", "10.231.77.1/24", "dev", link],
+            &["addr", "add", &own, "dev", link],
             &["link", "set", link, "up"],
-            &["-n", name, "addr", "add", "10.231.77.2/24", "dev", &peer],
+            &["-n", name, "addr", "add", &other, "dev", &peer],
             &["-n", name, "link", "set", &peer, "up"],
         ] {
             output(Command::new("ip").args(words));
@@ -947,7 +1029,10 @@ impl Network {
     fn cli(&self, port: u16, args: &[&str]) -> String {
         let port = port.to_string();
         let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.name, "redis-cli", "-h", self.address, "-p", &port]);
+        command.args(["netns", "exec", &self.name, "redis-cli", "-h", &self.address, "-p", &port]);
+        if let Some(password) = self.password {
+            command.env("REDISCLI_AUTH", password);
+        }
         output(command.args(args))
     }
 }
@@ -965,7 +1050,7 @@ fn a_cluster_is_reached_from_two_networks_at_once() {
     if redis_program("redis-cli").is_none() {
         return;
     }
-    let network = Network::new();
+    let network = Network::new(None);
     let program = Program::redis_with(&["--release", "7.0", "--cluster", "3", "--bind", "0.0.0.0"], &[]);
     let port = program.address().port();
     let mut client = Client::connect(([127, 0, 0, 1], port).into());
@@ -973,7 +1058,7 @@ fn a_cluster_is_reached_from_two_networks_at_once() {
     assert!(nodes.iter().all(|(address, _)| address.ip().to_string() == "127.0.0.1"), "{nodes:?}");
     let moved = |host: &str| format!("MOVED 5061 {host}:{}", nodes[0].0.port());
     assert_eq!(client.say("GET bar").text(), moved("127.0.0.1"));
-    assert_eq!(network.cli(port, &["GET", "bar"]).trim_end(), moved(network.address));
+    assert_eq!(network.cli(port, &["GET", "bar"]).trim_end(), moved(&network.address));
     // Each follows what it is told, and both see the same keys.
     for number in 0..30 {
         let (key, value) = (format!("key:{number}"), format!("value:{number}"));
@@ -983,14 +1068,57 @@ fn a_cluster_is_reached_from_two_networks_at_once() {
     }
     for command in ["SLOTS", "NODES", "SHARDS"] {
         let told = network.cli(port, &["CLUSTER", command]);
-        assert!(told.contains(network.address) && !told.contains("127.0.0.1"), "{command}: {told}");
+        assert!(told.contains(&network.address) && !told.contains("127.0.0.1"), "{command}: {told}");
         let told = format!("{:?}", client.run(&["CLUSTER", command]));
-        assert!(!told.contains(network.address), "{command}: {told}");
+        assert!(!told.contains(&network.address), "{command}: {told}");
     }
     // What is configured is told to all.
     client.say("CONFIG SET cluster-announce-ip 192.0.2.7");
     let own = network.cli(port, &["CLUSTER", "NODES"]);
     assert!(own.contains(&format!("192.0.2.7:{port}@")), "{own}");
+}
+
+#[test]
+fn a_cluster_that_was_made_over_rest_is_reached_from_two_networks_at_once() {
+    let Some(_) = redis_program("redis-cli") else { return };
+    let network = Network::new(Some(PASSWORD));
+    let server = Server::start(&["--ephemeral", "--bind", "0.0.0.0"]);
+    let (_, at) = instance(&server);
+    let mut client = connected(at);
+    let nodes = masters(&mut client);
+    assert!(nodes.iter().all(|(address, _)| address.ip().to_string() == "127.0.0.1"), "{nodes:?}");
+    let second = nodes[1].0.port();
+    let moved = |host: &str| format!("MOVED 9842 {host}:{second}");
+    assert_eq!(client.say("GET 1").text(), moved("127.0.0.1"));
+    assert_eq!(network.cli(at.port(), &["GET", "1"]).trim_end(), moved(&network.address));
+    // What one writes while it is sent from node to node the other reads, at the same time.
+    std::thread::scope(|scope| {
+        let there = scope.spawn(|| {
+            for number in 0..60 {
+                let (key, value) = (format!("key:{number}"), format!("value:{number}"));
+                assert_eq!(network.cli(at.port(), &["-c", "SET", &key, &value]).trim_end(), "OK");
+            }
+        });
+        for number in 0..60 {
+            let key = format!("key:{number}");
+            let value = || {
+                let told = output(Command::new("redis-cli").env("REDISCLI_AUTH", PASSWORD).args([
+                    "-c",
+                    "-p",
+                    &at.port().to_string(),
+                    "GET",
+                    &key,
+                ]));
+                told.trim_end() == format!("value:{number}")
+            };
+            until("what was written there is read here", value);
+        }
+        there.join().expect("it goes on");
+    });
+    for command in ["SLOTS", "NODES"] {
+        let told = network.cli(at.port(), &["CLUSTER", command]);
+        assert!(told.contains(&network.address) && !told.contains("127.0.0.1"), "{command}: {told}");
+    }
 }
 
 /// A server that takes keys when it is told to; what it was sent, for each connection.

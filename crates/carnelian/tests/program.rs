@@ -333,6 +333,111 @@ fn a_cluster_instance_shares_its_slots_and_keeps_them() {
 }
 
 #[test]
+fn a_cluster_that_is_killed_after_a_failover_comes_back_as_it_was_saved() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().to_str().unwrap();
+    let server = Server::start(&["--data-dir", data_dir]);
+    let token = server.token();
+    let mut order = order("dcs-c");
+    order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
+    order["capacity"] = json!(4);
+    let created = server.ask("POST", &server.instances(), &token, &order);
+    let id = created.body["instance_id"].as_str().unwrap();
+    let shown = server.ask("GET", &format!("{}/{id}", server.instances()), &token, &Value::Null).body;
+    let port = shown["port"].as_u64().unwrap();
+    let ask = |port: u64, line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+    // Where each node is, what it is, and its slots.
+    let roles = |port: u64| -> Vec<[String; 3]> {
+        let nodes = ask(port, "CLUSTER NODES");
+        let described = nodes.lines().filter(|line| line.contains("connected")).map(|line| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let role = words[2].trim_start_matches("myself,");
+            [words[1].to_owned(), format!("{role} of {}", words[3]), words[8..].join(" ")]
+        });
+        let mut roles: Vec<_> = described.collect();
+        roles.sort();
+        roles
+    };
+    let serving = |roles: &[[String; 3]], slots: &str| -> u64 {
+        let [address, ..] = roles.iter().find(|[_, _, own]| own.starts_with(slots)).unwrap();
+        address.split(['@', ':']).nth(1).unwrap().parse().unwrap()
+    };
+    assert_eq!(serving(&roles(port), "0-5460"), port);
+    assert!(ask(port, "SET bar first").starts_with("+OK\r\n+OK"));
+    while !ask(port, "INFO replication").contains("state=online") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let failover = format!("/admin/instances/{id}/failover?shard=0");
+    assert_eq!(server.ask("POST", &failover, "", &Value::Null).status, 204);
+    let after = roles(port);
+    let (heir, other) = (serving(&after, "0-5460"), serving(&after, "5461-"));
+    assert_ne!(heir, port);
+    assert!(ask(heir, "SET bar second\r\nSAVE").starts_with("+OK\r\n+OK\r\n+OK"));
+    assert!(ask(other, "SET 1 saved\r\nSAVE\r\nSET {1}2 lost").contains("+OK\r\n+OK\r\n+OK"));
+    // Who serves which slot is written down soon, without being asked.
+    let map = directory.path().join("nodes").join(id).join("cluster-map");
+    let written = || std::fs::read_to_string(&map).unwrap();
+    let first = written();
+    for _ in 0..200 {
+        if written() != first {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    server.signal("KILL");
+    drop(server);
+
+    let _server = Server::start(&["--data-dir", data_dir]);
+    assert_eq!(roles(port), after);
+    assert_eq!(ask(heir, "GET bar"), "+OK\r\n$6\r\nsecond\r\n+OK\r\n");
+    assert_eq!(ask(other, "GET 1\r\nEXISTS {1}2"), "+OK\r\n$5\r\nsaved\r\n:0\r\n+OK\r\n");
+    assert!(ask(port, "GET bar").contains(&format!("-MOVED 5061 127.0.0.1:{heir}")));
+    // The old master follows its heir, and takes over from it again.
+    while !ask(heir, "INFO replication").contains("state=online") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(ask(heir, "SET bar third\r\nWAIT 1 5000").contains("+OK\r\n:1\r\n"));
+    assert!(ask(port, "CLUSTER FAILOVER").starts_with("+OK\r\n+OK"));
+    while !ask(port, "GET bar").contains("third") {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn nodes_of_a_cluster_are_told_by_the_name_that_is_advertised() {
+    for release in ["4.0", "5.0"] {
+        let server = Server::start(&["--ephemeral", "--advertise", "localhost"]);
+        let token = server.token();
+        let mut order = order("dcs-c");
+        order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
+        order["engine_version"] = json!(release);
+        order["capacity"] = json!(4);
+        let created = server.ask("POST", &server.instances(), &token, &order);
+        assert_eq!(created.status, 200, "{release}: {}", created.body);
+        let id = created.body["instance_id"].as_str().unwrap();
+        let shown = server.ask("GET", &format!("{}/{id}", server.instances()), &token, &Value::Null).body;
+        let port = shown["port"].as_u64().unwrap();
+        let ask = |line: &str| talk(port, &format!("AUTH First_Pw1\r\n{line}\r\nQUIT\r\n"));
+        for line in ["CLUSTER SLOTS", "CLUSTER NODES"] {
+            let told = ask(line);
+            assert_eq!(told.matches("localhost").count(), 6, "{line}: {told}");
+            assert!(!told.contains("127.0.0.1"), "{line}: {told}");
+        }
+        let moved = ask("GET 1");
+        let place = moved.split("-MOVED 9842 ").nth(1).and_then(|rest| rest.split("\r\n").next()).unwrap();
+        let (host, other) = place.split_once(':').unwrap();
+        assert_eq!(host, "localhost");
+        // The name leads to the node that has the slot.
+        let there = talk(other.parse().unwrap(), "AUTH First_Pw1\r\nSET 1 x\r\nQUIT\r\n");
+        assert_eq!(there, "+OK\r\n+OK\r\n+OK\r\n");
+        if let Some(mut cli) = testkit::redis_program("redis-cli") {
+            let cli = cli.env("REDISCLI_AUTH", "First_Pw1").args(["-c", "-p", &port.to_string(), "GET", "1"]);
+            assert_eq!(String::from_utf8_lossy(&cli.output().unwrap().stdout).trim(), "x");
+        }
+    }
+}
+
+#[test]
 fn redis_cli_manages_a_cluster_instance() {
     let Some(_) = testkit::redis_program("redis-cli") else { return };
     let server = Server::start(&["--ephemeral"]);

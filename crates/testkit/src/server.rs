@@ -3,9 +3,10 @@
 use crate::program::carnelian;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 /// A server that is killed when its test is over.
@@ -38,8 +39,7 @@ impl Server {
 
     /// The same, running in a directory.
     pub fn start_in(directory: &Path, arguments: &[&str]) -> Self {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr());
-        let base_port = free.expect("there is a free port").port().to_string();
+        let base_port = base_port().to_string();
         let mut process = Command::new(carnelian())
             .args(["--listen", "127.0.0.1:0", "--base-port", &base_port])
             .args(arguments)
@@ -105,6 +105,19 @@ impl Server {
         let sent = Command::new("kill").args(["-s", name, &id]).status();
         assert!(sent.expect("there is a kill").success());
     }
+}
+
+/// A port from which on nodes may listen. A server that is started again has to find its ports free, so they are none that the
+/// system gives to whoever connects or listens meanwhile, nor, if it can be helped, those of another test.
+fn base_port() -> u16 {
+    static STARTED: AtomicU16 = AtomicU16::new(0);
+    /// Below those that Linux gives away by itself.
+    const FIRST: u16 = 12_000;
+    /// So many ports for each server, and so many servers.
+    const EACH: u16 = 25;
+    const SERVERS: u32 = 800;
+    let number = std::process::id().wrapping_mul(3) + u32::from(STARTED.fetch_add(1, Ordering::Relaxed));
+    FIRST + EACH * (number % SERVERS) as u16
 }
 
 impl Drop for Server {
