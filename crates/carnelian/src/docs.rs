@@ -7,10 +7,10 @@ use crate::options;
 
 #[test]
 fn generated_pages_are_current() {
-    let pages = [
-        ("configuration.md", options::page()),
-        ("support.md", operation::support::page(&huawei_dcs::operations())),
-    ];
+    let mut operations = huawei_dcs::operations();
+    operations.push(("CRS 2017", tencent_crs::operations()));
+    let pages =
+        [("configuration.md", options::page()), ("support.md", operation::support::page(&operations))];
     for (name, page) in pages {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
         if std::env::var_os("CARNELIAN_WRITE_DOCS").is_some() {

@@ -48,7 +48,8 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let directory = directory(settings);
     banner::print(settings, address, &directory, &cloud);
 
-    let services = huawei_dcs::services(&cloud, directory);
+    let crs = tencent_crs::service(&cloud, directory.clone());
+    let services = huawei_dcs::services(&cloud, directory).into_iter().chain([crs]).collect();
     let gateway = Gateway::new(services, &huawei_dcs::SECURITY_SCHEMES, cloud.clone())?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));

@@ -1,0 +1,42 @@
+//! Tencent Cloud CRS (Cloud Redis Store): the actions of its API 2017, at `/v2/index.php`.
+//!
+//! Invariants:
+//! - What the document says of an action stands in a record ([`operation::Operation`]); what is sold stands in a table
+//!   (`catalogue`). Handlers only do what is left.
+//! - An answer has the form of the document's example, down to which numbers are texts.
+//! - Only errors of the document are answered, with HTTP 200.
+//!
+//! Deliberately not here: HTTP, what other clouds have in common with this one, and the basic network and virtual
+//! private clouds, of which only the ids are kept.
+
+// Actions that are on their way use what is left.
+#![allow(dead_code)]
+
+mod action;
+mod actions;
+mod authority;
+mod catalogue;
+mod code;
+mod crs;
+mod field;
+mod parameters;
+mod signature;
+mod time;
+
+use std::sync::Arc;
+
+use cloud::Cloud;
+use cloud::identity::Directory;
+use cloud::service::Service;
+use operation::Operation;
+
+/// What answers requests. The access keys of the account's users are their SecretId and SecretKey.
+pub fn service(cloud: &Arc<Cloud>, directory: Directory) -> Arc<dyn Service> {
+    let authority = authority::Authority::new(directory, cloud.clock().clone());
+    Arc::new(crs::Crs { cloud: cloud.clone(), authority })
+}
+
+/// The actions of this service.
+pub fn operations() -> Vec<&'static Operation> {
+    actions::operations()
+}

@@ -1,0 +1,205 @@
+//! A cloud over a data plane and a clock that tests steer, spoken to through the gateway as a client would.
+//!
+//! Every answer is held against the declaration of its action: a field that is missing, undeclared or of another kind
+//! fails the test, whatever the test is about.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use cloud::clock::Clock;
+use cloud::fake::{FakeClock, FakeDataPlane};
+use cloud::identity::{AccessKey, Directory, Named, Rights, Secret};
+use cloud::quota::Quota;
+use cloud::store::{Contents, Store};
+use cloud::task::Profile;
+use cloud::{Cloud, Settings};
+use gateway::Gateway;
+use hmac::{Hmac, KeyInit, Mac};
+use http::Request;
+use http_body_util::BodyExt;
+use operation::Operation;
+use operation::schema::{Field, Kind, Need};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use sha1::Sha1;
+use tower::ServiceExt;
+
+pub(crate) const SECRET_ID: &str = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3gnPhESA";
+pub(crate) const SECRET_KEY: &str = "Gu5t9xGARNpq86cd98joQYCN3Cozk1qA";
+/// 2016-07-12 21:10:11 in Beijing, when the document's first order was made.
+pub(crate) const NOW_MS: u64 = 1_468_329_011_000;
+pub(crate) const HOST: &str = "redis.api.qcloud.com";
+
+#[allow(dead_code)]
+pub(crate) struct World {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) cloud: Arc<Cloud>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) nodes: Arc<FakeDataPlane>,
+    nonce: AtomicU64,
+}
+
+/// How a world differs from the usual one.
+pub(crate) struct Setup {
+    pub(crate) profile: Profile,
+    pub(crate) quota: Quota,
+    pub(crate) rights: Rights,
+    pub(crate) store: (Store, Contents),
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Setup {
+            profile: Profile::Instant,
+            quota: Quota::default(),
+            rights: Rights::everything(),
+            store: Store::nowhere(),
+        }
+    }
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        World::with(Setup::default()).await
+    }
+
+    pub(crate) async fn with(setup: Setup) -> Self {
+        let settings = Settings {
+            profile: setup.profile,
+            quota: setup.quota,
+            base_port: 6379,
+            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            advertise: None,
+        };
+        let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
+        let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
+        let crs = tencent_crs::service(&cloud, directory(setup.rights));
+        let gateway = Gateway::new(vec![crs], &[], cloud.clone()).unwrap();
+        World { gateway, cloud, clock, nodes, nonce: AtomicU64::new(1) }
+    }
+
+    /// The answer to a request: its HTTP status and its body.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: String) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path).header("host", HOST);
+        let response = self.gateway.app().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    /// The common parameters and these, signed for a request of this method.
+    pub(crate) fn signed(&self, method: &str, action: &str, parameters: &[(&str, &str)]) -> String {
+        let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
+        let timestamp = (self.clock.now_ms() / 1000).to_string();
+        let common =
+            [("Action", action), ("SecretId", SECRET_ID), ("Nonce", &nonce), ("Timestamp", &timestamp)];
+        let all: Vec<_> = common.into_iter().chain(parameters.iter().copied()).collect();
+        sign(method, &all, SECRET_KEY)
+    }
+
+    /// What an action answers.
+    pub(crate) async fn call(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
+        let (status, body) = self
+            .ask("GET", &format!("/v2/index.php?{}", self.signed("GET", action, parameters)), String::new())
+            .await;
+        assert_eq!(status, 200, "{body}");
+        check_answer(action, &body);
+        body
+    }
+
+    /// The error that an action answers: its common code, its own number, and its name.
+    pub(crate) async fn refused(&self, action: &str, parameters: &[(&str, &str)]) -> String {
+        error(&self.call(action, parameters).await)
+    }
+}
+
+/// The three parts of an error in a line.
+pub(crate) fn error(body: &Value) -> String {
+    let message = body["message"].as_str().unwrap_or_default();
+    let number =
+        message.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or("", |(number, _)| number);
+    format!("{} {number} {}", body["code"], body["codeDesc"].as_str().unwrap_or_default())
+}
+
+/// Pairs with their signature, as the query of a GET or the form of a POST.
+pub(crate) fn sign(method: &str, pairs: &[(&str, &str)], key: &str) -> String {
+    let mut sorted = pairs.to_vec();
+    sorted.sort_unstable();
+    let text: Vec<_> = sorted.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let text = format!("{method}{HOST}/v2/index.php?{}", text.join("&"));
+    let mut mac = Hmac::<Sha1>::new_from_slice(key.as_bytes()).unwrap();
+    mac.update(text.as_bytes());
+    let signature = STANDARD.encode(mac.finalize().into_bytes());
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let pairs = pairs.iter().copied().chain([("Signature", signature.as_str())]);
+    let pairs: Vec<_> = pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    pairs.join("&")
+}
+
+fn directory(rights: Rights) -> Directory {
+    let project = Named { id: "p".to_owned(), name: "p".to_owned() };
+    let key = AccessKey { id: SECRET_ID.to_owned(), secret: Secret::new(SECRET_KEY) };
+    let mut directory =
+        Directory::with_administrator("demo", "region", project, "demo", Secret::new("pw"), key);
+    Arc::make_mut(&mut directory.users[0]).rights = rights;
+    directory
+}
+
+/// Holds an answer against the declaration of its action.
+fn check_answer(action: &str, body: &Value) {
+    let operations = tencent_crs::operations();
+    let operation: &Operation = operations.iter().find(|operation| operation.id == action).unwrap();
+    let fields = match &body["code"] {
+        code if *code == json!(0) || *code == "0" => operation.answers[0].body.unwrap(),
+        _ => {
+            let declared = operation.declared_errors();
+            let is_declared = declared.iter().any(|code| code.code == body["codeDesc"]);
+            assert!(is_declared, "{action} does not declare {body}");
+            operation.error_body
+        }
+    };
+    check_object(action, fields, body);
+}
+
+fn check_object(place: &str, fields: &[Field], value: &Value) {
+    let object = value.as_object().unwrap_or_else(|| panic!("{place} is no object: {value}"));
+    for name in object.keys() {
+        assert!(fields.iter().any(|field| field.name == name), "{place}.{name} is not declared");
+    }
+    for field in fields {
+        let place = format!("{place}.{}", field.name);
+        match (object.get(field.name), field.need) {
+            (None, Need::Optional) | (Some(Value::Null), Need::Nullable) => {}
+            (None, _) => panic!("{place} is missing"),
+            (Some(value), _) => check_kind(&place, &field.kind, value),
+        }
+    }
+}
+
+fn check_kind(place: &str, kind: &Kind, value: &Value) {
+    let fits = match kind {
+        Kind::Text(_) => value.is_string(),
+        Kind::Integer(_) => value.is_i64() || value.is_u64(),
+        Kind::Number => value.is_number(),
+        Kind::Boolean | Kind::Flag => value.is_boolean(),
+        Kind::List { of, .. } => {
+            let items = value.as_array().unwrap_or_else(|| panic!("{place} is no list: {value}"));
+            items.iter().for_each(|item| check_kind(place, of, item));
+            true
+        }
+        Kind::Object(fields) => {
+            check_object(place, fields, value);
+            true
+        }
+        Kind::Map(of) => {
+            let map = value.as_object().unwrap_or_else(|| panic!("{place} is no object: {value}"));
+            map.values().for_each(|item| check_kind(place, of, item));
+            true
+        }
+    };
+    assert!(fits, "{place} is of another kind: {value}");
+}
