@@ -116,6 +116,11 @@ impl Nodes {
         })
     }
 
+    /// The clock by which the nodes go.
+    pub(crate) fn clock(&self) -> Arc<Clock> {
+        Arc::clone(&self.clock)
+    }
+
     /// Tells clients of a cluster that its servers are at this host.
     pub(crate) fn advertise(self, host: Option<String>) -> Self {
         Nodes { advertise: host, ..self }

@@ -5,6 +5,7 @@
 
 mod banner;
 mod bare;
+mod clock;
 mod data_plane;
 mod deployed;
 #[cfg(test)]

@@ -265,12 +265,14 @@ const RECORDS: &[Record] = &[
         value: "PROFILE",
         default: "instant",
         commands: &[Serve],
-        about: "How long tasks take: instant (no longer than the work) or realistic (about as long as in the cloud).",
-        takes: "instant or realistic",
+        about: "How long tasks take: instant (no longer than the work), realistic (about as long as in the cloud), or \
+                stepped (until `POST /admin/tasks/{id}/step`).",
+        takes: "instant, realistic or stepped",
         set: |settings, value| {
             settings.tasks = match value {
                 "instant" => Profile::Instant,
                 "realistic" => Profile::Realistic,
+                "stepped" => Profile::Stepped,
                 _ => return None,
             };
             Some(())
@@ -853,7 +855,7 @@ mod tests {
             ("--listen here", "--listen takes an address and a port, such as 127.0.0.1:8400, not \"here\""),
             ("--base-port 0", "--base-port takes a port, 1 to 65535, not \"0\""),
             ("--threads 2000", "--threads takes a number, 0 to 1024"),
-            ("--tasks stepped", "--tasks takes instant or realistic, not \"stepped\""),
+            ("--tasks slow", "--tasks takes instant, realistic or stepped, not \"slow\""),
             ("--port 1", "there is no option --port here"),
             ("redis --release 2.8", "--release takes 3.0, 4.0, 5.0, 6.2, 7.0 or 7.4, not \"2.8\""),
             ("redis --config maxmemory", "--config takes a parameter and its value, such as maxmemory 100mb"),

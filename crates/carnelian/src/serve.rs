@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use cloud::Cloud;
-use cloud::clock::SystemClock;
 use cloud::identity::{AccessKey, Directory, Named, Secret};
 use cloud::quota::Quota;
 use cloud::store::{OpenError, Store};
@@ -18,6 +17,7 @@ use gateway::Gateway;
 use tokio::net::TcpListener;
 
 use crate::banner;
+use crate::clock::SharedClock;
 use crate::data_plane::{Files, Nodes};
 use crate::options::Settings;
 use crate::signals::Signals;
@@ -44,7 +44,9 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     };
     let nodes =
         Arc::new(Nodes::new(settings.threads, settings.bind, files)?.advertise(settings.advertise.clone()));
-    let cloud = Cloud::open(cloud_settings(settings), Arc::new(SystemClock), nodes.clone(), store).await;
+    let cloud =
+        Cloud::open(cloud_settings(settings), Arc::new(SharedClock(nodes.clock())), nodes.clone(), store)
+            .await;
     let directory = directory(settings);
     banner::print(settings, address, &directory, &cloud);
 

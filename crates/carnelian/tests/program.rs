@@ -762,3 +762,52 @@ fn assert_one_line(output: &Output, expected: &str) {
     assert!(said.starts_with("carnelian: ") && said.contains(expected), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
 }
+
+#[test]
+fn keys_and_tokens_go_by_the_clock_of_the_owner() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let created = server.ask("POST", &server.instances(), &token, &order("dcs-a"));
+    let path = format!("{}/{}", server.instances(), created.body["instance_id"].as_str().unwrap());
+    let port = server.ask("GET", &path, &token, &Value::Null).body["port"].as_u64().unwrap();
+    assert_eq!(talk(port, "AUTH First_Pw1\r\nSET a 1 EX 3600\r\nQUIT\r\n"), "+OK\r\n+OK\r\n+OK\r\n");
+    let steer = |wanted: Value| server.ask("POST", "/admin/clock", "", &wanted);
+    let stopped = steer(json!({"rate": 0}));
+    assert_eq!((stopped.status, &stopped.body["rate"]), (200, &json!(0.0)));
+    let shown = |body: &Value| (body["now"].clone(), body["now_ms"].clone(), body["rate"].clone());
+    assert_eq!(shown(&server.ask("GET", "/admin/clock", "", &Value::Null).body), shown(&stopped.body));
+    steer(json!({"advance_ms": 3_599_000}));
+    let left = talk(port, "AUTH First_Pw1\r\nTTL a\r\nGET a\r\nQUIT\r\n");
+    assert!(left.ends_with("$1\r\n1\r\n+OK\r\n"), "{left}");
+    steer(json!({"advance_ms": 3_601_000 - 3_599_000}));
+    assert_eq!(talk(port, "AUTH First_Pw1\r\nGET a\r\nQUIT\r\n"), "+OK\r\n$-1\r\n+OK\r\n");
+    assert_eq!(server.ask("GET", &path, &token, &Value::Null).status, 200);
+    steer(json!({"advance_ms": 24 * 3_600_000}));
+    assert_eq!(server.ask("GET", &path, &token, &Value::Null).status, 401, "a token is valid for a day");
+    for bad in [json!({}), json!({"rate": -1}), json!({"advance": 1})] {
+        assert_eq!(steer(bad).status, 400);
+    }
+}
+
+#[test]
+fn a_stepped_task_waits_for_the_owner() {
+    let server = Server::start(&["--ephemeral", "--tasks", "stepped"]);
+    let token = server.token();
+    let tasks = || server.ask("GET", "/admin/tasks", "", &Value::Null).body;
+    assert_eq!(tasks(), json!([]));
+    let created = server.ask("POST", &server.instances(), &token, &order("dcs-a"));
+    let id = created.body["instance_id"].as_str().unwrap();
+    let path = format!("{}/{id}", server.instances());
+    let status = || server.ask("GET", &path, &token, &Value::Null).body["status"].clone();
+    assert_eq!(status(), "CREATING");
+    let task = tasks()[0].clone();
+    assert_eq!((&task["instance_id"], &task["kind"]), (&json!(id), &json!("Create")));
+    let step = format!("/admin/tasks/{}/step", task["id"].as_str().unwrap());
+    assert_eq!(server.ask("POST", &step, "", &Value::Null).status, 204);
+    testkit::until("it runs", || status() == "RUNNING");
+    assert_eq!(server.ask("POST", &step, "", &Value::Null).status, 404, "it waits no more");
+    assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
+    assert_eq!(status(), "RUNNING");
+    assert_eq!(server.ask("POST", "/admin/tasks/step", "", &Value::Null).body, json!({"stepped": 1}));
+    testkit::until("it is gone", || server.ask("GET", &path, &token, &Value::Null).status == 404);
+}

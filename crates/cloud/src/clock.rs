@@ -20,6 +20,25 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Waits until the cloud's time is `at_ms` or later.
     fn sleep_until(&self, at_ms: u64) -> Pending<'_, ()>;
+
+    /// How many thousandths of real time pass by this clock: 1000 as a rule, 0 while it stands still.
+    fn rate(&self) -> u64 {
+        1000
+    }
+
+    /// Moves the clock or changes its rate, for everything that goes by it. Whether it can be steered.
+    fn steer(&self, _: Steering) -> bool {
+        false
+    }
+}
+
+/// What becomes of a clock; first its rate changes, then it moves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steering {
+    /// How many thousandths of real time are to pass from now on.
+    pub rate: Option<u64>,
+    /// By how much it moves forward.
+    pub advance_ms: u64,
 }
 
 /// The system's time, as it is.

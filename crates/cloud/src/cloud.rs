@@ -393,6 +393,12 @@ impl Cloud {
         &self.clock
     }
 
+    /// The tasks that are at work in all projects, in the order of creation.
+    pub fn running_tasks(&self) -> Vec<Arc<Task>> {
+        let state = self.state.read();
+        state.tasks.values().filter(|task| task.state == task::State::Running).cloned().collect()
+    }
+
     /// Ends the wait of a task under the stepped profile; answers whether such a task was waiting.
     pub fn step(&self, task_id: &str) -> bool {
         let waiting = self.state.write().steps.remove(task_id);

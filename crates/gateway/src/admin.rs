@@ -1,5 +1,5 @@
-//! What the owner of the machine may do to instances, whichever project has them: nobody else reaches these paths, as
-//! they are as little proven as those of health and metrics.
+//! What the owner of the machine may do, whichever project it concerns: nobody else reaches these paths, as they are as
+//! little proven as those of health and metrics. Time is steered in [`clock`], tasks are in [`tasks`]; here are instances.
 //!
 //! - `POST /admin/instances/{id}/failover`: the standby takes its master's place; 204 when clients are served again.
 //! - `POST /admin/instances/{id}/fail/stop` and `fail/hang`: the master ends, or answers nobody any more; 202.
@@ -8,6 +8,9 @@
 //! without a number it is the first that has a standby.
 //!
 //! Errors are 404, 409 or 400, with the reason as `{"error": "..."}`.
+
+mod clock;
+mod tasks;
 
 use std::num::ParseIntError;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ pub(crate) fn routes() -> Router<Arc<Gateway>> {
     Router::new()
         .route("/admin/instances/{id}/failover", post(failover))
         .route("/admin/instances/{id}/fail/{how}", post(fail))
+        .merge(clock::routes())
+        .merge(tasks::routes())
 }
 
 /// Which shard of an instance is meant, if it is said.

@@ -72,6 +72,16 @@ impl Clock {
         (passed_ns * 1_000_000_000 / u128::from(passed)) as u64
     }
 
+    /// The time that other programs see, in ms since the epoch.
+    pub fn real_ms(&self) -> i64 {
+        real_us().div_euclid(1000)
+    }
+
+    /// How many thousandths of real time pass by this clock.
+    pub fn rate(&self) -> u64 {
+        self.rate.load(Ordering::Acquire)
+    }
+
     /// Moves the clock forward, or back.
     pub fn advance_us(&self, by_us: i64) {
         let _steering = self.steering.lock();
