@@ -139,6 +139,15 @@ mod tests {
     }
 
     #[test]
+    fn whatever_takes_a_body_says_what_answers_none() {
+        for operation in [v1::TABLE, v2::TABLE].into_iter().flatten().map(|endpoint| endpoint.operation) {
+            let is_declared = operation.declares(&(&code::EMPTY_BODY).into());
+            let is_needed = operation.body.is_some() && !operation.body_optional;
+            assert_eq!(is_declared, is_needed, "{}", operation.id);
+        }
+    }
+
+    #[test]
     fn each_version_has_its_form_of_an_error() {
         let failure = code::PARAMETER.of("port");
         let message = "Invalid port parameter in the request.";

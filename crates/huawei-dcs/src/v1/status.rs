@@ -45,7 +45,7 @@ pub(crate) static CHANGE_STATUS: Operation = Operation {
     permission: Some("dcs:instance:modifyStatus"),
     body: Some(CHANGE),
     answers: &[Answer { status: 200, about: "What became of each instance.", body: Some(RESULTS) }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::EMPTY_BODY]],
     source: reference("5.1"),
     ..V1_PROJECT
 }

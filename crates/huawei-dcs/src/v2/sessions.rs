@@ -58,7 +58,7 @@ pub(crate) static SCAN: Operation = Operation {
         about: "The list can be had, or is about to be there.",
         body: Some(JOB),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, ERRORS, &[&code::BROKEN]],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, ERRORS, &[&code::EMPTY_BODY, &code::BROKEN]],
     source: reference("Querying Sessions"),
     ..V2_INSTANCE
 }
@@ -155,7 +155,7 @@ pub(crate) static KILL: Operation = Operation {
         },
     ]),
     answers: &[Answer { status: 204, about: "They have ended.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, ERRORS, &[&code::EMPTY_BODY]],
     source: reference("Killing Specified Sessions"),
     ..V2_INSTANCE
 }
@@ -180,7 +180,7 @@ pub(crate) static KILL_ALL: Operation = Operation {
         },
     ]),
     answers: &[Answer { status: 200, about: "They have ended, or are about to.", body: Some(JOB) }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, ERRORS, &[&code::BROKEN]],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, ERRORS, &[&code::EMPTY_BODY, &code::BROKEN]],
     source: reference("Killing All Sessions of a Specified Node or Instance"),
     ..V2_INSTANCE
 }

@@ -3,6 +3,8 @@
 use operation::{Answer, Method, Operation, Route};
 
 use super::{V2_PROJECT, reference};
+use crate::code;
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS};
 use crate::v1::statistics::STATISTICS;
 use crate::v1::status::{CHANGE, RESULTS};
 
@@ -13,6 +15,7 @@ pub(crate) static CHANGE_STATUS: Operation = Operation {
     permission: Some("dcs:instance:modifyStatus"),
     body: Some(CHANGE),
     answers: &[Answer { status: 200, about: "What became of each instance.", body: Some(RESULTS) }],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::EMPTY_BODY]],
     source: reference("Restarting DCS Instances or Clearing DCS Instance Data"),
     ..V2_PROJECT
 }

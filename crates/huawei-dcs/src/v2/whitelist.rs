@@ -95,7 +95,7 @@ pub(crate) static UPDATE: Operation = Operation {
         },
     ]),
     answers: &[Answer { status: 204, about: "It is so, or is about to be.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, &[&code::NOT_SUPPORTED, &code::BROKEN]],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, &[&code::EMPTY_BODY, &code::NOT_SUPPORTED, &code::BROKEN]],
     source: reference("Configuring IP Whitelist Groups"),
     ..V2_INSTANCE
 }
