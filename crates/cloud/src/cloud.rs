@@ -323,6 +323,13 @@ impl Cloud {
         Status::ALL.into_iter().map(|status| (status, count(status))).collect()
     }
 
+    /// The task that is at work on an instance.
+    pub fn work_on(&self, instance: &Instance) -> Option<Arc<Task>> {
+        let id = instance.task.as_ref()?;
+        let state = self.state.read();
+        state.tasks.values().rev().find(|task| task.id == *id).cloned()
+    }
+
     /// The project's tasks that are under way or finished lately, in the order of creation.
     pub fn tasks(&self, project_id: &str) -> Vec<Arc<Task>> {
         let state = self.state.read();

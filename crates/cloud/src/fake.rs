@@ -308,9 +308,12 @@ impl DataPlane for FakeDataPlane {
     }
 
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
-        let running = self.0.lock().nodes.contains_key(node);
+        let (running, held_bytes) = {
+            let state = self.0.lock();
+            (state.nodes.contains_key(node), state.held_bytes)
+        };
         running.then_some(Statistics {
-            used_memory_bytes: USED_BYTES,
+            used_memory_bytes: USED_BYTES.max(held_bytes),
             gets: 5,
             sets: 3,
             input_bytes_per_s: 200,

@@ -111,6 +111,7 @@ impl Cloud {
         match self.data_plane.set_access(&node_of(&instance), access).await {
             Ok(()) => {
                 instance.order.access = access.clone();
+                instance.tries = Tries::default();
                 (true, instance)
             }
             Err(error) => {

@@ -83,6 +83,8 @@ pub(crate) static NO_INSTANCES: ErrorCode = code(
     "111400065",
     "The instances parameter in the request cannot be a null value or left unspecified.",
 );
+pub(crate) static CONFIGURATION: ErrorCode =
+    code(400, "DCS.4066", "111400066", "Invalid value of the configure parameter {0}.");
 pub(crate) static ZONES: ErrorCode = code(
     400,
     "DCS.4067",
@@ -109,6 +111,12 @@ pub(crate) static NOT_DELETABLE: ErrorCode = ErrorCode {
         message: "DCS instances in the Creating, Restarting state cannot be deleted.",
     }),
 };
+pub(crate) static RESERVED_MEMORY: ErrorCode = code(
+    400,
+    "DCS.4105",
+    "111400105",
+    "The value of reserved-memory cannot be greater than the free memory size of this DCS instance.",
+);
 pub(crate) static MAINTENANCE: ErrorCode =
     code(400, "DCS.4106", "111400106", "The value of maintain time illegal.");
 pub(crate) static TOO_MANY_INSTANCES: ErrorCode =
@@ -156,6 +164,15 @@ const fn present(status: u16, code: &'static str, message: &'static str) -> Erro
 
 pub(crate) static NOT_RUNNING: ErrorCode = present(400, "DCS.4049", "The instance status is not running.");
 
+pub(crate) static NEEDLESS_PASSWORD: ErrorCode =
+    code(400, "DCS.4849", "111400849", "The request parameter new_password should not exist.");
+pub(crate) static NO_PASSWORD: ErrorCode = code(
+    400,
+    "DCS.4850",
+    "111400850",
+    "This operation is not supported when Password-Free Access is enabled for the instance.",
+);
+
 pub(crate) static INVALID_TOKEN: ErrorCode = code(401, "DCS.1001", "111401001", "Invalid token.");
 pub(crate) static TOKEN_EXPIRED: ErrorCode = code(401, "DCS.1002", "111401002", "Token expired.");
 pub(crate) static NO_TOKEN: ErrorCode = code(401, "DCS.1003", "111401003", "No token in the request.");
@@ -187,6 +204,13 @@ pub(crate) static WRONG_METHOD: ErrorCode =
 
 pub(crate) static JOB_NOT_DONE: ErrorCode =
     code(500, "DCS.4842", "111400842", "job execution status failed.");
+pub(crate) static OTHER_CHANGE: ErrorCode = code(
+    500,
+    "DCS.4069",
+    "111400069",
+    "Another user is modifying configuration parameters of the DCS instance. Please try again later.",
+);
+pub(crate) static JOB_FAILED: ErrorCode = code(500, "DCS.4842", "111400842", "job execution status failed.");
 pub(crate) static BROKEN: ErrorCode = code(500, "DCS.5000", "111500000", "Internal service error.");
 pub(crate) static SWAP_FAILED: ErrorCode =
     ErrorCode { status: 500, code: "DCS.5094", message: "Master standby swap failed.", former: None };

@@ -14,6 +14,7 @@ mod dcs;
 mod endpoint;
 mod field;
 mod iam;
+mod parameters;
 mod password;
 mod refusal;
 mod signature;

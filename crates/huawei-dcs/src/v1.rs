@@ -1,12 +1,14 @@
 //! DCS v1.0: its table of operations, and what their records share.
 
 pub(crate) mod batch_delete;
+pub(crate) mod configs;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod extend;
 pub(crate) mod list;
 pub(crate) mod maintenance;
 pub(crate) mod modify;
+pub(crate) mod password;
 pub(crate) mod products;
 pub(crate) mod quota;
 pub(crate) mod show;
@@ -35,6 +37,9 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &status::CHANGE_STATUS, handler: status::change_status },
     Endpoint { operation: &statistics::STATISTIC, handler: statistics::statistic },
     Endpoint { operation: &status::COUNT_BY_STATUS, handler: status::count_by_status },
+    Endpoint { operation: &password::CHANGE_PASSWORD, handler: password::change_password },
+    Endpoint { operation: &configs::CONFIGURE, handler: configs::configure },
+    Endpoint { operation: &configs::CONFIGURATION, handler: configs::configuration },
     Endpoint { operation: &tasks::LIST, handler: tasks::list },
     Endpoint { operation: &tasks::DELETE, handler: tasks::delete },
     Endpoint { operation: &tags::LIST_ALL, handler: tags::list_all },

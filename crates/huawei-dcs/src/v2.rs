@@ -1,5 +1,6 @@
 //! DCS v2: its table of operations, and what their records share.
 
+pub(crate) mod configs;
 pub(crate) mod counts;
 pub(crate) mod create;
 pub(crate) mod delete;
@@ -10,6 +11,7 @@ pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod modify;
 pub(crate) mod nodes;
+pub(crate) mod password;
 pub(crate) mod quota;
 pub(crate) mod region;
 pub(crate) mod resize;
@@ -51,6 +53,11 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &status::CHANGE_STATUS, handler: v1::status::change_status },
     Endpoint { operation: &status::STATISTIC, handler: v1::statistics::statistic },
     Endpoint { operation: &counts::COUNT_BY_STATUS, handler: counts::count_by_status },
+    Endpoint { operation: &password::CHANGE_PASSWORD, handler: password::change_password },
+    Endpoint { operation: &password::RESET_PASSWORD, handler: password::reset_password },
+    Endpoint { operation: &configs::CONFIGURE, handler: v1::configs::configure },
+    Endpoint { operation: &configs::CONFIGURE_ASYNC, handler: configs::configure_async },
+    Endpoint { operation: &configs::CONFIGURATION, handler: configs::configuration },
     Endpoint { operation: &swap::SWAP, handler: swap::swap },
     Endpoint { operation: &swap::SWAP_ASYNC, handler: swap::swap_async },
     Endpoint { operation: &nodes::TOPOLOGY, handler: nodes::topology },

@@ -27,6 +27,7 @@ use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, list, reference, text};
+use crate::parameters;
 use crate::password;
 
 pub(crate) static CREATE: Operation = Operation {
@@ -337,7 +338,7 @@ pub(crate) fn order(dcs: &Dcs, request: &Request<'_>, dialect: &Dialect) -> Resu
         gives_all: false,
         shards: sold.specification.shards,
         copies: sold.specification.copies,
-        access: access(body)?,
+        access: access(body, engine)?,
         access_user: access_user(body, engine),
         network: network(body, release)?,
         zones: zones(body, topology, &dcs.zones, dialect)?,
@@ -346,7 +347,7 @@ pub(crate) fn order(dcs: &Dcs, request: &Request<'_>, dialect: &Dialect) -> Resu
         tags: tags(body)?,
         requested_port: requested_port(body, release)?,
         renamed_commands: renamed_commands(dcs, body, engine, release)?,
-        parameters: BTreeMap::new(),
+        parameters: parameters::initial(engine),
         reserved_mb: 0,
         owner: Owner { user_id: user.id.clone(), user_name: user.name.clone() },
         databases: sold.specification.databases,
@@ -413,13 +414,15 @@ fn sold(body: &Fields<'_>, engine: Engine, release: Option<Release>) -> Result<S
     Ok(sold)
 }
 
-pub(crate) fn access(body: &Fields<'_>) -> Result<Access, Failure> {
+pub(crate) fn access(body: &Fields<'_>, engine: Engine) -> Result<Access, Failure> {
     if body.boolean("no_password_access") == Some(true) {
         return Ok(Access::Open);
     }
     match body.text("password") {
         None => Err((&code::PASSWORD).into()),
-        Some(password) if !password::is_strong(password) => Err((&code::WEAK_PASSWORD).into()),
+        Some(password) if !password::is_strong(password, access_user(body, engine).as_deref()) => {
+            Err((&code::WEAK_PASSWORD).into())
+        }
         Some(password) => Ok(Access::Password(Secret::new(password))),
     }
 }

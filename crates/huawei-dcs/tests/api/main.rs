@@ -5,10 +5,12 @@
 mod batch_delete;
 mod callers;
 mod captures;
+mod configs;
 mod create;
 mod instances;
 mod modify;
 mod other_queries;
+mod password;
 mod resize;
 mod status;
 mod swap;

@@ -126,6 +126,13 @@ impl World {
         answered.body["instance_id"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until no task is at work on an instance any more.
+    pub(crate) async fn settle(&self, id: &str) {
+        while self.cloud.instance(PROJECT, id).is_some_and(|instance| instance.task.is_some()) {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// What the query of an instance answers.
     pub(crate) async fn show(&self, id: &str) -> Value {
         let answered = self.call(&format!("GET /v1.0/{{p}}/instances/{id}"), &Value::Null).await;
