@@ -590,7 +590,9 @@ async fn leave(master: &Node, standby: &Node) -> Option<bool> {
     if let Some(continues) = part(master, standby, DRAIN).await {
         return Some(continues);
     }
-    let held = tokio::time::timeout(DRAIN, hold(master)).await.ok()?;
+    // Where there is a file that others are to find whole, it is worth a longer wait than a client should have otherwise.
+    let limit = if master.append_file.is_on() { CATCH_UP } else { DRAIN };
+    let held = tokio::time::timeout(limit, hold(master)).await.ok()?;
     master.retire(&held);
     Some(false)
 }

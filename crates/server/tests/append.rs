@@ -1,8 +1,10 @@
 //! The append-only file of a node whose snapshots are somebody else's for the moment, or whose files are.
 
+mod disk;
 mod wait;
 
 use command::Release;
+use disk::copied;
 use engine::Node;
 use keyspace::{Cut, Snapshot};
 use server::{Clock, Fault, Order, Pair, Running, Workers};
@@ -140,24 +142,6 @@ async fn who_has_given_files_up_does_not_touch_them_any_more() {
     let running = started(&workers, folder.path(), &[("appendonly", "yes")]).await;
     assert_eq!(Client::connect(running.address()).say("DBSIZE").integer(), 20_000);
     running.stop().await;
-}
-
-/// A copy of what is on the disk, as it would be there if the process were killed now.
-fn copied(from: &Path) -> tempfile::TempDir {
-    fn copy(from: &Path, to: &Path) {
-        for entry in fs::read_dir(from).unwrap() {
-            let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
-            if path.is_dir() {
-                fs::create_dir(&to).unwrap();
-                copy(&path, &to);
-            } else {
-                fs::copy(&path, &to).unwrap();
-            }
-        }
-    }
-    let to = tempfile::tempdir().unwrap();
-    copy(from, to.path());
-    to
 }
 
 #[tokio::test]
