@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) tasks: Profile,
     pub(crate) quota_instances: u32,
     pub(crate) quota_memory_gb: u32,
+    /// What the account of CRS has, in CNY.
+    pub(crate) balance_cny: u32,
     pub(crate) log: String,
     pub(crate) port: u16,
     pub(crate) release: Release,
@@ -295,6 +297,15 @@ const RECORDS: &[Record] = &[
         about: "How much memory the instances of a project may have together.",
         takes: "a number of gigabytes",
         set: |settings, value| put(&mut settings.quota_memory_gb, value),
+    },
+    Record {
+        name: "balance",
+        value: "CNY",
+        default: "100000000",
+        commands: &[Serve],
+        about: "The money that orders of CRS are paid from, before anything is bought.",
+        takes: "a number of CNY, 0 to 4294967295",
+        set: |settings, value| put(&mut settings.balance_cny, value),
     },
     Record {
         name: "log",
@@ -635,6 +646,7 @@ impl Settings {
             tasks: Profile::Instant,
             quota_instances: 0,
             quota_memory_gb: 0,
+            balance_cny: 0,
             log: String::new(),
             port: 0,
             release: Release::V7_4,

@@ -50,7 +50,7 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let directory = directory(settings);
     banner::print(settings, address, &directory, &cloud);
 
-    let crs = tencent_crs::service(&cloud, directory.clone());
+    let crs = tencent_crs::service(&cloud, directory.clone(), settings.balance_cny.into());
     let services = huawei_dcs::services(&cloud, directory).into_iter().chain([crs]).collect();
     let gateway = Gateway::new(services, &huawei_dcs::SECURITY_SCHEMES, cloud.clone())?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -226,6 +226,14 @@ impl Cloud {
         self.act(project_id, id, task::Kind::Flush, task::Details::default()).await
     }
 
+    /// The same; answers the task, which has ended under the instant profile, one way or the other.
+    ///
+    /// # Errors
+    /// [`TaskError`], but for [`TaskError::Failed`]
+    pub async fn clear(self: &Arc<Self>, project_id: &str, id: &str) -> Result<Arc<Task>, TaskError> {
+        self.carry_out(project_id, id, task::Kind::Flush, task::Details::default()).await
+    }
+
     /// Takes an instance out of service, as one that has not been paid for. What it has saved stays.
     ///
     /// # Errors

@@ -134,7 +134,7 @@ impl Cloud {
                 (task::State::Succeeded, Some(Instance { status: Status::Frozen, ..idle() }))
             }
             task::Kind::Thaw => {
-                let again = self.launch(instance, Status::Frozen).await;
+                let again = self.launch(instance, Status::Error).await;
                 (ended(again.fault.is_none()), Some(again))
             }
             task::Kind::Promote => {

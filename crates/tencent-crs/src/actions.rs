@@ -1,6 +1,17 @@
 //! The actions, in the order of the document.
 
+mod clear;
+mod create;
+mod deals;
+mod list;
+mod owner;
+mod password;
+mod price;
 mod products;
+mod purchase;
+mod renew;
+mod tasks;
+mod upgrade;
 mod zones;
 
 use std::collections::HashMap;
@@ -14,6 +25,21 @@ use crate::action::{Action, Handler};
 pub(crate) const TABLE: &[Action] = &[
     Action { operation: &zones::ZONES, handler: zones::zones },
     Action { operation: &products::PRODUCTS, handler: products::products },
+    Action { operation: &price::PRICE, handler: price::price },
+    Action { operation: &create::CREATE, handler: create::create },
+    Action { operation: &renew::RENEW, handler: renew::renew },
+    Action { operation: &upgrade::UPGRADE_PRICE, handler: upgrade::upgrade_price },
+    Action { operation: &upgrade::UPGRADE, handler: upgrade::upgrade },
+    Action { operation: &deals::DEALS, handler: deals::deals },
+    Action { operation: &list::LIST, handler: list::list_instances },
+    Action { operation: &renew::AUTO_RENEW, handler: renew::auto_renew },
+    Action { operation: &owner::RENAME, handler: owner::rename },
+    Action { operation: &password::CHANGE, handler: password::change },
+    Action { operation: &password::RESET, handler: password::reset },
+    Action { operation: &clear::CLEAR, handler: clear::clear },
+    Action { operation: &owner::MOVE, handler: owner::move_to },
+    Action { operation: &tasks::TASKS, handler: tasks::tasks },
+    Action { operation: &tasks::TASK_INFO, handler: tasks::task_info },
 ];
 
 /// Their records.

@@ -3,22 +3,84 @@
 use std::sync::Arc;
 
 use cloud::identity::Caller;
+use cloud::instance::{Instance, Status};
 use cloud::service::{Refusal, Service};
-use cloud::{Cloud, Pending};
+use cloud::{Cloud, Pending, TaskError};
 use operation::schema;
 use operation::{Call, Failure, Operation, Reply};
+use tokio::task::JoinHandle;
 
 use crate::action::{Request, error_body};
 use crate::actions;
 use crate::authority::Authority;
 use crate::code;
+use crate::delivery::{Delivery, PROJECT};
 use crate::field::PATH;
+use crate::lease::{Lease, Standing};
+use crate::ledger::Ledger;
 use crate::parameters::Parameters;
+use crate::steward;
 
 /// The service.
 pub(crate) struct Crs {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) authority: Authority,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) delivery: Arc<Delivery>,
+    steward: JoinHandle<()>,
+}
+
+impl Crs {
+    /// The service, of an account that began with `opening_fen`. Its steward runs from now on.
+    pub(crate) fn new(cloud: Arc<Cloud>, authority: Authority, opening_fen: u64) -> Self {
+        let ledger = Arc::new(Ledger::open(cloud.clone(), opening_fen));
+        let delivery = Arc::new(Delivery::new(cloud.clone(), ledger.clone()));
+        let steward = tokio::spawn(steward::serve(cloud.clone(), ledger.clone(), delivery.clone()));
+        Crs { cloud, authority, ledger, delivery, steward }
+    }
+
+    /// The cloud's instance of a lease.
+    pub(crate) fn instance(&self, lease: &Lease) -> Option<Arc<Instance>> {
+        self.cloud.instance(PROJECT, &lease.redis_id)
+    }
+
+    /// The instance of this id, if it serves and has nothing else to do.
+    pub(crate) fn serving(&self, redis_id: &str) -> Result<Arc<Instance>, Failure> {
+        let lease = self.ledger.lease(redis_id).ok_or(&code::NO_INSTANCE)?;
+        let instance = self.instance(&lease).filter(|_| lease.standing == Standing::Active);
+        let instance = instance.ok_or(&code::STATUS_ABNORMAL)?;
+        if instance.task.is_some() && instance.status != Status::Creating {
+            return Err((&code::LOCKED).into());
+        }
+        if instance.status != Status::Running {
+            return Err((&code::STATUS_ABNORMAL).into());
+        }
+        Ok(instance)
+    }
+
+    /// Has the cloud do what the lease of this instance says.
+    pub(crate) async fn follow(&self, redis_id: &str) {
+        if let Some(lease) = self.ledger.lease(redis_id) {
+            steward::follow(&self.cloud, &lease).await;
+        }
+    }
+}
+
+impl Drop for Crs {
+    fn drop(&mut self) {
+        self.steward.abort();
+    }
+}
+
+/// The error that answers why a task does not begin.
+pub(crate) fn refused(error: TaskError) -> Failure {
+    match error {
+        TaskError::NotFound => &code::NO_INSTANCE,
+        TaskError::Busy(_) => &code::LOCKED,
+        TaskError::WrongStatus(_) | TaskError::NotSupported => &code::STATUS_ABNORMAL,
+        TaskError::Failed | TaskError::Store(_) => &code::BROKEN,
+    }
+    .into()
 }
 
 impl Service for Crs {

@@ -9,18 +9,22 @@
 //! Deliberately not here: HTTP, what other clouds have in common with this one, and the basic network and virtual
 //! private clouds, of which only the ids are kept.
 
-// Actions that are on their way use what is left.
-#![allow(dead_code)]
-
+mod account;
 mod action;
 mod actions;
 mod authority;
 mod catalogue;
 mod code;
 mod crs;
+mod deal;
+mod delivery;
 mod field;
+mod lease;
+mod ledger;
 mod parameters;
+mod password;
 mod signature;
+mod steward;
 mod time;
 
 use std::sync::Arc;
@@ -30,10 +34,11 @@ use cloud::identity::Directory;
 use cloud::service::Service;
 use operation::Operation;
 
-/// What answers requests. The access keys of the account's users are their SecretId and SecretKey.
-pub fn service(cloud: &Arc<Cloud>, directory: Directory) -> Arc<dyn Service> {
+/// What answers requests. The access keys of the account's users are their SecretId and SecretKey. The account has
+/// `opening_cny` before anything is bought. Needs a runtime, in which instances end when their time is over.
+pub fn service(cloud: &Arc<Cloud>, directory: Directory, opening_cny: u64) -> Arc<dyn Service> {
     let authority = authority::Authority::new(directory, cloud.clock().clone());
-    Arc::new(crs::Crs { cloud: cloud.clone(), authority })
+    Arc::new(crs::Crs::new(cloud.clone(), authority, opening_cny.saturating_mul(100)))
 }
 
 /// The actions of this service.

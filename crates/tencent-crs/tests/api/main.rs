@@ -1,5 +1,9 @@
 //! The actions as a client calls them, over a data plane and a clock that the tests steer.
 
 mod callers;
+mod leases;
 mod offers;
+mod orders;
+mod owner;
+mod tasks;
 mod world;

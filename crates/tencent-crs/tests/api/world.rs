@@ -34,7 +34,6 @@ pub(crate) const SECRET_KEY: &str = "Gu5t9xGARNpq86cd98joQYCN3Cozk1qA";
 pub(crate) const NOW_MS: u64 = 1_468_329_011_000;
 pub(crate) const HOST: &str = "redis.api.qcloud.com";
 
-#[allow(dead_code)]
 pub(crate) struct World {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) cloud: Arc<Cloud>,
@@ -49,6 +48,7 @@ pub(crate) struct Setup {
     pub(crate) quota: Quota,
     pub(crate) rights: Rights,
     pub(crate) store: (Store, Contents),
+    pub(crate) balance_cny: u64,
 }
 
 impl Default for Setup {
@@ -58,6 +58,7 @@ impl Default for Setup {
             quota: Quota::default(),
             rights: Rights::everything(),
             store: Store::nowhere(),
+            balance_cny: 1_000_000,
         }
     }
 }
@@ -77,7 +78,7 @@ impl World {
         };
         let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
-        let crs = tencent_crs::service(&cloud, directory(setup.rights));
+        let crs = tencent_crs::service(&cloud, directory(setup.rights), setup.balance_cny);
         let gateway = Gateway::new(vec![crs], &[], cloud.clone()).unwrap();
         World { gateway, cloud, clock, nodes, nonce: AtomicU64::new(1) }
     }
@@ -111,10 +112,66 @@ impl World {
         body
     }
 
+    /// Buys an instance from [`ORDER`] with these parameters changed, and answers its id.
+    pub(crate) async fn create(&self, changes: &[(&str, &str)]) -> String {
+        let deal = self.buy("CreateRedis", &with(ORDER, changes)).await;
+        deal["goodsDetail"]["redisIds"][0].as_str().unwrap().to_owned()
+    }
+
+    /// The deal that an action makes.
+    pub(crate) async fn buy(&self, action: &str, parameters: &[(&str, &str)]) -> Value {
+        let answer = self.call(action, parameters).await;
+        assert_eq!(answer["code"], "0", "{answer}");
+        self.deal(answer["data"]["dealId"].as_str().unwrap()).await
+    }
+
+    /// A deal.
+    pub(crate) async fn deal(&self, id: &str) -> Value {
+        self.call("DescribeRedisDealDetail", &[("dealIds.0", id)]).await["dealDetails"][0].clone()
+    }
+
+    /// What the list shows of an instance; null if it is not there.
+    pub(crate) async fn show(&self, id: &str) -> Value {
+        let list = self.call("DescribeRedis", &[("limit", "10"), ("offset", "0"), ("redisId", id)]).await;
+        list["data"]["redisSet"][0].clone()
+    }
+
+    /// Waits until what the list shows of an instance has this status, or until it is no longer there.
+    pub(crate) async fn until(&self, id: &str, status: Option<&str>) -> Value {
+        for _ in 0..5_000 {
+            let shown = self.show(id).await;
+            if shown["status"].as_str() == status {
+                return shown;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        panic!("the instance stays {}", self.show(id).await);
+    }
+
     /// The error that an action answers: its common code, its own number, and its name.
     pub(crate) async fn refused(&self, action: &str, parameters: &[(&str, &str)]) -> String {
         error(&self.call(action, parameters).await)
     }
+}
+
+/// An order that nothing is wrong with: the document's example.
+pub(crate) const ORDER: &[(&str, &str)] = &[
+    ("zoneId", "100002"),
+    ("typeId", "1"),
+    ("memSize", "1024"),
+    ("goodsNum", "1"),
+    ("period", "2"),
+    ("password", "49A2d!e@f12e"),
+];
+
+/// Parameters with some of them changed or added, and those that are `-` left out.
+pub(crate) fn with<'a>(
+    parameters: &[(&'a str, &'a str)],
+    changes: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    let is_changed = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
+    let kept = parameters.iter().filter(|(name, _)| !is_changed(name)).copied();
+    kept.chain(changes.iter().filter(|(_, value)| *value != "-").copied()).collect()
 }
 
 /// The three parts of an error in a line.
