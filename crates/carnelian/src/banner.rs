@@ -28,7 +28,8 @@ fn text(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: 
         format!("{} ({instances} instances)", settings.data_dir.display())
     };
     format!(
-        "Carnelian {version} serves Huawei Cloud DCS at {url}, Tencent Cloud CRS at {url}/v2/index.php\n\
+        "Carnelian {version} serves Huawei Cloud DCS at {url}\n\
+         and Tencent Cloud CRS at {url}/v2/index.php\n\
          \n\
          region      {region}\n\
          project     {project_name}, id {project_id}\n\
