@@ -25,8 +25,8 @@ use engine::table::{self, Table};
 use parking_lot::Mutex;
 use server::backup::Written;
 use server::{
-    Admission, Clock, Cluster, ClusterOrder, Fault, Holders, Memcached, Order, Pair, Proxy, ProxyOrder,
-    Running, Workers,
+    Admission, Clock, Cluster, ClusterOrder, Fault, Memcached, Order, Pair, Proxy, ProxyOrder, Running,
+    Workers,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
@@ -243,14 +243,6 @@ impl Nodes {
         Some(nodes.into_iter().filter(|node| !node.follows()).collect())
     }
 
-    /// The servers of a node that have its keys, to be backed up and restored.
-    fn holders(&self, node: &NodeId) -> Result<Holders, OrderError> {
-        let running = self.running.lock();
-        let node = running.get(node).ok_or(OrderError::NotRunning)?;
-        let holders = node.running.holders();
-        holders.ok_or_else(|| OrderError::Refused("Memcached nodes are not backed up yet".to_owned()))
-    }
-
     /// What the servers of a cluster are to be.
     fn cluster(&self, nodes: Order, node: &NodeSpec) -> ClusterOrder {
         let mut nodes = nodes;
@@ -406,17 +398,25 @@ impl DataPlane for Nodes {
         format: Format,
     ) -> Pending<'a, Result<Vec<File>, OrderError>> {
         Box::pin(async move {
-            let holders = self.holders(node)?;
-            let written = holders.back_up(directory, format == Format::Aof).await;
+            let writing = {
+                let running = self.running.lock();
+                let node = running.get(node).ok_or(OrderError::NotRunning)?;
+                node.running.back_up(directory.to_owned(), format == Format::Aof)
+            };
+            let written = writing.await.map_err(OrderError::Refused)?;
             let file = |file: Written| File { name: file.name, size_bytes: file.bytes };
-            Ok(written.map_err(OrderError::Refused)?.into_iter().map(file).collect())
+            Ok(written.into_iter().map(file).collect())
         })
     }
 
     fn restore<'a>(&'a self, node: &'a NodeId, files: &'a [PathBuf]) -> Pending<'a, Result<(), OrderError>> {
         Box::pin(async move {
-            let holders = self.holders(node)?;
-            holders.restore(&self.workers, files).await.map_err(OrderError::Refused)
+            let restoring = {
+                let running = self.running.lock();
+                let node = running.get(node).ok_or(OrderError::NotRunning)?;
+                node.running.restore(&self.workers, files.to_owned())
+            };
+            restoring.await.map_err(OrderError::Refused)
         })
     }
 

@@ -1,6 +1,7 @@
 //! What runs for a node of the control plane: one server, a master and its standby, all servers of a Redis
 //! Cluster, a proxy and its shards, or Memcached.
 
+mod backup;
 pub(crate) mod memcached;
 
 use std::net::SocketAddr;
@@ -8,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use server::configure::Values;
-use server::{BadParameter, Cluster, FailoverError, Fault, Holders, Pair, Proxy, Running};
+use server::{BadParameter, Cluster, FailoverError, Fault, Pair, Proxy, Running};
 
 /// What runs for a node of the control plane.
 pub(crate) enum Deployed {
@@ -68,17 +69,6 @@ impl Deployed {
         match self {
             Deployed::Memcached(own) => Some(own.memcached.node()),
             _ => None,
-        }
-    }
-
-    /// The nodes that have its keys, to be backed up and restored; nothing if it is Memcached.
-    pub(crate) fn holders(&self) -> Option<Holders> {
-        match self {
-            Deployed::One(running) => Some(Holders::of_one(running)),
-            Deployed::Pair(pair) => Some(Holders::of_pair(pair)),
-            Deployed::Cluster(cluster) => Some(Holders::of_cluster(cluster)),
-            Deployed::Proxy(proxy) => Some(Holders::of_proxy(proxy)),
-            Deployed::Memcached(_) => None,
         }
     }
 

@@ -26,6 +26,7 @@ pub mod fake;
 pub mod identity;
 pub mod inspection;
 pub mod instance;
+pub mod links;
 pub mod maintenance;
 pub mod password;
 pub mod quota;

@@ -18,10 +18,16 @@ use crate::backup::{Backup, State};
 
 /// The directory's name in the data directory.
 const DIRECTORY: &str = "backups";
+/// The file of the key that seals links.
+const KEY: &str = "links.key";
 
 /// Where the files of backups lie.
 #[derive(Debug)]
-pub struct Vault(Root);
+pub struct Vault {
+    root: Root,
+    /// What seals links.
+    key: OnceLock<Vec<u8>>,
+}
 
 #[derive(Debug)]
 enum Root {
@@ -33,15 +39,16 @@ enum Root {
 impl Vault {
     /// Below a data directory; without one the files go with the vault.
     pub fn new(data: Option<&Path>) -> Self {
-        Vault(match data {
+        let root = match data {
             Some(data) => Root::Kept(data.join(DIRECTORY)),
             None => Root::Temporary(OnceLock::new()),
-        })
+        };
+        Vault { root, key: OnceLock::new() }
     }
 
     /// The directory of all backups, if there is one yet.
     fn root(&self) -> Option<&Path> {
-        match &self.0 {
+        match &self.root {
             Root::Kept(path) => Some(path),
             Root::Temporary(path) => path.get().map(PathBuf::as_path),
         }
@@ -57,13 +64,40 @@ impl Vault {
     /// # Errors
     /// Those of the file system.
     pub(crate) fn make(&self, backup: &Backup) -> io::Result<PathBuf> {
-        if let Root::Temporary(path) = &self.0 {
+        if let Root::Temporary(path) = &self.root {
             path.get_or_init(|| std::env::temp_dir().join(format!("carnelian-{}", Uuid::new_v4())));
         }
         let directory = self.directory_of(backup).unwrap_or_default();
         remove(&directory)?;
         make_private(&directory)?;
         Ok(directory)
+    }
+
+    /// The key that seals links; it is made when it is needed first, and lies with the backups if they are kept.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(crate) fn key(&self) -> io::Result<Vec<u8>> {
+        if let Some(key) = self.key.get() {
+            return Ok(key.clone());
+        }
+        let new = || [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes).concat();
+        let key = match &self.root {
+            Root::Temporary(_) => new(),
+            Root::Kept(path) => {
+                make_private(path)?;
+                let file = path.join(KEY);
+                match fs::read(&file) {
+                    Ok(key) if !key.is_empty() => key,
+                    _ => {
+                        let key = new();
+                        write_private(&file, &key)?;
+                        key
+                    }
+                }
+            }
+        };
+        Ok(self.key.get_or_init(|| key).clone())
     }
 
     /// Removes the files of a backup.
@@ -103,7 +137,7 @@ impl Vault {
 
     /// Removes files that are to go with the process.
     pub(crate) fn close(&self) {
-        if let Root::Temporary(path) = &self.0
+        if let Root::Temporary(path) = &self.root
             && let Some(path) = path.get()
             && let Err(error) = remove(path)
         {
@@ -128,6 +162,15 @@ fn remove(directory: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Writes a file that nobody but its owner can read.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    io::Write::write_all(&mut options.open(path)?, bytes)
 }
 
 /// Makes a directory, and those above it, that nobody but its owner can read.

@@ -14,6 +14,7 @@
 mod admin;
 mod answer;
 mod connections;
+mod downloads;
 mod metrics;
 mod pipeline;
 mod stopwatch;
@@ -70,6 +71,7 @@ impl Gateway {
             .route("/metrics", get(metrics))
             .route("/openapi.json", get(openapi))
             .merge(admin::routes())
+            .merge(downloads::routes())
             .fallback(operations)
             .layer(middleware::map_response(answer::with_request_id))
             .with_state(self.clone())

@@ -131,6 +131,23 @@ pub(crate) static RESIZE_RUNNING: ErrorCode = code(
     "111400108",
     "The Instance exists for processing scale up order. Please try again later.",
 );
+pub(crate) static BACKUP_NOT_SUCCEEDED: ErrorCode =
+    code(400, "DCS.4087", "111400087", "the backup record status is err when restore this instance");
+pub(crate) static NO_BACKUPS: ErrorCode =
+    code(400, "DCS.4095", "111400095", "the system is not support backup and restore.");
+pub(crate) static BACKING_UP: ErrorCode = ErrorCode {
+    status: 400,
+    code: "DCS.4096",
+    message: "the instance is backuping.",
+    former: Some(Former { code: "111400096", message: "the instance is backing up." }),
+};
+pub(crate) static RESTORING: ErrorCode = code(400, "DCS.4097", "111400097", "the instance is restoring.");
+pub(crate) static REMARK: ErrorCode = code(
+    400,
+    "DCS.4098",
+    "111400098",
+    "The value of the remark parameter must be 0 to 128 characters in length.",
+);
 pub(crate) static RESTARTING: ErrorCode = code(400, "DCS.4111", "111400111", "the instance is restarting.");
 pub(crate) static EXTENDING: ErrorCode = code(400, "DCS.4113", "111400113", "the instance is extending.");
 pub(crate) static CONFIGURING: ErrorCode = code(400, "DCS.4114", "111400114", "the instance is configuring.");
@@ -211,6 +228,20 @@ pub(crate) static OTHER_CHANGE: ErrorCode = code(
     "Another user is modifying configuration parameters of the DCS instance. Please try again later.",
 );
 pub(crate) static JOB_FAILED: ErrorCode = code(500, "DCS.4842", "111400842", "job execution status failed.");
+pub(crate) static BACKUP_NOT_DELETED: ErrorCode =
+    code(500, "DCS.4101", "111400101", "Delete instance backup file failed.");
+pub(crate) static BACKUP_NOT_SAVED: ErrorCode = ErrorCode {
+    status: 500,
+    code: "DCS.5090",
+    message: "Failed to save backup information.",
+    former: Some(Former { code: "111500090", message: "Internal service error." }),
+};
+pub(crate) static RESTORE_NOT_SAVED: ErrorCode = ErrorCode {
+    status: 500,
+    code: "DCS.5092",
+    message: "Failed to save and restore data.",
+    former: Some(Former { code: "111500092", message: "Internal service error." }),
+};
 pub(crate) static BROKEN: ErrorCode = code(500, "DCS.5000", "111500000", "Internal service error.");
 pub(crate) static SWAP_FAILED: ErrorCode =
     ErrorCode { status: 500, code: "DCS.5094", message: "Master standby swap failed.", former: None };

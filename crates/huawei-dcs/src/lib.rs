@@ -8,6 +8,7 @@
 //! Deliberately not here: HTTP, and what other clouds have in common with this one.
 
 mod authority;
+mod backup_form;
 mod catalogue;
 mod code;
 mod dcs;

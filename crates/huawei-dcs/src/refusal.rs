@@ -18,6 +18,8 @@ pub(crate) const BUSY: &[&ErrorCode] = &[
     &code::CONFIGURING,
     &code::CHANGING_PASSWORD,
     &code::FREEZING,
+    &code::BACKING_UP,
+    &code::RESTORING,
     &code::WRONG_STATUS,
     &code::NOT_SAVED,
 ];
@@ -31,6 +33,8 @@ pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {
         task::Kind::Configure => &code::CONFIGURING,
         task::Kind::SetAccess => &code::CHANGING_PASSWORD,
         task::Kind::Freeze => &code::FREEZING,
+        task::Kind::Backup => &code::BACKING_UP,
+        task::Kind::Restore => &code::RESTORING,
         // Others have no code of their own.
         _ => &code::TASK_RUNNING,
     }
@@ -64,6 +68,7 @@ fn of_status(status: Status) -> &'static ErrorCode {
         Status::Creating => &code::CREATING,
         Status::Restarting => &code::RESTARTING,
         Status::Extending => &code::EXTENDING,
+        Status::Restoring => &code::RESTORING,
         _ => &code::WRONG_STATUS,
     }
 }

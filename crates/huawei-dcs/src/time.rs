@@ -9,6 +9,11 @@ pub(crate) fn with_seconds(at_ms: u64) -> String {
     timestamp(at_ms).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
+/// As digits alone, as names of backups have it: `20190510163116`.
+pub(crate) fn digits(at_ms: u64) -> String {
+    timestamp(at_ms).strftime("%Y%m%d%H%M%S").to_string()
+}
+
 /// With milliseconds, as DCS writes it: `2017-03-31T12:24:46.297Z`.
 pub(crate) fn with_millis(at_ms: u64) -> String {
     timestamp(at_ms).strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()

@@ -1,5 +1,6 @@
 //! DCS v1.0: its table of operations, and what their records share.
 
+pub(crate) mod backups;
 pub(crate) mod batch_delete;
 pub(crate) mod configs;
 pub(crate) mod create;
@@ -45,6 +46,11 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &tags::LIST_ALL, handler: tags::list_all },
     Endpoint { operation: &tags::CHANGE, handler: tags::change_v1 },
     Endpoint { operation: &tags::LIST_ONE, handler: tags::list_one },
+    Endpoint { operation: &backups::BACK_UP, handler: backups::back_up },
+    Endpoint { operation: &backups::RESTORE_ONE, handler: backups::restore },
+    Endpoint { operation: &backups::LIST, handler: backups::list },
+    Endpoint { operation: &backups::LIST_RESTORES, handler: backups::list_restores },
+    Endpoint { operation: &backups::DELETE, handler: backups::delete },
     Endpoint { operation: &products::PRODUCTS, handler: products::products },
     Endpoint { operation: &quota::QUOTA, handler: quota::quota },
     Endpoint { operation: &maintenance::WINDOWS, handler: maintenance::windows },

@@ -1,5 +1,6 @@
 //! DCS v2: its table of operations, and what their records share.
 
+pub(crate) mod backups;
 pub(crate) mod configs;
 pub(crate) mod counts;
 pub(crate) mod create;
@@ -75,6 +76,12 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &sessions::LIST, handler: sessions::list },
     Endpoint { operation: &sessions::KILL, handler: sessions::kill },
     Endpoint { operation: &sessions::KILL_ALL, handler: sessions::kill_all },
+    Endpoint { operation: &backups::BACK_UP, handler: v1::backups::back_up },
+    Endpoint { operation: &backups::LIST, handler: backups::list },
+    Endpoint { operation: &backups::RESTORE_ONE, handler: v1::backups::restore },
+    Endpoint { operation: &backups::LIST_RESTORES, handler: backups::list_restores },
+    Endpoint { operation: &backups::DELETE, handler: backups::delete },
+    Endpoint { operation: &backups::LINKS, handler: backups::links },
     Endpoint { operation: &whitelist::SHOW, handler: whitelist::show },
     Endpoint { operation: &whitelist::UPDATE, handler: whitelist::update },
     Endpoint { operation: &whitelist::UPDATE_ASYNC, handler: whitelist::update_async },

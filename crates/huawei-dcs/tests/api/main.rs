@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 
+mod backups;
 mod batch_delete;
 mod callers;
 mod captures;

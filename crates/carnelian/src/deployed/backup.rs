@@ -1,0 +1,59 @@
+//! Backing up and restoring what runs, whatever it is.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use server::backup::Written;
+use server::{Holders, Workers};
+
+use super::{Deployed, Later};
+
+/// The name of the file that a Memcached server's items are saved in.
+const ITEMS: &str = "0.items";
+
+impl Deployed {
+    /// Saves all that it holds as files in a directory that is there and empty: of keys, or of commands that make them, which
+    /// is the same for Memcached.
+    pub(crate) fn back_up(
+        &self,
+        directory: PathBuf,
+        as_commands: bool,
+    ) -> Later<Result<Vec<Written>, String>> {
+        let Some(holders) = self.holders() else {
+            let path = directory.join(ITEMS);
+            let Deployed::Memcached(own) = self else { return Box::pin(async { Ok(Vec::new()) }) };
+            let saved = own.memcached.back_up(path.clone());
+            return Box::pin(async move {
+                let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+                saved.await.map_err(failed)?;
+                let bytes = std::fs::metadata(&path).map_err(failed)?.len();
+                Ok(vec![Written { name: ITEMS.to_owned(), bytes }])
+            });
+        };
+        Box::pin(async move { holders.back_up(&directory, as_commands).await })
+    }
+
+    /// Puts what such files hold in the place of all that it holds.
+    pub(crate) fn restore(&self, workers: &Arc<Workers>, files: Vec<PathBuf>) -> Later<Result<(), String>> {
+        let Some(holders) = self.holders() else {
+            let (Deployed::Memcached(own), [path]) = (self, &files[..]) else {
+                return Box::pin(async { Err("the backup is of something else".to_owned()) });
+            };
+            let restored = own.memcached.restore(path.clone());
+            return Box::pin(async move { restored.await.map(drop) });
+        };
+        let workers = Arc::clone(workers);
+        Box::pin(async move { holders.restore(&workers, &files).await })
+    }
+
+    /// The nodes that have its keys; nothing if it is Memcached.
+    fn holders(&self) -> Option<Holders> {
+        match self {
+            Deployed::One(running) => Some(Holders::of_one(running)),
+            Deployed::Pair(pair) => Some(Holders::of_pair(pair)),
+            Deployed::Cluster(cluster) => Some(Holders::of_cluster(cluster)),
+            Deployed::Proxy(proxy) => Some(Holders::of_proxy(proxy)),
+            Deployed::Memcached(_) => None,
+        }
+    }
+}
