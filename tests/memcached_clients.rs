@@ -215,3 +215,47 @@ fn the_items_of_an_instance_come_back_with_it() {
     assert_eq!(server.ask("DELETE", &path, &token, &Value::Null).status, 204);
     assert!(!directory.path().join("nodes").join(&id).exists());
 }
+
+#[test]
+fn parameters_and_the_password_of_an_instance_change_while_it_runs() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let access = json!({"password": "First_Pw1"});
+    let (id, address) = ordered(&server, &token, "dcs.memcached.master_standby", &access);
+    let path = format!("{}/{id}", server.instances());
+    let connect = |password: &str| {
+        let mut wire = Wire::connect(address);
+        let login = format!("anybody {password}");
+        (wire.say(&format!("set auth 0 0 {}\r\n{login}", login.len())) == "STORED").then_some(wire)
+    };
+    let configure = |id: u32, name: &str, value: &str| {
+        let wanted = json!({"redis_config": [{"param_id": id, "param_name": name, "param_value": value}]});
+        server.ask("PUT", &format!("{path}/configs"), &token, &wanted).status
+    };
+    let mut wire = connect("First_Pw1").expect("it is let in");
+    assert_eq!(wire.stat("settings", "evictions"), "off");
+    assert_eq!(configure(2, "maxmemory-policy", "allkeys-lru"), 204);
+    assert_eq!(wire.stat("settings", "evictions"), "on");
+    assert_eq!(configure(1, "timeout", "1"), 204);
+    until("the silent are closed", || {
+        let mut busy = connect("First_Pw1").expect("it is let in");
+        busy.stat("settings", "idle_timeout") == "1" && busy.stat("", "idle_kicks") != "0"
+    });
+    // Redis has this one, Memcached has not.
+    assert_eq!(configure(5, "appendonly", "yes"), 400);
+
+    let change = json!({"old_password": "First_Pw1", "new_password": "Second_Pw2"});
+    let changed = server.ask("PUT", &format!("{path}/password"), &token, &change);
+    assert_eq!((changed.status, &changed.body["result"]), (200, &json!("Success")), "{}", changed.body);
+    assert!(connect("First_Pw1").is_none() && connect("Second_Pw2").is_some());
+    // What was set stays with whoever takes the master's place.
+    until("there is a standby", || {
+        server.ask("POST", &format!("/admin/instances/{id}/failover"), &token, &Value::Null).status == 204
+    });
+    let mut wire = connect("Second_Pw2").expect("it is let in");
+    assert_eq!(
+        (wire.stat("settings", "idle_timeout"), wire.stat("settings", "evictions")),
+        ("1".into(), "on".into())
+    );
+    assert!(connect("First_Pw1").is_none());
+}

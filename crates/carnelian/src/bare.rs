@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use memcached::{Access, Credentials};
+use memcached::{Access, Credentials, Policy};
 use server::{Clock, Cluster, ClusterOrder, Memcached, MemcachedOrder, Order, Workers};
 use tokio::task::JoinSet;
 
@@ -91,7 +91,7 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
         settings: memcached::Settings {
             memory_bytes: ((wanted.memory_mb as usize) << 20).into(),
             item_bytes: wanted.max_item_bytes.into(),
-            evicts: (!wanted.disable_evictions).into(),
+            policy: if wanted.disable_evictions { Policy::NoEviction } else { Policy::AllKeysLru }.into(),
             connections: wanted.connections.into(),
             idle_s: wanted.idle_timeout.into(),
             shuts_down: wanted.enable_shutdown.into(),

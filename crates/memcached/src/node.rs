@@ -19,6 +19,7 @@ use crate::access::Access;
 use crate::clients::Clients;
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
+use crate::policy::Policy;
 use crate::settings::Settings;
 use crate::shard::{CLASSES, Garbage, Shard, copy};
 
@@ -227,21 +228,31 @@ impl Node {
 
     #[cold]
     fn evict(&self, bytes: usize, now: Now) -> Room {
+        let policy = self.settings.policy.load();
+        if policy == Policy::NoEviction {
+            return Room::Short;
+        }
         while self.used_bytes() + bytes > self.settings.memory_bytes.load(Relaxed) {
-            if !self.settings.evicts.load(Relaxed) {
+            let used = |number: &usize| self.used[*number].0.load(Relaxed);
+            let most = (0..SHARDS).max_by_key(used).unwrap_or_default();
+            // The others are for where it has nothing that may go.
+            let others = (0..SHARDS).filter(|number| *number != most);
+            let mut has_evicted = false;
+            for number in std::iter::once(most).chain(others) {
+                let mut held = match self.hold(number) {
+                    Ok(held) => held,
+                    Err(number) => return Room::Contended(number),
+                };
+                let shard = held.get_mut(number);
+                has_evicted = shard.evict(policy, now);
+                self.account(number, shard);
+                if has_evicted {
+                    break;
+                }
+            }
+            if !has_evicted {
                 return Room::Short;
             }
-            let most = self.used.iter().enumerate().max_by_key(|(_, used)| used.0.load(Relaxed));
-            let Some((number, _)) = most else { return Room::Short };
-            let mut held = match self.hold(number) {
-                Ok(held) => held,
-                Err(number) => return Room::Contended(number),
-            };
-            let shard = held.get_mut(number);
-            if !shard.evict(now) {
-                return Room::Short;
-            }
-            self.account(number, shard);
         }
         Room::Enough
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::Now;
 use crate::node::Node;
+use crate::policy::Policy;
 use crate::shard::{CLASSES, class_bytes};
 
 /// A line of a report.
@@ -135,7 +136,7 @@ fn settings(node: &Node) -> Vec<Line> {
         line("maxbytes", settings.memory_bytes.load(Relaxed)),
         line("maxconns", settings.connections.load(Relaxed)),
         line("udpport", 0),
-        line("evictions", if settings.evicts.load(Relaxed) { "on" } else { "off" }),
+        line("evictions", if settings.policy.load() == Policy::NoEviction { "off" } else { "on" }),
         line("shutdown_command", yes(settings.shuts_down.load(Relaxed))),
         line("cas_enabled", "yes"),
         line("binding_protocol", "auto-negotiate"),

@@ -1,5 +1,6 @@
 //! What a node is like, as far as it can be changed while it runs.
 
+use crate::policy::AtomicPolicy;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 /// The settings; each is read where it takes effect.
@@ -9,8 +10,8 @@ pub struct Settings {
     pub memory_bytes: AtomicUsize,
     /// The largest item, in bytes, with what memcached would keep beside key and value.
     pub item_bytes: AtomicUsize,
-    /// Whether items go when there is no room for others.
-    pub evicts: AtomicBool,
+    /// Which items go when there is no room for others.
+    pub policy: AtomicPolicy,
     /// The most connections.
     pub connections: AtomicU32,
     /// Seconds after which a client is closed that says nothing; zero for never.
@@ -35,7 +36,7 @@ impl Default for Settings {
         Settings {
             memory_bytes: AtomicUsize::new(MEMORY_BYTES),
             item_bytes: AtomicUsize::new(ITEM_BYTES),
-            evicts: AtomicBool::new(true),
+            policy: AtomicPolicy::default(),
             connections: AtomicU32::new(CONNECTIONS),
             idle_s: AtomicU32::new(0),
             shuts_down: AtomicBool::new(false),
@@ -49,7 +50,7 @@ impl Clone for Settings {
         Settings {
             memory_bytes: self.memory_bytes.load(Relaxed).into(),
             item_bytes: self.item_bytes.load(Relaxed).into(),
-            evicts: self.evicts.load(Relaxed).into(),
+            policy: self.policy.load().into(),
             connections: self.connections.load(Relaxed).into(),
             idle_s: self.idle_s.load(Relaxed).into(),
             shuts_down: self.shuts_down.load(Relaxed).into(),

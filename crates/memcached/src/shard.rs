@@ -16,9 +16,12 @@ use structures::wheel::{Wheel, fragment};
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
 use crate::node::Node;
+use crate::policy::Policy;
 
 /// How many items are drawn for each that is evicted.
 const DRAWN: usize = 12;
+/// How many are drawn at most to find those, where few expire and no others may go.
+const DRAWN_AT_MOST: usize = 4_096;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
 /// The number of size classes that are told apart.
@@ -298,14 +301,29 @@ impl Shard {
         self.remove(place);
     }
 
-    /// Gives up the item that is least use among some. Whether there was one.
-    pub(crate) fn evict(&mut self, now: Now) -> bool {
+    /// Gives up the item that is least use among some, of those that may go. Whether there was one.
+    pub(crate) fn evict(&mut self, policy: Policy, now: Now) -> bool {
+        if policy.is_volatile() && self.expiring == 0 {
+            return false;
+        }
+        let wanted = if matches!(policy, Policy::AllKeysRandom | Policy::VolatileRandom) { 1 } else { DRAWN };
         let mut first: Option<(u64, Place)> = None;
-        for _ in 0..DRAWN {
+        let mut drawn = 0;
+        for _ in 0..DRAWN_AT_MOST {
+            if drawn == wanted {
+                break;
+            }
             let random = &mut self.random;
             let Some(place) = self.items.random(|| next_random(random)) else { return false };
             let mut item = self.items.at_mut(place);
-            let (age, uses) = (age(&item, now), item.uses());
+            if policy.is_volatile() && item.expires() == 0 {
+                continue;
+            }
+            drawn += 1;
+            let (age, uses) = match policy {
+                Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
+                _ => (age(&item, now), item.uses()),
+            };
             if first.is_none_or(|(most, _)| age >= most) {
                 first = Some((age, place));
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use memcache_wire::Reply;
 use memcached::node::Host;
 use memcached::shard::Garbage;
-use memcached::{Access, Credentials, Next, Node, Session, Settings};
+use memcached::{Access, Credentials, Next, Node, Policy, Session, Settings};
 use proptest::prelude::*;
 
 const NOW_MS: i64 = 1_800_000_000_000;
@@ -83,7 +83,8 @@ fn no_more_memory_is_taken_than_may_be_and_what_is_used_stays() {
 
 #[test]
 fn without_evictions_what_does_not_fit_is_refused() {
-    let settings = Settings { memory_bytes: (8 << 20).into(), evicts: false.into(), ..Settings::default() };
+    let settings =
+        Settings { memory_bytes: (8 << 20).into(), policy: Policy::NoEviction.into(), ..Settings::default() };
     let node = node_with(settings, Access::default());
     let answers: Vec<_> = (0..20).map(|number| set(&node, &format!("key{number}"), 1_000_000)).collect();
     assert_eq!(answers.iter().filter(|answer| *answer == "STORED\r\n").count(), 8);
@@ -91,6 +92,51 @@ fn without_evictions_what_does_not_fit_is_refused() {
     // What could not be replaced is not left as it was.
     assert_eq!(set(&node, "key0", 1_040_000), "SERVER_ERROR out of memory storing object\r\n");
     assert_eq!(say(&node, b"get key0\r\n"), "END\r\n");
+}
+
+/// A node that has 8 MB, and the keys of it that there are.
+fn full(policy: Policy, expiry_of: impl Fn(usize) -> u32) -> (Vec<bool>, String) {
+    const ITEMS: usize = 12_000;
+    let settings = Settings { memory_bytes: (8 << 20).into(), policy: policy.into(), ..Settings::default() };
+    let node = node_with(settings, Access::default());
+    let mut last = String::new();
+    for number in 0..ITEMS {
+        let mut request = format!("set {number} 0 {} 1000\r\n", expiry_of(number)).into_bytes();
+        request.resize(request.len() + 1000, b'v');
+        request.extend_from_slice(b"\r\n");
+        last = say(&node, &request);
+        if last != "STORED\r\n" {
+            break;
+        }
+    }
+    node.check_invariants();
+    let all = contents(&node, 0);
+    ((0..ITEMS).map(|number| all.contains_key(number.to_string().as_bytes())).collect(), last)
+}
+
+#[test]
+fn a_policy_says_what_may_go() {
+    let stored = "STORED\r\n";
+    let count = |kept: &[bool]| kept.iter().filter(|kept| **kept).count();
+    let (kept, last) = full(Policy::NoEviction, |_| 0);
+    assert!(last.starts_with("SERVER_ERROR out of memory") && kept[0] && count(&kept) > 5_000, "{last}");
+    // Every item finds room, and what has no expiry stays if only others may go: every third, here.
+    let every_third = |number: usize| if number % 3 == 0 { 0 } else { 1_000 };
+    for policy in [Policy::VolatileLru, Policy::VolatileRandom, Policy::VolatileTtl] {
+        let (kept, last) = full(policy, every_third);
+        assert_eq!(last, stored, "{policy:?}");
+        assert!(kept.iter().step_by(3).all(|kept| *kept), "{policy:?}");
+        assert!(count(&kept) < 8_000, "{policy:?}");
+    }
+    let (kept, last) = full(Policy::AllKeysRandom, every_third);
+    assert!(last == stored && !kept.iter().step_by(3).all(|kept| *kept));
+    // Nothing expires, and nothing else may go.
+    let (_, last) = full(Policy::VolatileLru, |_| 0);
+    assert!(last.starts_with("SERVER_ERROR out of memory"), "{last}");
+    // Of those that expire, half do so much sooner.
+    let (kept, _) = full(Policy::VolatileTtl, |number| if number % 2 == 0 { 100 } else { 10_000 });
+    let (sooner, later) = (count(&kept.iter().copied().step_by(2).collect::<Vec<_>>()), count(&kept));
+    assert!(sooner * 3 < later, "{sooner} of {later}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use cloud::data_plane::{NodeSpec, OrderError, PingError, Statistics};
 use cloud::instance::Access;
 use cloud::topology::Topology;
-use memcached::{Credentials, Node, Settings};
+use memcached::{Credentials, Node, Policy, Settings};
 use parking_lot::Mutex;
 use server::{Clock, Memcached, MemcachedOrder};
 use tokio::io::BufReader;
@@ -46,6 +46,8 @@ pub(crate) fn order(
     let settings = Settings {
         memory_bytes: bytes(node.memory_limit_bytes).into(),
         connections: CONNECTIONS.into(),
+        // What the cloud's parameter says unless it is changed (table 6-8).
+        policy: Policy::NoEviction.into(),
         ..Settings::default()
     };
     // One that it does not know is nothing that it could be started without.
@@ -82,10 +84,9 @@ fn setting(name: &str, value: &str) -> Result<Setting, OrderError> {
             let idle_s: u32 = value.parse().map_err(|_| refused())?;
             Ok(Box::new(move |settings| settings.idle_s.store(idle_s, Relaxed)))
         }
-        // There is one way to choose what goes.
         "maxmemory-policy" => {
-            let evicts = value != "noeviction";
-            Ok(Box::new(move |settings| settings.evicts.store(evicts, Relaxed)))
+            let policy: Policy = value.parse().map_err(|()| refused())?;
+            Ok(Box::new(move |settings| settings.policy.store(policy)))
         }
         _ => Err(OrderError::Refused(format!("{name} is no parameter of Memcached"))),
     }
@@ -126,6 +127,7 @@ impl Instance {
         if let Some(limit) = memory_limit_bytes {
             node.settings.memory_bytes.store(bytes(limit), Relaxed);
         }
+        node.clients.wake();
         Ok(())
     }
 
