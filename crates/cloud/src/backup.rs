@@ -151,6 +151,8 @@ pub struct BackupOrder {
     pub remark: Option<String>,
     /// What its files are to be.
     pub format: Format,
+    /// For how many days they are kept, whatever the policy says.
+    pub save_days: Option<u8>,
 }
 
 impl Backup {

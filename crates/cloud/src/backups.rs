@@ -484,7 +484,7 @@ impl Cloud {
 /// A backup that is still to be made; what identifies it is to be filled in.
 fn new_backup(instance: &Instance, order: BackupOrder, kind: BackupKind, now_ms: u64) -> Backup {
     let policy = instance.backup_policy.as_ref().filter(|policy| policy.kind == kind);
-    let days = policy.and_then(|policy| policy.save_days);
+    let days = order.save_days.or(policy.and_then(|policy| policy.save_days));
     Backup {
         id: String::new(),
         sequence: 0,

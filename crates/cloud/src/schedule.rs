@@ -165,8 +165,8 @@ impl Cloud {
 
 /// When the schedule backs an instance up next, after a time.
 fn next_backup(instance: &Instance, after_ms: u64) -> Option<u64> {
-    let exists = !matches!(instance.status, Status::Creating | Status::CreateFailed);
-    instance.backup_policy.as_ref().filter(|_| exists)?.next_after(after_ms)
+    let serves = !matches!(instance.status, Status::Creating | Status::CreateFailed | Status::Frozen);
+    instance.backup_policy.as_ref().filter(|_| serves)?.next_after(after_ms)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The actions, in the order of the document.
 
+mod backups;
 mod clear;
 mod create;
 mod deals;
@@ -38,6 +39,10 @@ pub(crate) const TABLE: &[Action] = &[
     Action { operation: &password::RESET, handler: password::reset },
     Action { operation: &clear::CLEAR, handler: clear::clear },
     Action { operation: &owner::MOVE, handler: owner::move_to },
+    Action { operation: &backups::BACK_UP, handler: backups::back_up },
+    Action { operation: &backups::DOWNLOAD, handler: backups::download },
+    Action { operation: &backups::BACKUPS, handler: backups::backups },
+    Action { operation: &backups::RESTORE, handler: backups::restore },
     Action { operation: &tasks::TASKS, handler: tasks::tasks },
     Action { operation: &tasks::TASK_INFO, handler: tasks::task_info },
 ];

@@ -38,6 +38,11 @@ pub(crate) static UNKNOWN_ID: ErrorCode = code(
     "Non-existence of SecretId used for signature may also be caused by incorrect private key status. Please make \
      sure the API key is valid and is not disabled.",
 );
+pub(crate) static TOO_MANY: ErrorCode = code(
+    "4400",
+    "Quota exceeded",
+    "The number of requests exceeded the quota. Refer to the request quota section of the document.",
+);
 pub(crate) static REPLAY: ErrorCode = code(
     "4500",
     "Replay attack error",
@@ -156,6 +161,20 @@ pub(crate) static REDUCED: ErrorCode = code(
     "(11057) The requested capacity is less than the actual capacity of the instance. Reduction of capacity is not \
      supported currently",
 );
+pub(crate) static NO_BACKUP: ErrorCode =
+    code("5000", "BackupNotExists", "(11213) No instance backup can be found for the backupId");
+pub(crate) static BACKUP_STATUS: ErrorCode = code(
+    "5100",
+    "BackupStatusAbnormal",
+    "(10711) The operation is impossible due to an abnormal backup status",
+);
+pub(crate) static BACKUP_LOCKED: ErrorCode = code(
+    "5100",
+    "BackupLockedError",
+    "(10710) The operation is impossible because the instance is locked by another task",
+);
+pub(crate) static RESTORE_PASSWORD: ErrorCode =
+    code("5100", "PasswordError", "(10712) Incorrect instance password");
 pub(crate) static NO_DEAL: ErrorCode = code("5000", "DealIdNotFound", "(11059) Order ID does not exist");
 pub(crate) static AUTO_RENEW: ErrorCode = code(
     "4000",

@@ -58,6 +58,19 @@ impl Crs {
         Ok(instance)
     }
 
+    /// The lease of this id, if the instance is not gone.
+    pub(crate) fn existing(&self, redis_id: &str) -> Result<Arc<Lease>, Failure> {
+        let lease = self.ledger.lease(redis_id).filter(|lease| lease.standing != Standing::Released);
+        lease.ok_or_else(|| (&code::NO_INSTANCE).into())
+    }
+
+    /// The number of a task, by which clients ask for it.
+    pub(crate) fn request_id(&self, task_id: Option<&str>) -> u64 {
+        let tasks = self.cloud.tasks(PROJECT);
+        let task = tasks.iter().rev().find(|task| Some(task.id.as_str()) == task_id);
+        task.map_or(0, |task| task.sequence)
+    }
+
     /// Has the cloud do what the lease of this instance says.
     pub(crate) async fn follow(&self, redis_id: &str) {
         if let Some(lease) = self.ledger.lease(redis_id) {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use cloud::Cloud;
+use cloud::backup_policy::{BackupKind, BackupPlan, BackupPolicy};
 use cloud::capacity::Capacity;
 use cloud::engine::{Engine, Release};
 use cloud::instance::{Access, Instance, Network, Order, Owner, Status};
@@ -217,11 +218,24 @@ fn order(lease: &Lease, access: Access, (user_id, user_name): &(String, String))
         },
         zones: vec![lease.zone_id.to_string()],
         maintenance: MaintenanceWindow::default(),
-        backup_policy: None,
+        backup_policy: Some(nightly()),
         tags: Vec::new(),
         owner: Owner { user_id: user_id.clone(), user_name: user_name.clone() },
     }
 }
+
+/// What the cloud does by itself: a backup in the early morning, kept for a week.
+fn nightly() -> BackupPolicy {
+    let plan = BackupPlan {
+        begin_at: "03:00-04:00".to_owned(),
+        weekdays: (1..=7).collect(),
+        timezone_offset: Some("+0800".to_owned()),
+    };
+    BackupPolicy { kind: BackupKind::Auto, save_days: Some(BACKUPS_KEPT_DAYS), plan }
+}
+
+/// For how many days backups are kept.
+pub(crate) const BACKUPS_KEPT_DAYS: u8 = 7;
 
 /// How many shards a new cluster has: one for each 8 GB, at least two and at most sixteen.
 fn shards(mem_mb: u32) -> u32 {

@@ -34,8 +34,6 @@ pub(crate) fn months_later(at_ms: u64, months: u32) -> u64 {
     later.map_or(u64::MAX, |later_ms| later_ms / 1000 * 1000 + at_ms % 1000)
 }
 
-// Backups, which are on their way, are counted by the day.
-#[allow(dead_code)]
 /// The first moment of the day that `at_ms` is in.
 pub(crate) fn midnight(at_ms: u64) -> u64 {
     millis(local(at_ms).date().at(0, 0, 0, 0)).unwrap_or(0)

@@ -181,7 +181,11 @@ pub(crate) fn back_up<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Res
             Some("aof") => Format::Aof,
             _ => Format::Rdb,
         };
-        let order = BackupOrder { remark: request.body.text("remark").map(str::to_owned), format };
+        let order = BackupOrder {
+            remark: request.body.text("remark").map(str::to_owned),
+            format,
+            ..BackupOrder::default()
+        };
         let begun = dcs.cloud.back_up(request.project_id(), request.instance_id(), order).await;
         let backup = begun.map_err(|error| match error {
             TaskError::Store(_) => &code::BACKUP_NOT_SAVED,

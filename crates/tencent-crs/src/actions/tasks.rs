@@ -181,6 +181,8 @@ fn name(kind: TaskKind) -> Option<&'static str> {
         TaskKind::Thaw => "startInstance",
         TaskKind::Delete => "deleteInstance",
         TaskKind::SetAccess => "setPassword",
+        TaskKind::Backup => "backupInstance",
+        TaskKind::Restore => "restoreBackup",
         _ => return None,
     })
 }

@@ -1,5 +1,6 @@
 //! The actions as a client calls them, over a data plane and a clock that the tests steer.
 
+mod backups;
 mod callers;
 mod leases;
 mod offers;

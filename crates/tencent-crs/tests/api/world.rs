@@ -92,6 +92,15 @@ impl World {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
+    /// What is fetched from a path, as text.
+    pub(crate) async fn fetch(&self, path: &str) -> (u16, String) {
+        let request = Request::builder().uri(path).header("host", HOST).body(Body::empty()).unwrap();
+        let response = self.gateway.app().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8_lossy(&body).into_owned())
+    }
+
     /// The common parameters and these, signed for a request of this method.
     pub(crate) fn signed(&self, method: &str, action: &str, parameters: &[(&str, &str)]) -> String {
         let nonce = self.nonce.fetch_add(1, Ordering::Relaxed).to_string();
