@@ -121,7 +121,7 @@ fn a_policy_says_what_may_go() {
     let (kept, last) = full(Policy::NoEviction, |_| 0);
     assert!(last.starts_with("SERVER_ERROR out of memory") && kept[0] && count(&kept) > 5_000, "{last}");
     // Every item finds room, and what has no expiry stays if only others may go: every third, here.
-    let every_third = |number: usize| if number % 3 == 0 { 0 } else { 1_000 };
+    let every_third = |number: usize| if number.is_multiple_of(3) { 0 } else { 1_000 };
     for policy in [Policy::VolatileLru, Policy::VolatileRandom, Policy::VolatileTtl] {
         let (kept, last) = full(policy, every_third);
         assert_eq!(last, stored, "{policy:?}");
@@ -134,7 +134,7 @@ fn a_policy_says_what_may_go() {
     let (_, last) = full(Policy::VolatileLru, |_| 0);
     assert!(last.starts_with("SERVER_ERROR out of memory"), "{last}");
     // Of those that expire, half do so much sooner.
-    let (kept, _) = full(Policy::VolatileTtl, |number| if number % 2 == 0 { 100 } else { 10_000 });
+    let (kept, _) = full(Policy::VolatileTtl, |number| if number.is_multiple_of(2) { 100 } else { 10_000 });
     let (sooner, later) = (count(&kept.iter().copied().step_by(2).collect::<Vec<_>>()), count(&kept));
     assert!(sooner * 3 < later, "{sooner} of {later}");
 }
