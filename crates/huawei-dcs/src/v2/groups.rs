@@ -181,7 +181,6 @@ pub(super) fn switch_over<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a,
             return Err((&code::NOT_SUPPORTED).into());
         }
         let servers = dcs.cloud.servers(&instance);
-        // One that does not run has no nodes; what it says about that is said first.
         let server = find(&instance, &servers, request.call.parameter("node_id"))
             .map(|server| (server.id, server.role));
         let group = request.call.parameter("group_id");
@@ -189,7 +188,10 @@ pub(super) fn switch_over<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a,
             Some((ServerId::Copy { shard, copy }, role)) if group_id(&instance, shard) == group => {
                 (ServerId::Copy { shard, copy }, role)
             }
-            _ if servers.is_empty() => return Err((&code::WRONG_STATUS).into()),
+            // What keeps it from running is told by whoever would have it do something.
+            _ if servers.is_empty() => {
+                (ServerId::Copy { shard: 0, copy: 1 }, Role::Standby { is_in_step: false })
+            }
             Some((ServerId::Copy { .. }, _)) => return Err(code::PARAMETER.of("group_id")),
             _ => return Err(code::PARAMETER.of("node_id")),
         };

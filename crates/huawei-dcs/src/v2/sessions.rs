@@ -26,8 +26,10 @@ use crate::refusal::{self, BUSY};
 use crate::time;
 
 /// What all of them may answer.
-const ERRORS: &[&operation::ErrorCode] =
-    &[&code::UNKNOWN_INSTANCE, &code::NOT_SUPPORTED, &code::NOT_RUNNING, &code::PARAMETER];
+const ERRORS: &[&operation::ErrorCode] = &[&code::UNKNOWN_INSTANCE, &code::NOT_SUPPORTED, &code::PARAMETER];
+
+/// What those may answer besides that do nothing but ask.
+const ASKING: &[&operation::ErrorCode] = &[&code::NOT_RUNNING];
 
 /// A node whose connections are meant: the proxy where there is one.
 const NODE: Field = Field {
@@ -95,7 +97,7 @@ pub(crate) static LIST: Operation = Operation {
             integer("count", "How many there are on all pages."),
         ]),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, ERRORS, ASKING],
     source: reference("Obtaining Session List"),
     ..V2_INSTANCE
 }
@@ -155,7 +157,7 @@ pub(crate) static KILL: Operation = Operation {
         },
     ]),
     answers: &[Answer { status: 204, about: "They have ended.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, ERRORS, &[&code::EMPTY_BODY]],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, ERRORS, ASKING, &[&code::EMPTY_BODY]],
     source: reference("Killing Specified Sessions"),
     ..V2_INSTANCE
 }
@@ -180,7 +182,7 @@ pub(crate) static KILL_ALL: Operation = Operation {
         },
     ]),
     answers: &[Answer { status: 200, about: "They have ended, or are about to.", body: Some(JOB) }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, ERRORS, &[&code::EMPTY_BODY, &code::BROKEN]],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, ERRORS, ASKING, &[&code::EMPTY_BODY, &code::BROKEN]],
     source: reference("Killing All Sessions of a Specified Node or Instance"),
     ..V2_INSTANCE
 }
@@ -192,7 +194,10 @@ const fn choice(name: &'static str, one_of: &'static [&'static str], about: &'st
 
 pub(super) fn scan<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        node(dcs, &request, request.body.text("node_id"))?;
+        // What keeps it from running is told by whoever would have it do something.
+        if !dcs.cloud.servers(&*instance(dcs, &request)?).is_empty() {
+            node(dcs, &request, request.body.text("node_id"))?;
+        }
         let begun = dcs.cloud.survey(request.project_id(), request.instance_id()).await;
         Ok(job(&begun.map_err(refused)?))
     })

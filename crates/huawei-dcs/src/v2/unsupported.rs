@@ -44,9 +44,9 @@ const REFUSED_INSTANCE: Operation = Operation {
     ..REFUSED
 };
 
-/// The id of something that there is none of.
+/// The id of something that there is none of, whatever it is.
 const fn id(name: &'static str, about: &'static str) -> Field {
-    Field { name, need: Need::Required, invalid: Some(&code::PARAMETER), about, ..FIELD }
+    Field { name, need: Need::Required, invalid: Some(&code::NOT_SUPPORTED), about, ..FIELD }
 }
 
 /// Refuses.

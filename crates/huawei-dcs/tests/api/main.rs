@@ -4,14 +4,18 @@
 
 mod backups;
 mod batch_delete;
+mod busy;
 mod callers;
 mod captures;
 mod configs;
 mod create;
+mod every_operation;
 mod instances;
 mod modify;
 mod other_queries;
 mod password;
+mod ratchet;
+mod refusals;
 mod resize;
 mod status;
 mod swap;

@@ -208,4 +208,6 @@ async fn what_is_paid_in_advance_is_extended_by_one_order_at_a_time() {
     assert_eq!(resize(&world, &id, "redis.single.xu1.large.4", 4.0).await.status, 204);
     let again = resize(&world, &id, "redis.single.xu1.large.8", 8.0).await;
     assert_eq!(again.error_of_v2(), (400, "DCS.4108".to_owned()));
+    let again = extend(&world, &id, json!({"new_capacity": 8})).await;
+    assert_eq!(again.error(), (400, "DCS.4108".to_owned()));
 }

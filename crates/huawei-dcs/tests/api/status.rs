@@ -48,6 +48,7 @@ async fn what_is_asked_for_must_be_there() {
     assert_eq!(change(&world, "v1.0", "restart", &[]).await.error(), (400, "DCS.4065".to_owned()));
     assert_eq!(change(&world, "v1.0", "restart", &["x"]).await.error(), (400, "DCS.4065".to_owned()));
     assert_eq!(change(&world, "v2", "stop", &[&id]).await.error_of_v2(), (400, "DCS.4064".to_owned()));
+    assert_eq!(change(&world, "v2", "restart", &[]).await.error_of_v2(), (400, "DCS.4065".to_owned()));
 }
 
 #[tokio::test]

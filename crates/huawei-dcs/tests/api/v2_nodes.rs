@@ -197,7 +197,7 @@ async fn an_instance_at_work_does_nothing_else() {
     let line = format!("PUT /v2/{{p}}/instances/{id}/async-swap");
     assert_eq!(refused(&world, &line).await, (400, "DCS.4118".to_owned()));
     let id = cluster(&world).await;
-    assert_eq!(switch_over(&world, &id, "g", "n").await.error_of_v2(), (400, "DCS.4026".to_owned()));
+    assert_eq!(switch_over(&world, &id, "g", "n").await.error_of_v2(), (400, "DCS.4118".to_owned()));
 }
 
 #[tokio::test]

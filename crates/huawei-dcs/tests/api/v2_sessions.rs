@@ -65,6 +65,9 @@ async fn connections_are_listed_filtered_and_sorted() {
     for query in ["", "?node_id=x"] {
         assert_eq!(clients(&world, &id, query).await.error_of_v2(), (400, "DCS.4062".to_owned()), "{query}");
     }
+    let body = json!({"node_id": node, "client_addrs": ["10.0.0.1:1"]});
+    let nobodys = world.call(&format!("POST /v2/{{p}}/instances/{NOBODYS}/clients/kill"), &body).await;
+    assert_eq!(nobodys.error_of_v2(), (404, "DCS.4022".to_owned()));
     let nobodys = clients(&world, NOBODYS, &format!("?node_id={node}")).await;
     assert_eq!(nobodys.error_of_v2(), (404, "DCS.4022".to_owned()));
 }
@@ -114,7 +117,7 @@ async fn what_does_not_run_has_no_connections() {
     assert_eq!(clients(&world, &id, "?node_id=x").await.error_of_v2(), not_running);
     let body = json!({"node_id": "x", "client_addrs": ["10.0.0.1:1"]});
     for (path, code) in
-        [("clients", "DCS.4049"), ("clients/kill", "DCS.4049"), ("clients/kill-all", "DCS.4049")]
+        [("clients", "DCS.4118"), ("clients/kill", "DCS.4049"), ("clients/kill-all", "DCS.4049")]
     {
         let answered = world.call(&format!("POST /v2/{{p}}/instances/{id}/{path}"), &body).await;
         assert_eq!(answered.error_of_v2().1, code, "{path}");
@@ -124,6 +127,30 @@ async fn what_does_not_run_has_no_connections() {
     assert_eq!(all.error_of_v2(), (400, "DCS.4118".to_owned()));
     let line = format!("GET /v2/{{p}}/instances/{id}/slowlog?start_time=0&end_time=1");
     assert_eq!(world.call(&line, &Value::Null).await.error_of_v2(), not_running);
+}
+
+#[tokio::test]
+async fn memcached_tells_none_of_it() {
+    let world = World::new().await;
+    let order = json!({
+        "engine": "Memcached", "engine_version": "-", "product_id": "-", "spec_code": "dcs.memcached.single_node",
+        "no_password_access": true, "password": "-",
+    });
+    let id = world.create(order).await;
+    let body = json!({"node_id": "x", "client_addrs": ["10.0.0.1:1"], "kill_all_nodes": true});
+    for (line, body) in [
+        ("GET /v2/{p}/instances/{id}/clients?node_id=x", Value::Null),
+        ("POST /v2/{p}/instances/{id}/clients", body.clone()),
+        ("POST /v2/{p}/instances/{id}/clients/kill", body.clone()),
+        ("POST /v2/{p}/instances/{id}/clients/kill-all", body),
+        ("GET /v2/{p}/instances/{id}/slowlog?start_time=0&end_time=1", Value::Null),
+        ("GET /v2/{p}/instance/{id}/whitelist", Value::Null),
+        ("PUT /v2/{p}/instance/{id}/whitelist", list_of(&[])),
+        ("PUT /v2/{p}/instance/{id}/whitelist-async", list_of(&[])),
+    ] {
+        let answered = world.call(&line.replace("{id}", &id), &body).await;
+        assert_eq!(answered.error_of_v2(), (400, "DCS.4027".to_owned()), "{line}");
+    }
 }
 
 fn slow(number: i64, after_s: u64, took_us: u64, role: Role) -> SlowCommand {
@@ -249,6 +276,8 @@ async fn a_whitelist_that_breaks_a_rule_is_refused() {
     ] {
         let body = json!({"enable_whitelist": true, "whitelist": groups});
         assert_eq!(put(&world, &id, &body).await.error_of_v2(), (400, "DCS.4062".to_owned()), "{body}");
+        let line = format!("PUT /v2/{{p}}/instance/{id}/whitelist-async");
+        assert_eq!(world.call(&line, &body).await.error_of_v2(), (400, "DCS.4062".to_owned()), "{body}");
     }
     let body = json!({"whitelist": []});
     assert_eq!(put(&world, &id, &body).await.error_of_v2(), (400, "DCS.4062".to_owned()));

@@ -21,6 +21,8 @@ use operation::{Found, Operation, Router};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use crate::ratchet;
+
 pub(crate) const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 pub(crate) const REGION: &str = "my-kualalumpur-1";
 pub(crate) const ZONES: [&str; 2] = ["ae04cf9d61544df3806a3feeb401b204", "d573142f24894ef3bd3664de068b44b0"];
@@ -109,6 +111,7 @@ impl World {
         let status = parts.status.as_u16();
         if let Found::Operation(operation, ..) = self.router.find(&head, &path) {
             check_answer(operation, status, &body);
+            ratchet::record(operation, status, &body);
         }
         Answered { status, headers: parts.headers, body }
     }
