@@ -408,7 +408,14 @@ fn functions_are_carried_along_in_every_form_of_the_file() {
     real.run(&["FUNCTION", "LOAD", CODE]);
     real.run(&["FUNCTION", "LOAD", "REPLACE", CODE]);
     real.run(&["FUNCTION", "LOAD", "#!lua name=gone\nredis.register_function('g', function() end)"]);
+    let Reply::Bulk(both) = real.say("FUNCTION DUMP") else { panic!("libraries can be dumped") };
     real.run(&["FUNCTION", "DELETE", "gone"]);
+    let Reply::Bulk(one) = real.say("FUNCTION DUMP") else { panic!("libraries can be dumped") };
+    // All ways of restoring: what comes of it is what there was.
+    real.say("FUNCTION FLUSH");
+    real.run(&[&b"FUNCTION"[..], b"RESTORE", &one]);
+    real.run(&[&b"FUNCTION"[..], b"RESTORE", &both, b"REPLACE"]);
+    real.run(&[&b"FUNCTION"[..], b"RESTORE", &one, b"FLUSH"]);
     real.say("SET a 1");
     drop(oracle);
     for preamble in ["yes", "no"] {

@@ -255,6 +255,8 @@ const TOGETHER: &[&str] = &[
     "CLUSTER REPLICAS $id2",
     "CLUSTER LINKS",
     "CONFIG GET cluster-enabled",
+    "SUBSCRIBE news;GET foo;SET k2 1;GET nosuch;MGET bar foo;PING;SPUBLISH foo x;UNSUBSCRIBE news;GET k3",
+    "MULTI;SUBSCRIBE news;EXEC;GET foo;EXEC;MULTI;RESET;GET k3",
     "CLUSTER FLUSHSLOTS",
 ];
 

@@ -514,6 +514,25 @@ fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
 }
 
 #[test]
+fn a_replica_that_is_behind_for_too_long_is_dropped_in_time() {
+    let program = master();
+    let mut client = program.client();
+    client.say("CONFIG SET repl-backlog-size 16384");
+    client.say("CONFIG SET repl-timeout 3600");
+    client.run(&["CONFIG", "SET", "client-output-buffer-limit", "replica 0 1048576 2"]);
+    let mut replica = program.client();
+    replica.send(&["SYNC"]);
+    until("it is online", || info(&mut client, "slave0").contains("online"));
+    let value = "x".repeat(100_000);
+    // The system keeps some megabytes for it. Nothing comes after these.
+    for _ in 0..400 {
+        client.run(&["SET", "k", &value]);
+    }
+    assert_eq!(info(&mut client, "connected_slaves"), "1", "two seconds have not gone by");
+    until("it is dropped", || info(&mut client, "connected_slaves") == "0");
+}
+
+#[test]
 fn handing_over_loses_nothing() {
     for chain in chains() {
         let [mut old, mut new, _] = chain.each_ref().map(Server::client);

@@ -1132,6 +1132,12 @@ impl CommandError {
         CommandError::unknown_subcommand(release, container, name)
     }
 
+    /// The error of a transaction that is refused for this one, which is told without the code that all have.
+    pub(crate) fn of_exec(&self) -> CommandError {
+        let text = self.to_string();
+        CommandError::ExecRefused(text.strip_prefix("ERR ").unwrap_or(&text).into())
+    }
+
     /// The error's bytes as they go over the wire: characters are bytes, since clients' bytes may be quoted.
     pub(crate) fn to_wire(&self) -> Vec<u8> {
         self.to_string().chars().map(|char| char as u32 as u8).collect()

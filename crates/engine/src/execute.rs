@@ -290,12 +290,22 @@ fn check(
         && session.protocol == Protocol::Resp2
         && !entry.is(Flags::SUBSCRIBED)
     {
+        // Whoever is at the wrong node is told so first.
+        if let Some(member) = membership(node, session) {
+            let moment = worker.moment(node, session);
+            if let Some(step) = cluster::admit_queued(node, member, session, entry, args, moment)? {
+                return Ok(Some(step));
+            }
+        }
         let name = entry.full_name.clone();
-        return Err(match node.release {
+        let error = match node.release {
             Release::V7_0 | Release::V7_4 => CommandError::Subscribed7(name),
             Release::V6_2 => CommandError::Subscribed6(name),
             _ => CommandError::Subscribed5,
-        });
+        };
+        // There is no transaction: it would have been ended before anything was subscribed to.
+        let is_exec = entry.is(Flags::RUNS_QUEUE) && node.release >= Release::V6_2;
+        return Err(if is_exec { error.of_exec() } else { error });
     }
     if gates.contains(Gates::MAXMEMORY) && !leaves_memory(node) {
         match make_room(node, worker, state.contains(State::OFFLOADED)) {

@@ -1,8 +1,9 @@
 //! Libraries of functions, which are carried along until something can run them: as an append-only file has them.
 //!
-//! A file of keys has them as they are ([`rdb::Library`]); a file of commands has `FUNCTION LOAD`, `DELETE` and `FLUSH`.
+//! A file of keys has them as they are ([`rdb::Library`]); a file of commands has `FUNCTION LOAD`, `RESTORE`, `DELETE` and
+//! `FLUSH`.
 //!
-//! Not here: `FUNCTION` for clients, and in the stream of a master. `FUNCTION RESTORE` is not understood.
+//! Not here: `FUNCTION` for clients, and in the stream of a master.
 
 use crate::Node;
 use crate::parse::is_word;
@@ -26,6 +27,19 @@ pub(crate) fn replay(node: &Node, args: Args) -> bool {
         }
         (word, Some(gone)) if is_word(word, "delete") => {
             libraries.retain(|library| name(&library.code) != Some(gone));
+        }
+        (word, Some(payload)) if is_word(word, "restore") => {
+            let is_read = |version| version <= crate::save::version(node.release);
+            let opened = rdb::payload::open(payload, is_read).ok();
+            let Some(restored) = opened.and_then(|(bytes, _)| rdb::libraries(bytes)) else { return false };
+            if args.get(3).is_some_and(|policy| is_word(policy, "flush")) {
+                libraries.clear();
+            }
+            for library in restored {
+                let own = name(&library.code);
+                libraries.retain(|library| own.is_none() || name(&library.code) != own);
+                libraries.push(library.into_owned());
+            }
         }
         (word, _) if is_word(word, "flush") => libraries.clear(),
         _ => return false,

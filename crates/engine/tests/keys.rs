@@ -362,6 +362,16 @@ fn a_damaged_payload_is_logged_with_the_place_and_changes_nothing() {
             caller.logged(),
             ["a value was not restored: at byte 6: the value of key 'key', of type 1, is damaged"]
         );
+        let end = payload.len() - 8;
+        payload[end] ^= 1;
+        for (sealed, place) in [
+            (&payload[..], format!("at byte {end}: the checksum is not that of what stands before it")),
+            (&payload[..7], "at byte 7: it ends before its version and checksum".to_owned()),
+        ] {
+            let reply = caller.run(&[&b"RESTORE"[..], b"key", b"0", sealed, b"REPLACE"]);
+            assert_eq!(reply, b"-ERR DUMP payload version or checksum are wrong\r\n");
+            assert_eq!(caller.logged(), [format!("a value was not restored: {place}")]);
+        }
         assert_eq!(caller.say("GET key"), "$3\r\nold\r\n");
     }
 }

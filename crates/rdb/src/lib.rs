@@ -33,7 +33,7 @@ pub use error::{Error, ModuleId, Problem, ReadError};
 pub use event::{Access, EarlyLibrary, Event, Key, Library};
 pub use file_reader::FileReader;
 pub use read::entry;
-pub use reader::Reader;
+pub use reader::{Reader, libraries};
 pub use write::value;
 pub use writer::{Form, Origin, Position, Writer, record};
 

@@ -338,6 +338,20 @@ fn damage(bytes: &[u8]) -> Problem {
     }
 }
 
+/// The libraries in what `FUNCTION DUMP` answers, without version and checksum; nothing if it is damaged.
+pub fn libraries(bytes: &[u8]) -> Option<Vec<Library<'_>>> {
+    let mut from = Cursor::new(bytes);
+    let mut libraries = Vec::new();
+    while from.position() < bytes.len() {
+        let code = from.byte().ok()?;
+        match record(&mut from, code) {
+            Ok(Event::Library(library)) => libraries.push(library),
+            _ => return None,
+        }
+    }
+    Some(libraries)
+}
+
 /// Reads a key; what was said of it before is not known here.
 fn key<'a>(from: &mut Cursor<'a>, bytes: &'a [u8], code: u8, offset: u64) -> Result<Key<'a>, Problem> {
     let name = from.string().map_err(|_| Problem::Record(code))?;

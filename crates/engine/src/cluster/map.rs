@@ -249,6 +249,12 @@ impl ClusterMap {
                 groups.bump_epoch(number);
                 groups.assigned(number);
             }
+            // `redis-cli --cluster create` gives each node an epoch, replicas too, which then have that of their masters.
+            if let Some(&first) = numbers.first() {
+                let count = groups.known(first).count() as u64;
+                let group = groups.group_mut(first);
+                group.epoch = group.epoch.max(count);
+            }
         });
     }
 }

@@ -890,7 +890,13 @@ fn described(
         Role::Replica(master) => ("slave", groups.node(master).id.as_str()),
     };
     let (own, failed) = (if is_own { "myself," } else { "" }, if node.is_down { ",fail" } else { "" });
-    let answered_ms = if is_own { 0 } else { cx.now_ms() };
+    // Of itself a node tells a time as well, in whole seconds, once it has had somebody to talk to.
+    let is_alone = groups.known(number).nth(1).is_none();
+    let answered_ms = match is_own {
+        true if is_alone || cx.release() < Release::V4_0 => 0,
+        true => cx.now_ms() / 1000 * 1000,
+        false => cx.now_ms(),
+    };
     let link = if node.is_down { "disconnected" } else { "connected" };
     let _ = write!(line, " {own}{role}{failed} {master} 0 {answered_ms} {} {link}", epoch(groups, node));
     for (first, last, _) in ranges.iter().filter(|(.., owner)| *owner == number) {

@@ -145,10 +145,12 @@ fn restore(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
         return Err(CommandError::NegativeTtl);
     }
     let own = version(release);
-    let (value, _) = payload::open(sealed)
-        // The first releases take no other version than theirs.
-        .filter(|(_, version)| *version == own || *version < own && release.has(v(3, 2, 1)))
-        .ok_or(CommandError::BadPayload)?;
+    // The first releases take no other version than theirs.
+    let is_read = |version| version == own || version < own && release.has(v(3, 2, 1));
+    let (value, _) = payload::open(sealed, is_read).map_err(|broken| {
+        cx.node.host.log(&format!("a value was not restored: {broken}"));
+        CommandError::BadPayload
+    })?;
     let params = cx.params();
     let limits = Limits { list: params.list, set: params.set, hash: params.hash, zset: params.zset };
     let mut entry = rdb::entry(key, value, own, &limits).map_err(|error| {

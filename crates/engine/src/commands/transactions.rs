@@ -123,10 +123,7 @@ fn exec(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
     let Multi { queue, aborted, refused } = *multi;
     // What may not run is not looked at.
     if let Some(error) = refused {
-        if error.is_of_exec() {
-            return Err(error);
-        }
-        return Err(CommandError::ExecRefused(error.to_string().into()));
+        return Err(if error.is_of_exec() { error } else { error.of_exec() });
     }
     if aborted {
         return Err(CommandError::ExecAbort);

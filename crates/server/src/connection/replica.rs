@@ -18,6 +18,8 @@ use tokio::sync::mpsc::Receiver;
 const TURN: usize = 32;
 /// A replica that waits for its snapshot is told so often that it has not been forgotten, in ms.
 const STILL_HERE_MS: i64 = 1_000;
+/// How often it is looked how far a replica is behind that takes nothing, in ms.
+const BEHIND_MS: i64 = 1_000;
 
 /// How a replica is being served.
 struct Service {
@@ -29,6 +31,9 @@ struct Service {
     behind_since_ms: Option<i64>,
     /// Whether there was nothing to send.
     rests: bool,
+    /// Whether the replica took nothing when it was last tried, and whether it did when it was last looked after.
+    is_stuck: bool,
+    was_stuck: bool,
 }
 
 impl Connection {
@@ -39,7 +44,14 @@ impl Connection {
         let waits = node.replicas.replica(self.client.id).map(|replica| replica.stage);
         let snapshot = (waits == Some(Stage::WaitsForSnapshot))
             .then(|| self.place.syncs.join(&self.place, self.client.id));
-        let mut service = Service { snapshot, sent_ms: clock.wall_ms(), behind_since_ms: None, rests: false };
+        let mut service = Service {
+            snapshot,
+            sent_ms: clock.wall_ms(),
+            behind_since_ms: None,
+            rests: false,
+            is_stuck: false,
+            was_stuck: false,
+        };
         loop {
             let until_ms = self.look_after(&mut service)?;
             tokio::select! {
@@ -78,14 +90,19 @@ impl Connection {
         let (most, most_s) = (limit.soft_bytes.load(Relaxed), limit.soft_s.load(Relaxed) as i64);
         let behind = node.replicas.lag_bytes(self.client.id).is_some_and(|lag| most > 0 && lag > most);
         service.behind_since_ms = behind.then(|| service.behind_since_ms.unwrap_or(now_ms));
-        let Some(since_ms) = service.behind_since_ms else { return Ok(until_ms + 1) };
+        service.was_stuck = service.is_stuck;
+        // It may come to be too far behind without anything else happening to its connection.
+        let look_ms = if service.is_stuck && most > 0 { now_ms + BEHIND_MS } else { i64::MAX };
+        let Some(since_ms) = service.behind_since_ms else {
+            return Ok(until_ms.saturating_add(1).min(look_ms));
+        };
         let drop_ms = since_ms + most_s * 1000;
         if now_ms > drop_ms {
             tracing::warn!("the replica at {} has been too far behind for too long", self.client.peer);
             node.stats.output_buffer_closes.fetch_add(1, Relaxed);
             return Err(killed());
         }
-        Ok(until_ms.min(drop_ms) + 1)
+        Ok((until_ms.min(drop_ms) + 1).min(look_ms))
     }
 
     /// Sends what there is and takes what has come. Ready when the replica is to be looked after, or its connection ends.
@@ -103,6 +120,7 @@ impl Connection {
             match self.poll_send(cx, service) {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending if service.is_stuck && !service.was_stuck => return Poll::Ready(Ok(())),
                 Poll::Pending => return self.poll_answers(cx),
             }
         }
@@ -113,7 +131,9 @@ impl Connection {
     /// Sends the next piece; pending if there is none, or the replica does not take it.
     fn poll_send(&mut self, cx: &mut Context<'_>, service: &mut Service) -> Poll<Result<()>> {
         if self.sent < self.output.len() {
-            std::task::ready!(self.stream.poll_write_ready(cx))?;
+            let ready = self.stream.poll_write_ready(cx);
+            service.is_stuck = ready.is_pending();
+            std::task::ready!(ready)?;
             let before = self.output.len() - self.sent;
             self.send_kept()?;
             if self.output.len() - self.sent < before {
