@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cloud::backup::{BackupOrder, Format};
+use cloud::backup::BackupOrder;
 use cloud::configuration::Change;
 use cloud::identity::Secret;
 use cloud::instance::Access;
@@ -167,7 +167,7 @@ async fn stage(kind: &str, state: State) -> (World, BTreeMap<&'static str, Strin
     let text = |value: &Value| value.as_str().unwrap_or("none").to_owned();
     let group = &groups["group_list"][0];
     let cloud = &world.cloud;
-    let order = || BackupOrder { remark: None, format: Format::Rdb };
+    let order = BackupOrder::default;
     let mut backup = NOBODYS.to_owned();
     if !matches!(state, State::Creating | State::CreateFailed) {
         backup.clone_from(&cloud.back_up(PROJECT, &id, order()).await.unwrap().id);
