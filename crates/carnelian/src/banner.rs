@@ -34,7 +34,7 @@ fn text(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: 
          region      {region}\n\
          project     {project_name}, id {project_id}\n\
          user        {user}, password {password}, domain {domain}\n\
-         access key  {access_key}, secret key {secret_key}\n\
+         access key  {access_key}, secret key {secret_key}{auth}\n\
          data        {kept}\n\
          \n\
          This line creates an instance, which redis-cli -p {base_port} reaches if nothing else has that port:\n\
@@ -49,6 +49,7 @@ fn text(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: 
         domain = settings.domain,
         access_key = settings.access_key,
         secret_key = settings.secret_key,
+        auth = if settings.auth { "" } else { " (credentials are not looked at)" },
         base_port = settings.base_port,
         curl = curl(settings, &url, directory),
     )

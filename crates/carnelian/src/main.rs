@@ -16,6 +16,7 @@ mod options;
 mod reachable;
 mod serve;
 mod signals;
+mod users;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -22,6 +22,8 @@ use cloud::task::Profile;
 use lexopt::{Arg, Parser, ValueExt};
 use tracing_subscriber::EnvFilter;
 
+use crate::users::{self, Policies, Users};
+
 /// What the program is asked to do.
 #[derive(Debug)]
 pub(crate) enum Invocation {
@@ -62,6 +64,14 @@ pub(crate) struct Settings {
     pub(crate) password: String,
     pub(crate) access_key: String,
     pub(crate) secret_key: String,
+    /// Whether credentials are looked at.
+    pub(crate) auth: bool,
+    /// Projects beside the first, by their names.
+    pub(crate) projects: Vec<String>,
+    /// Users beside the administrator.
+    pub(crate) users: Users,
+    /// What policies say that users have.
+    pub(crate) policies: Policies,
     pub(crate) tasks: Profile,
     pub(crate) quota_instances: u32,
     pub(crate) quota_memory_gb: u32,
@@ -104,7 +114,8 @@ pub(crate) struct MemcachedSettings {
 struct Record {
     /// Its name, as a flag without the dashes.
     name: &'static str,
-    /// What its value is, in a word; empty for a switch. Two words take two arguments and may be repeated.
+    /// What its value is, in a word; empty for a switch. Two words take two arguments and may be repeated; a `TABLE` is
+    /// written as TOML has it, in one line where it is no table of the file.
     value: &'static str,
     /// The value that it has when it is not given.
     default: &'static str,
@@ -261,6 +272,61 @@ const RECORDS: &[Record] = &[
         about: "The secret half of the access key. Also Tencent's SecretKey.",
         takes: "a text that is not empty",
         set: |settings, value| put_text(&mut settings.secret_key, value),
+    },
+    Record {
+        name: "auth",
+        value: "on|off",
+        default: "on",
+        commands: &[Serve],
+        about: "off takes every request for one of the administrator, whatever credentials it has, in any project.",
+        takes: "on or off",
+        set: |settings, value| {
+            settings.auth = match value {
+                "on" | "true" => true,
+                "off" | "false" => false,
+                _ => return None,
+            };
+            Some(())
+        },
+    },
+    Record {
+        name: "projects",
+        value: "NAMES",
+        default: "",
+        commands: &[Serve],
+        about: "Further projects, separated by commas.",
+        takes: "names with commas between them",
+        set: |settings, value| {
+            settings.projects =
+                value.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+            Some(())
+        },
+    },
+    Record {
+        name: "users",
+        value: TABLE,
+        default: "",
+        commands: &[Serve],
+        about: "Further users, for each of them a table: password, access-key and secret-key, read-only, and what they may \
+                do: policies, allow, deny.",
+        takes: "a table such as { reader = { password = \"x\", allow = [\"dcs:instance:get*\"] } }",
+        set: |settings, value| {
+            settings.users = users::users(value)?;
+            Some(())
+        },
+    },
+    Record {
+        name: "policies",
+        value: TABLE,
+        default: "",
+        commands: &[Serve],
+        about: "What users may do that have these policies, for each of them a table: allow and deny. `DCS FullAccess` and \
+                `DCS ReadOnlyAccess` are there already.",
+        takes: "a table such as { makers = { allow = [\"dcs:instance:*\"], deny = [\"dcs:instance:delete\"] } }",
+        set: |settings, value| {
+            settings.policies = users::policies(value)?;
+            Some(())
+        },
     },
     Record {
         name: "tasks",
@@ -486,6 +552,9 @@ const RECORDS: &[Record] = &[
     },
 ];
 
+/// What the value of an option is that has an inner structure.
+const TABLE: &str = "TABLE";
+
 /// The option that names the configuration file; it cannot stand in that file.
 const CONFIG_FILE: &str = "config-file";
 
@@ -643,6 +712,10 @@ impl Settings {
             password: String::new(),
             access_key: String::new(),
             secret_key: String::new(),
+            auth: true,
+            projects: Vec::new(),
+            users: Users::new(),
+            policies: Policies::new(),
             tasks: Profile::Instant,
             quota_instances: 0,
             quota_memory_gb: 0,
@@ -692,7 +765,8 @@ impl Settings {
         let path = table.map_or(key.to_owned(), |table| format!("{table}.{key}"));
         let record = record
             .with_context(|| format!("{file}: there is no key {path}; carnelian --help lists the options"))?;
-        let text = text_of_toml(value).with_context(|| format!("{path} in {file} takes {}", record.takes))?;
+        let text = if record.value == TABLE { Some(value.to_string()) } else { text_of_toml(value) };
+        let text = text.with_context(|| format!("{path} in {file} takes {}", record.takes))?;
         record.apply(self, &text, &format!("{path} in {file}"))
     }
 }
@@ -893,6 +967,25 @@ mod tests {
             let said = refusal("--config-file c.toml", &[], file);
             assert!(said.contains(expected), "{file}: {said}");
         }
+    }
+
+    #[test]
+    fn users_and_policies_are_tables() {
+        let file = "auth = \"off\"\nprojects = \"other, third\"\n\
+                    [users.reader]\npassword = \"x\"\npolicies = [\"readers\"]\n\
+                    [users.\"a b\"]\npassword = \"y\"\naccess-key = \"AK\"\nsecret-key = \"SK\"\nread-only = true\n\
+                    [policies.readers]\nallow = [\"dcs:instance:get*\"]\ndeny = []\n";
+        let in_file = settings("--config-file c.toml", &[], file);
+        assert!(!in_file.auth && settings("", &[], "").auth);
+        assert_eq!(in_file.projects, ["other", "third"]);
+        let users = r#"{ reader = { password = "x", policies = ["readers"] }, "a b" = { password = "y", access-key = "AK", secret-key = "SK", read-only = true } }"#;
+        let policies = r#"{ readers = { allow = ["dcs:instance:get*"] } }"#;
+        let variables = [("CARNELIAN_USERS", users), ("CARNELIAN_POLICIES", policies)];
+        let in_variables = settings("--auth off --projects other,third", &variables, "");
+        assert_eq!(in_file, in_variables);
+        let said = refusal("--config-file c.toml", &[], "[users.a]\npasword = \"x\"\n");
+        assert!(said.starts_with("users in c.toml takes a table such as { reader = {"), "{said}");
+        assert!(refusal("--auth maybe", &[], "").contains("--auth takes on or off, not \"maybe\""));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::clock::SharedClock;
 use crate::data_plane::{Files, Nodes};
 use crate::options::Settings;
 use crate::signals::Signals;
+use crate::users;
 
 /// How long requests under way may take when the server stops.
 const GRACE: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
 }
 
 async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
+    let directory = directory(settings)?;
     let signals = Signals::listen()?;
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr()?;
@@ -47,7 +49,6 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let cloud =
         Cloud::open(cloud_settings(settings), Arc::new(SharedClock(nodes.clock())), nodes.clone(), store)
             .await;
-    let directory = directory(settings);
     banner::print(settings, address, &directory, &cloud);
 
     let crs = tencent_crs::service(&cloud, directory.clone(), settings.balance_cny.into());
@@ -116,14 +117,18 @@ fn cloud_settings(settings: &Settings) -> cloud::Settings {
     }
 }
 
-fn directory(settings: &Settings) -> Directory {
+fn directory(settings: &Settings) -> anyhow::Result<Directory> {
     let project = settings.project.as_ref().unwrap_or(&settings.region);
-    Directory::with_administrator(
+    let mut directory = Directory::with_administrator(
         &settings.domain,
         &settings.region,
         Named::derived("project", &[&settings.domain, project]),
         &settings.user,
         Secret::new(&settings.password),
         AccessKey { id: settings.access_key.clone(), secret: Secret::new(&settings.secret_key) },
-    )
+    );
+    settings.projects.iter().for_each(|name| directory.add_project(name));
+    users::add(&mut directory, &settings.users, &settings.policies).map_err(|error| anyhow!(error))?;
+    directory.is_open = !settings.auth;
+    Ok(directory)
 }

@@ -22,8 +22,10 @@ pub struct Directory {
     pub region: String,
     /// Its projects.
     pub projects: Vec<Named>,
-    /// Its users.
+    /// Its users, the administrator first.
     pub users: Vec<Arc<User>>,
+    /// Whether credentials are not looked at: whoever calls is the administrator, and may name any project.
+    pub is_open: bool,
 }
 
 /// An id and the name that people use.
@@ -130,7 +132,27 @@ impl Directory {
             region: region.to_owned(),
             projects: vec![project],
             users: vec![Arc::new(administrator)],
+            is_open: false,
         }
+    }
+
+    /// Adds a user.
+    pub fn add_user(&mut self, name: &str, password: Secret, access_keys: Vec<AccessKey>, rights: Rights) {
+        let named = Named::derived("user", &[&self.domain.name, name]);
+        self.users.push(Arc::new(User { named, password, access_keys, rights }));
+    }
+
+    /// Adds a project.
+    pub fn add_project(&mut self, name: &str) {
+        self.projects.push(Named::derived("project", &[&self.domain.name, name]));
+    }
+
+    /// Who calls where credentials are not looked at, with the project of this id; nobody elsewhere.
+    pub fn anyone(&self, project_id: Option<&str>) -> Option<Caller> {
+        let known = |id: &str| self.projects.iter().find(|project| project.id == id).cloned();
+        let project = project_id
+            .map(|id| known(id).unwrap_or_else(|| Named { id: id.to_owned(), name: id.to_owned() }));
+        self.is_open.then(|| Caller { user: self.users[0].clone(), project })
     }
 
     /// The user with this id or name.

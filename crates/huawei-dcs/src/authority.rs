@@ -27,6 +27,8 @@ pub(crate) enum Proof {
     Token(Caller),
     /// A user, who may name any project of the account.
     Signature(Arc<User>),
+    /// Nothing: credentials are not looked at.
+    Nothing(Caller),
 }
 
 /// Why credentials prove nothing.
@@ -56,6 +58,9 @@ impl Authority {
 
     /// What the credentials of `call` prove.
     pub(crate) fn prove(&self, call: &Call) -> Result<Proof, Unproven> {
+        if let Some(anyone) = self.directory.anyone(None) {
+            return Ok(Proof::Nothing(anyone));
+        }
         if let Some(token) = call.header("x-auth-token").filter(|token| !token.is_empty()) {
             return match token::verify(token, &self.directory, self.now_ms()) {
                 Ok(caller) => Ok(Proof::Token(caller)),
@@ -89,7 +94,7 @@ impl Proof {
     /// The caller, without a project where the credentials name none.
     pub(crate) fn into_caller(self) -> Caller {
         match self {
-            Proof::Token(caller) => caller,
+            Proof::Token(caller) | Proof::Nothing(caller) => caller,
             Proof::Signature(user) => Caller { user, project: None },
         }
     }
@@ -101,6 +106,7 @@ impl Proof {
                 let fits = caller.project.as_ref().is_some_and(|project| project.id == id);
                 fits.then_some(caller)
             }
+            Proof::Nothing(_) => directory.anyone(Some(id)),
             Proof::Signature(user) => {
                 let project = directory.projects.iter().find(|project| project.id == id)?;
                 Some(Caller { user, project: Some(project.clone()) })

@@ -41,6 +41,9 @@ impl Authority {
 
     /// Who makes this call.
     pub(crate) fn prove(&self, call: &Call) -> Result<Caller, Failure> {
+        if let Some(anyone) = self.directory.anyone(None) {
+            return Ok(anyone);
+        }
         let parameters = Parameters::of(call);
         let text = |name: &'static str| parameters.get(name).ok_or_else(|| code::PARAMETER.of(name));
         let number = |name: &'static str| {

@@ -134,11 +134,17 @@ pub(super) fn create_token<'a>(iam: &'a Iam, request: Request<'a>) -> Pending<'a
         let directory = iam.authority.directory();
         let auth = request.body.object("auth");
         let identity = auth.and_then(|auth| auth.object("identity")?.object("password")?.object("user"));
-        let user = identity.and_then(|user| authenticated(&user, directory));
+        let anyone = directory.anyone(None).map(|anyone| anyone.user);
+        let user = identity.and_then(|user| authenticated(&user, directory)).or(anyone);
         let user = user.ok_or(&code::WRONG_CREDENTIALS)?;
         let scope = match auth.and_then(|auth| auth.object("scope")) {
             None => Scope::Nothing,
-            Some(asked) => scope(&asked, directory).ok_or(&code::UNKNOWN_SCOPE)?,
+            Some(asked) => {
+                // Whatever is asked for where credentials are not looked at, there is a project.
+                let any = directory.projects.first().filter(|_| directory.is_open);
+                let any = any.map(|project| Scope::Project(project.clone()));
+                scope(&asked, directory).or(any).ok_or(&code::UNKNOWN_SCOPE)?
+            }
         };
         let project = match &scope {
             Scope::Project(project) => Some(project.clone()),

@@ -14,6 +14,7 @@ mod instances;
 mod modify;
 mod other_queries;
 mod password;
+mod permissions;
 mod ratchet;
 mod refusals;
 mod resize;

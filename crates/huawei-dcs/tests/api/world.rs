@@ -70,6 +70,12 @@ impl World {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
+        let directory = directory(setup.rights.clone());
+        World::in_directory(directory, setup).await
+    }
+
+    /// A world whose callers are those of this account.
+    pub(crate) async fn in_directory(directory: Directory, setup: Setup) -> Self {
         let settings = Settings {
             profile: setup.profile,
             quota: setup.quota,
@@ -79,7 +85,7 @@ impl World {
         };
         let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
-        let services = huawei_dcs::services(&cloud, directory(setup.rights));
+        let services = huawei_dcs::services(&cloud, directory);
         let table = services.iter().flat_map(|service| service.operations()).map(|operation| (operation, ()));
         let router = Router::new(table).unwrap();
         let gateway = Gateway::new(services, &huawei_dcs::SECURITY_SCHEMES, cloud.clone()).unwrap();
