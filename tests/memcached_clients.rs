@@ -259,3 +259,34 @@ fn parameters_and_the_password_of_an_instance_change_while_it_runs() {
     );
     assert!(connect("First_Pw1").is_none());
 }
+
+#[test]
+fn a_backup_of_an_instance_takes_the_place_of_what_it_holds() {
+    let server = Server::start(&["--ephemeral"]);
+    let token = server.token();
+    let access = json!({"no_password_access": true});
+    let (id, address) = ordered(&server, &token, "dcs.memcached.master_standby", &access);
+    let path = format!("{}/{id}", server.instances());
+    for number in 0..1_000 {
+        assert_eq!(Wire::connect(address).say(&format!("set key:{number} {number} 0 5\r\nvalue")), "STORED");
+    }
+    let made = server.ask("POST", &format!("{path}/backups"), &token, &json!({"remark": "all of it"}));
+    assert_eq!(made.status, 200, "{}", made.body);
+    let backup = made.body["backup_id"].as_str().expect("it has an id").to_owned();
+    let mut wire = Wire::connect(address);
+    assert_eq!(wire.say("set key:1 0 0 5\r\nother"), "STORED");
+    assert_eq!(wire.say("set later 0 0 5\r\nother"), "STORED");
+    let restored = server.ask("POST", &format!("{path}/restores"), &token, &json!({"backup_id": backup}));
+    assert_eq!(restored.status, 200, "{}", restored.body);
+    let holds_the_backup = || {
+        let mut wire = Wire::connect(address);
+        assert_eq!(wire.stat("", "curr_items"), "1000");
+        assert_eq!(wire.ask(b"get key:1\r\n", b"END\r\n"), b"VALUE key:1 1 5\r\nvalue\r\nEND\r\n");
+        assert_eq!(wire.say("get later"), "END");
+    };
+    holds_the_backup();
+    // Whoever takes over has it as well.
+    let failover = server.ask("POST", &format!("/admin/instances/{id}/failover"), &token, &Value::Null);
+    assert_eq!(failover.status, 204, "{}", failover.body);
+    holds_the_backup();
+}

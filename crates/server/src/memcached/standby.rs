@@ -14,6 +14,7 @@ use std::time::Duration;
 use memcached::Node;
 use memcached::node::Host;
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 
 use super::seat::{Ears, NodeHost, Seat};
 use super::{file, lives};
@@ -136,8 +137,11 @@ impl Shared {
             self.serve(Some(&seat));
             seats.master = Some(seat);
         }
-        if standby.is_some() {
-            self.replace_standby();
+        if standby.is_some()
+            && let Some(copying) = self.replace_standby()
+        {
+            // Whoever takes over has what was restored.
+            let _ = copying.await;
         }
         let _ = tokio::task::spawn_blocking(move || drop((old, standby))).await;
         Ok(items)
@@ -219,12 +223,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Has a fresh standby follow the master.
-    fn replace_standby(self: &Arc<Self>) {
+    /// Has a fresh standby follow the master. Gives what ends when it has everything.
+    fn replace_standby(self: &Arc<Self>) -> Option<JoinHandle<()>> {
         let (master, standby) = {
             let mut seats = self.seats.lock();
-            let Some(master) = &seats.master else { return };
-            let master = Arc::clone(&master.node);
+            let master = Arc::clone(&seats.master.as_ref()?.node);
             let seat = self.sibling(&master);
             let standby = Arc::clone(&seat.node);
             seats.standby = Some(seat);
@@ -233,7 +236,7 @@ impl Shared {
         };
         master.set_standby(Some(&standby));
         let shared = Arc::downgrade(self);
-        self.workers.next().spawn(async move {
+        let copying = self.workers.next().spawn(async move {
             copy(&master, &standby).await;
             let Some(shared) = shared.upgrade() else { return };
             let mut seats = shared.seats.lock();
@@ -241,6 +244,7 @@ impl Shared {
                 |seat: &Option<Seat>, node| seat.as_ref().is_some_and(|seat| Arc::ptr_eq(&seat.node, node));
             seats.has_all |= is_own(&seats.master, &master) && is_own(&seats.standby, &standby);
         });
+        Some(copying)
     }
 }
 
