@@ -34,6 +34,7 @@ use tokio::net::TcpStream;
 use crate::deployed::{Deployed, memcached};
 use crate::inspection;
 use crate::reachable::reachable;
+use crate::resize::Form;
 
 /// The nodes of this process.
 pub(crate) struct Nodes {
@@ -96,7 +97,11 @@ pub(crate) struct Node {
     access: Access,
     access_user: Option<String>,
     /// How many servers share what its data may take, each with a limit of its own.
-    parts: u64,
+    pub(crate) parts: u64,
+    /// That limit, in bytes.
+    pub(crate) limit: u64,
+    /// Its topology, its shards and how often each exists.
+    pub(crate) form: Form,
 }
 
 impl Nodes {
@@ -143,6 +148,15 @@ impl Nodes {
             all &= saved;
         }
         all
+    }
+
+    /// Where the files of a node lie, if it has any.
+    pub(crate) fn directory(&self, node: &NodeId) -> Option<PathBuf> {
+        self.files.of(node)
+    }
+
+    pub(crate) fn workers(&self) -> &Arc<Workers> {
+        &self.workers
     }
 
     fn launch(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
@@ -210,10 +224,14 @@ impl Nodes {
             }
         };
         let endpoint = Endpoint { address: started.address() };
-        let parts = parts(&node);
+        let (parts, form) = (parts(&node), Form::of(&node));
+        let limit = node.memory_limit_bytes / parts;
         let NodeSpec { id, engine, access, access_user, .. } = node;
         let admission = order.admission;
-        running.insert(id, Node { running: started, admission, engine, access, access_user, parts });
+        running.insert(
+            id,
+            Node { running: started, admission, engine, access, access_user, parts, limit, form },
+        );
         Ok(endpoint)
     }
 }
@@ -282,7 +300,7 @@ pub(crate) fn no_failover(error: server::FailoverError) -> FailoverError {
 }
 
 /// How many servers share what the data of a node may take, each with a limit of its own.
-fn parts(node: &NodeSpec) -> u64 {
+pub(crate) fn parts(node: &NodeSpec) -> u64 {
     if node.topology == Topology::Cluster { u64::from(node.shards.max(1)) } else { 1 }
 }
 
@@ -298,7 +316,7 @@ fn passwords(access: &Access, is_cluster: bool) -> Vec<(String, String)> {
 }
 
 /// A node's settings as the parameters of its engine. What it is told last counts.
-fn config(node: &NodeSpec) -> Vec<(String, String)> {
+pub(crate) fn config(node: &NodeSpec) -> Vec<(String, String)> {
     let mut config = vec![
         ("databases".to_owned(), node.databases.to_string()),
         ("maxmemory".to_owned(), (node.memory_limit_bytes / parts(node)).to_string()),
@@ -421,13 +439,11 @@ impl DataPlane for Nodes {
     }
 
     fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError> {
-        let running = self.running.lock();
-        running.get(&node.id).map(|_| ()).ok_or(ResizeError::NotRunning)?;
-        Err(ResizeError::NotSupported)
+        self.admits(node)
     }
 
     fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>> {
-        Box::pin(async move { self.can_resize(&node) })
+        Box::pin(self.reshape(node))
     }
 
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {

@@ -14,6 +14,7 @@ mod healthcheck;
 mod inspection;
 mod options;
 mod reachable;
+mod resize;
 mod serve;
 mod signals;
 mod users;

@@ -37,6 +37,8 @@ pub struct ClusterOrder {
 
 /// The file, in the directory of a cluster, that remembers who serves which slot.
 const FILE: &str = "cluster-map";
+/// So many nodes a cluster has at most.
+const MOST_NODES: usize = 1_000;
 /// So long after a change it is written, in ms: others may follow.
 const SETTLE_MS: i64 = 50;
 
@@ -49,27 +51,29 @@ pub struct Cluster {
 }
 
 #[derive(Debug)]
-struct Shared {
-    workers: Arc<Workers>,
-    clock: Arc<Clock>,
-    map: Arc<ClusterMap>,
+pub(crate) struct Shared {
+    pub(crate) workers: Arc<Workers>,
+    pub(crate) clock: Arc<Clock>,
+    /// What distinguishes it from other clusters.
+    pub(crate) name: String,
+    pub(crate) map: Arc<ClusterMap>,
     /// Where it is remembered who serves which slot.
     file: Option<PathBuf>,
-    /// The masters in the order of their slots, then their replicas in the same order.
-    nodes: Mutex<Vec<Place>>,
+    /// The masters in the order of their slots, then their replicas in the same order; what came later comes after them.
+    pub(crate) nodes: Mutex<Vec<Place>>,
     /// Held while a node is replaced.
-    turning: tokio::sync::Mutex<()>,
+    pub(crate) turning: tokio::sync::Mutex<()>,
     /// Notified when a node has stopped or may hang.
-    suspicion: Arc<Notify>,
+    pub(crate) suspicion: Arc<Notify>,
 }
 
 /// The place of a node.
 #[derive(Debug)]
-struct Place {
-    order: Order,
-    id: String,
-    running: Option<Running>,
-    has_stopped: bool,
+pub(crate) struct Place {
+    pub(crate) order: Order,
+    pub(crate) id: String,
+    pub(crate) running: Option<Running>,
+    pub(crate) has_stopped: bool,
 }
 
 impl Cluster {
@@ -92,7 +96,12 @@ impl Cluster {
         let id = |what: &str, number: usize| id_of(&format!("{} {what} {number}", order.name));
         let mut places: Vec<Place> = Vec::new();
         let mut address = order.nodes.address;
-        for number in 0..order.masters * (1 + order.replicas) {
+        let ordered = order.masters * (1 + order.replicas);
+        // One that ended while it got another form may have more nodes than it was ordered with.
+        let known = remembered
+            .as_ref()
+            .map(|text| ClusterMap::remembered(text, (0..MOST_NODES).map(|number| id("node", number))));
+        for number in 0..ordered.max(known.unwrap_or(0)) {
             let known = number.checked_sub(1).and_then(|at| order.ports.get(at));
             if let Some(&port) = known {
                 address.set_port(port);
@@ -112,23 +121,9 @@ impl Cluster {
                 seat: Some(seat),
                 ..order.nodes.clone()
             };
-            if let Some(directory) = &node.directory {
-                std::fs::create_dir_all(directory)
-                    .map_err(|error| StartError::NoDirectory(directory.clone(), error))?;
-            }
-            let running = loop {
-                node.address = address;
-                match Running::start(workers, clock, &node) {
-                    Err(StartError::PortInUse(_))
-                        if number > 0 && known.is_none() && address.port() < u16::MAX =>
-                    {
-                        next(&mut address, &is_free);
-                    }
-                    started => break started?,
-                }
-            };
+            let may_differ = number > 0 && known.is_none();
+            let running = begin(workers, clock, &mut node, &mut address, may_differ, &is_free)?;
             running.suspect_to(&suspicion);
-            node.address = running.address();
             let place =
                 Place { order: node, id: id("node", number), running: Some(running), has_stopped: false };
             places.push(place);
@@ -158,6 +153,7 @@ impl Cluster {
         let shared = Arc::new(Shared {
             workers: Arc::clone(workers),
             clock: Arc::clone(clock),
+            name: order.name.clone(),
             map,
             file,
             nodes: Mutex::new(places),
@@ -276,6 +272,27 @@ impl Cluster {
         }
     }
 
+    /// Gives it another number of masters and of replicas of each, without losing a key. The first node keeps its port; new
+    /// ones get ports for which `is_free` holds. Once begun it comes to its end, whoever still waits for it.
+    ///
+    /// # Errors
+    /// What did not succeed, in a sentence. All keys are served then, by more nodes than were wanted.
+    pub fn resize<F: Fn(u16) -> bool + Send + Sync + 'static>(
+        &self,
+        masters: usize,
+        replicas: usize,
+        is_free: F,
+    ) -> impl Future<Output = Result<(), String>> + Send + use<F> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let workers = Arc::clone(&shared.workers);
+            let resized = workers
+                .next()
+                .spawn(async move { crate::reshard::reshard(&shared, masters, replicas, &is_free).await });
+            resized.await.unwrap_or_else(|_| Err("it ended unexpectedly".to_owned()))
+        }
+    }
+
     /// Has a shard's master fail, to see what happens. Which one it is, [`Cluster::failover`] says.
     ///
     /// # Errors
@@ -390,7 +407,7 @@ impl Shared {
             for number in 0..count {
                 let (node, has_stopped) = {
                     let nodes = self.nodes.lock();
-                    let place = &nodes[number];
+                    let Some(place) = nodes.get(number) else { continue };
                     let Some(running) = &place.running else { continue };
                     (Arc::clone(running.node()), place.has_stopped)
                 };
@@ -418,7 +435,7 @@ impl Shared {
         drop(failed);
         let (running, order) = {
             let mut nodes = self.nodes.lock();
-            let place = &mut nodes[number];
+            let Some(place) = nodes.get_mut(number) else { return };
             tracing::warn!("the node at {} has stopped or hangs: it begins anew", place.order.address);
             let Some(running) = place.running.take() else { return };
             (running, place.order.clone())
@@ -459,8 +476,34 @@ fn remember(map: &ClusterMap, file: &Path) {
     }
 }
 
+/// Starts a node at an address or, if another port will do, at the next that is free.
+pub(crate) fn begin(
+    workers: &Arc<Workers>,
+    clock: &Arc<Clock>,
+    node: &mut Order,
+    address: &mut SocketAddr,
+    may_differ: bool,
+    is_free: impl Fn(u16) -> bool,
+) -> Result<Running, StartError> {
+    if let Some(directory) = &node.directory {
+        std::fs::create_dir_all(directory)
+            .map_err(|error| StartError::NoDirectory(directory.clone(), error))?;
+    }
+    let running = loop {
+        node.address = *address;
+        match Running::start(workers, clock, node) {
+            Err(StartError::PortInUse(_)) if may_differ && address.port() < u16::MAX => {
+                next(address, &is_free);
+            }
+            started => break started?,
+        }
+    };
+    node.address = running.address();
+    Ok(running)
+}
+
 /// Goes on to the next port that may be had.
-fn next(address: &mut SocketAddr, is_free: impl Fn(u16) -> bool) {
+pub(crate) fn next(address: &mut SocketAddr, is_free: impl Fn(u16) -> bool) {
     let port = (address.port().saturating_add(1)..=u16::MAX).find(|&port| is_free(port));
     address.set_port(port.unwrap_or(u16::MAX));
 }

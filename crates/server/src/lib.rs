@@ -20,6 +20,7 @@ pub mod owner;
 pub mod pair;
 mod process;
 pub mod proxy;
+mod reshard;
 mod sync;
 mod takeover;
 pub mod workers;

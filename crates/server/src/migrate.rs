@@ -1,8 +1,10 @@
 //! Sending keys to another server, as `MIGRATE` does.
 
+use crate::admission;
 use crate::clock::Clock;
 use engine::migration::{Failure, Outcome, Parcel};
 use std::future::Future;
+use std::net::IpAddr;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -16,11 +18,15 @@ pub(crate) async fn send(parcel: &Parcel, clock: &Clock) -> Outcome {
     let connect = async {
         // Whatever is no port is one that nobody listens at.
         let port: u16 = to.port.parse().unwrap_or(0);
-        let stream = TcpStream::connect((to.host.as_str(), port)).await?;
+        // Nodes of an instance that few may reach hand keys to each other all the same.
+        let (stream, own) = match to.host.parse::<IpAddr>() {
+            Ok(ip) => admission::connect((ip, port).into()).await.map(|(stream, own)| (stream, Some(own)))?,
+            Err(_) => (TcpStream::connect((to.host.as_str(), port)).await?, None),
+        };
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok((stream, own))
     };
-    let Some(mut stream) = within(clock, to.timeout_ms, connect).await else {
+    let Some((mut stream, _own)) = within(clock, to.timeout_ms, connect).await else {
         outcome.failure = Some(Failure::Writing);
         return outcome;
     };

@@ -366,6 +366,16 @@ impl Running {
         async move { asked.notified().await }
     }
 
+    /// The node, and the port at which it listens.
+    pub(crate) fn into_parts(self) -> (Resident, Door) {
+        (self.resident, self.door)
+    }
+
+    /// What serves those who connect.
+    pub(crate) fn counter(&self) -> Counter {
+        self.resident.counter()
+    }
+
     /// Whom to tell that the node may hang.
     pub(crate) fn suspect_to(&self, suspicion: &Arc<Notify>) {
         self.resident.host.suspect_to(suspicion);

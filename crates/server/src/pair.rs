@@ -15,7 +15,7 @@
 use crate::clock::Clock;
 use crate::configure::{Values, alike, configure, put};
 use crate::hold::hold;
-use crate::node::{Door, Order, Resident, StartError, private_line};
+use crate::node::{Door, Order, Resident, Running, StartError, private_line};
 use crate::workers::Workers;
 use engine::master::{Address, reachable};
 use engine::pause::{Reason, Scope};
@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -39,6 +40,8 @@ pub(crate) const DRAIN: Duration = Duration::from_millis(20);
 pub(crate) const LIFE_SIGN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the standby has caught up.
 const LOOK: Duration = Duration::from_micros(500);
+/// So long it is waited for a new standby to have all keys; it gets them all the same.
+const IN_STEP: Duration = Duration::from_secs(60);
 /// After so long it is tried again to have the standby take a failed master's place.
 const STANDBY_AGAIN: Duration = Duration::from_secs(1);
 /// There is one replica: nobody else is to be waited for before it is sent the keys.
@@ -121,6 +124,8 @@ struct Shared {
     address: SocketAddr,
     entrance: Box<dyn Entrance>,
     nodes: Mutex<Nodes>,
+    /// Whether there is to be a standby.
+    wants_standby: AtomicBool,
     /// Held during a failover.
     turning: tokio::sync::Mutex<()>,
     /// Notified when the master has stopped or may hang.
@@ -178,6 +183,21 @@ impl Pair {
         let door = Arc::new(Mutex::new(Some(door)));
         let entrance = Box::new((Arc::clone(&door), Arc::clone(workers), Arc::clone(clock)));
         Ok(Pair { couple: Couple::begin(workers, clock, order, master, entrance, true), door })
+    }
+
+    /// Makes a node that runs the master of a pair; its clients do not notice. The order is what it has been started with.
+    pub fn of(running: Running, workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Pair {
+        let (master, door) = running.into_parts();
+        let mut order = Order { address: door.address(), ..order.clone() };
+        order.config.insert(0, AT_ONCE.map(str::to_owned).into());
+        let door = Arc::new(Mutex::new(Some(door)));
+        let entrance = Box::new((Arc::clone(&door), Arc::clone(workers), Arc::clone(clock)));
+        Pair { couple: Couple::begin(workers, clock, order, master, entrance, false), door }
+    }
+
+    /// Has a standby follow the master from now on, or none. Done when it has all keys, or has gone; clients do not notice.
+    pub fn keep_standby(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
+        self.couple.keep_standby(wanted)
     }
 
     /// Where it listens.
@@ -288,13 +308,17 @@ impl Couple {
             order: Mutex::new(order),
             entrance,
             nodes: Mutex::new(nodes),
+            wants_standby: AtomicBool::new(has_standby),
             turning: tokio::sync::Mutex::new(()),
             suspicion,
         });
         let watched = Arc::clone(&shared);
         let watching = workers.next().spawn(async move {
-            if has_standby && loaded.await.is_ok() {
-                watched.replace_standby();
+            if loaded.await.is_ok() {
+                if has_standby {
+                    let _turning = watched.turning.lock().await;
+                    watched.begin_standby();
+                }
                 watched.watch().await;
             }
         });
@@ -370,6 +394,16 @@ impl Couple {
         }
     }
 
+    /// As [`Pair::keep_standby`].
+    pub(crate) fn keep_standby(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let workers = Arc::clone(&shared.workers);
+            // Once begun it comes to its end, whoever still waits for it.
+            let _ = workers.next().spawn(async move { shared.keep_standby(wanted).await }).await;
+        }
+    }
+
     /// As [`Pair::fail`].
     pub(crate) fn fail(&self, fault: Fault) -> bool {
         let mut nodes = self.shared.nodes.lock();
@@ -421,6 +455,10 @@ impl Shared {
     async fn watch(self: Arc<Self>) {
         loop {
             self.suspicion.notified().await;
+            if !self.wants_standby.load(Ordering::Relaxed) {
+                // Nobody could take its place.
+                continue;
+            }
             let (node, has_stopped) = {
                 let nodes = self.nodes.lock();
                 let Some(master) = &nodes.master else { continue };
@@ -512,8 +550,37 @@ impl Shared {
             hand_files_over(&master, &standby, &directory, false).await;
         }
         let _ = tokio::task::spawn_blocking(move || drop((old, master))).await;
-        self.replace_standby();
+        if self.wants_standby.load(Ordering::Relaxed) {
+            self.replace_standby();
+        }
         Ok(())
+    }
+
+    /// Has a standby follow the master, if there is to be one and is none. Nothing else is going on with them.
+    fn begin_standby(self: &Arc<Self>) {
+        if self.wants_standby.load(Ordering::Relaxed) && self.nodes.lock().standby.is_none() {
+            self.replace_standby();
+        }
+    }
+
+    /// Has a standby follow the master from now on, or none.
+    async fn keep_standby(self: &Arc<Self>, wanted: bool) {
+        let _turning = self.turning.lock().await;
+        self.wants_standby.store(wanted, Ordering::Relaxed);
+        if !wanted {
+            let standby = self.nodes.lock().standby.take();
+            let _ = tokio::task::spawn_blocking(move || drop(standby)).await;
+            return;
+        }
+        self.begin_standby();
+        let standby = self.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node));
+        let Some(standby) = standby else { return };
+        let in_step = async {
+            while !standby.master.is_up() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        let _ = tokio::time::timeout(IN_STEP, in_step).await;
     }
 
     /// Has a fresh standby follow the master.

@@ -193,6 +193,16 @@ impl Proxy {
         self.shards.iter().map(Couple::both).collect()
     }
 
+    /// Has a standby follow each shard from now on, or none. Done when they have all keys, or have gone.
+    pub fn keep_standbys(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
+        let all: Vec<_> = self.shards.iter().map(|couple| couple.keep_standby(wanted)).collect();
+        async move {
+            for kept in all {
+                kept.await;
+            }
+        }
+    }
+
     /// How often standbys have taken their masters' places.
     pub fn failovers(&self) -> u64 {
         self.shards.iter().map(Couple::failovers).sum()

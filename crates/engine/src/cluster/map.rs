@@ -230,6 +230,67 @@ impl ClusterMap {
         });
     }
 
+    /// Forgets a node that serves no slot, as if it had never been. It is to end.
+    pub fn remove(&self, id: &str) {
+        self.change(|groups| {
+            let Some(number) = groups.numbered(id) else { return };
+            groups.expel(number);
+            let group = groups.node(number).group;
+            groups.nodes.remove(&number);
+            groups.groups.remove(&group);
+            for group in groups.groups.values_mut() {
+                group.forgotten.remove(id);
+            }
+        });
+    }
+
+    /// Says that slots leave a master and come to another, which are named by their ids. The shards of the one that they leave
+    /// are held.
+    pub fn send(&self, slots: &[u16], from: &str, to: &str) {
+        self.change(|groups| {
+            let (Some(from), Some(to)) = (groups.numbered(from), groups.numbered(to)) else { return };
+            for &slot in slots {
+                groups.mark(slot, to, false, from);
+                groups.mark(slot, from, true, to);
+            }
+        });
+    }
+
+    /// Has a master, which is named by its id, serve slots whose keys have come to it. The shards of the one that
+    /// they leave are held.
+    pub fn give(&self, slots: &[u16], to: &str) {
+        self.change(|groups| {
+            let Some(to) = groups.numbered(to) else { return };
+            groups.bump_epoch(to);
+            groups.assign_all(slots.iter().copied(), to);
+        });
+    }
+
+    /// How many of these nodes, which are named by their ids and all that there may be, have been remembered.
+    pub fn remembered(text: &str, ids: impl Iterator<Item = String>) -> usize {
+        let known: BTreeSet<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
+        ids.take_while(|id| known.contains(id.as_str())).count()
+    }
+
+    /// The masters, named by their ids, and how many slots each serves.
+    pub fn shares(&self) -> Vec<(String, Vec<u16>)> {
+        self.look(|groups| {
+            let masters = groups.all().filter(|(_, node)| node.role == Role::Master);
+            masters.map(|(number, node)| (node.id.clone(), groups.slots_of(number))).collect()
+        })
+    }
+
+    /// The id of the master that a node repeats the changes of, if it is a replica.
+    pub fn master_of(&self, id: &str) -> Option<String> {
+        self.look(|groups| {
+            let (_, node) = groups.all().find(|(_, node)| node.id == id)?;
+            match node.role {
+                Role::Replica(master) => Some(groups.node(master).id.clone()),
+                Role::Master => None,
+            }
+        })
+    }
+
     /// Divides all slots among some nodes, which are named by their ids, in ranges of about the same length.
     pub fn divide(&self, ids: &[&str]) {
         self.change(|groups| {
@@ -260,6 +321,11 @@ impl ClusterMap {
 }
 
 impl Groups {
+    /// The number of a node.
+    fn numbered(&self, id: &str) -> Option<NodeNumber> {
+        self.nodes.iter().find(|(_, node)| node.id == id).map(|(number, _)| *number)
+    }
+
     /// A node.
     pub fn node(&self, number: NodeNumber) -> &NodeRecord {
         &self.nodes[&number]

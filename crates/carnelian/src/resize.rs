@@ -1,0 +1,174 @@
+//! Another form for a node that runs: its memory, a standby, its shards and their replicas.
+//!
+//! Invariants:
+//! - What is refused has changed nothing.
+//! - There is room for all keys at every moment: memory grows first and shrinks last.
+//!
+//! Deliberately not here: how servers hand keys to each other. They do that themselves.
+
+use std::sync::Arc;
+
+use cloud::data_plane::{NodeSpec, ResizeError};
+use cloud::topology::Topology;
+use server::{Order, Pair};
+
+use crate::data_plane::{Nodes, config, parts, release_of};
+use crate::deployed::Deployed;
+
+/// What a node is, as far as it can become something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Form {
+    topology: Topology,
+    shards: u32,
+    copies: u32,
+}
+
+/// What has to be done for another form, beside memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// Nothing.
+    None,
+    /// A standby comes or goes.
+    Standby(bool),
+    /// Shards or their replicas do.
+    Shards,
+}
+
+impl Form {
+    pub(crate) fn of(node: &NodeSpec) -> Self {
+        Form { topology: node.topology, shards: node.shards.max(1), copies: node.copies.max(1) }
+    }
+
+    /// How one becomes the other, if it can.
+    fn change(self, to: Form) -> Option<Change> {
+        match (self.topology, to.topology) {
+            (Topology::Single, Topology::Single) | (Topology::MasterStandby, Topology::MasterStandby) => {
+                Some(Change::None)
+            }
+            (Topology::Single, Topology::MasterStandby) => Some(Change::Standby(true)),
+            (Topology::MasterStandby, Topology::Single) => Some(Change::Standby(false)),
+            (Topology::Proxy, Topology::Proxy) if self.shards == to.shards => {
+                let has = to.copies > 1;
+                Some(if has == (self.copies > 1) { Change::None } else { Change::Standby(has) })
+            }
+            (Topology::Cluster, Topology::Cluster) if self == to => Some(Change::None),
+            (Topology::Cluster, Topology::Cluster) => Some(Change::Shards),
+            _ => None,
+        }
+    }
+}
+
+impl Nodes {
+    /// Whether a node can be given this form: [`cloud::data_plane::DataPlane::can_resize`].
+    pub(crate) fn admits(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
+        let running = self.running.lock();
+        let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
+        let to = Form::of(wanted);
+        let change = node.form.change(to).ok_or(ResizeError::NotSupported)?;
+        if let Deployed::Memcached(own) = &node.running {
+            if change != Change::None {
+                return Err(ResizeError::NotSupported);
+            }
+            let used = own.statistics().map_or(0, |statistics| statistics.used_memory_bytes);
+            return if used > wanted.memory_limit_bytes { Err(ResizeError::TooSmall) } else { Ok(()) };
+        }
+        let masters = node.running.nodes().into_iter().filter(|node| !node.follows());
+        let used: Vec<u64> = masters.map(|node| node.keyspace.used_bytes() as u64).collect();
+        // Shards that stay keep what they have; those that do not divide all.
+        let shares = u64::from(to.shards);
+        let fits = if to.shards == node.form.shards {
+            used.iter().all(|used| *used <= wanted.memory_limit_bytes / shares)
+        } else {
+            used.iter().sum::<u64>() <= wanted.memory_limit_bytes
+        };
+        if fits { Ok(()) } else { Err(ResizeError::TooSmall) }
+    }
+
+    /// Gives a node this form: [`cloud::data_plane::DataPlane::resize`].
+    pub(crate) async fn reshape(&self, wanted: NodeSpec) -> Result<(), ResizeError> {
+        self.admits(&wanted)?;
+        let limit = wanted.memory_limit_bytes / parts(&wanted);
+        let (change, present) = {
+            let running = self.running.lock();
+            let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
+            let change = node.form.change(Form::of(&wanted)).ok_or(ResizeError::NotSupported)?;
+            (change, node.limit)
+        };
+        if limit > present {
+            self.limit(&wanted, limit).await?;
+        }
+        match change {
+            Change::None => {}
+            Change::Standby(comes) => self.keep_standby(&wanted, comes).await?,
+            Change::Shards => self.reshard(&wanted).await?,
+        }
+        if limit < present {
+            self.limit(&wanted, limit).await?;
+        }
+        let mut running = self.running.lock();
+        let node = running.get_mut(&wanted.id).ok_or(ResizeError::NotRunning)?;
+        (node.form, node.parts, node.limit) = (Form::of(&wanted), parts(&wanted), limit);
+        Ok(())
+    }
+
+    /// Lets each server hold so much.
+    async fn limit(&self, wanted: &NodeSpec, bytes: u64) -> Result<(), ResizeError> {
+        let configured = {
+            let running = self.running.lock();
+            let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
+            if let Deployed::Memcached(own) = &node.running {
+                return own.configure(&[], Some(bytes)).map_err(|error| failed(&error));
+            }
+            node.running.configure(vec![("maxmemory".to_owned(), bytes.to_string())])
+        };
+        configured.await.map_err(|error| failed(&error))
+    }
+
+    /// Gives each master a standby, or takes it away.
+    async fn keep_standby(&self, wanted: &NodeSpec, comes: bool) -> Result<(), ResizeError> {
+        let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = {
+            let mut running = self.running.lock();
+            let mut node = running.remove(&wanted.id).ok_or(ResizeError::NotRunning)?;
+            if let Deployed::One(one) = node.running {
+                let order = Order {
+                    release: wanted.release.map_or(command::Release::V7_4, release_of),
+                    address: one.address(),
+                    seed: rand::random(),
+                    config: config(wanted),
+                    directory: self.directory(&wanted.id),
+                    seat: None,
+                    admission: Arc::clone(&node.admission),
+                };
+                node.running = Deployed::Pair(Pair::of(one, self.workers(), &self.clock(), &order));
+            }
+            let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = match &node.running {
+                Deployed::Pair(pair) => Box::pin(pair.keep_standby(comes)),
+                Deployed::Proxy(proxy) => Box::pin(proxy.keep_standbys(comes)),
+                _ => Box::pin(std::future::ready(())),
+            };
+            running.insert(wanted.id.clone(), node);
+            kept
+        };
+        kept.await;
+        Ok(())
+    }
+
+    /// Gives a cluster another number of shards or of replicas.
+    async fn reshard(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
+        let resized = {
+            let running = self.running.lock();
+            let own: Vec<u16> = running.values().flat_map(|node| node.running.ports()).collect();
+            let reserved = wanted.reserved_ports.clone();
+            let is_free = move |port: u16| !own.contains(&port) && !reserved.contains(&port);
+            let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
+            let Deployed::Cluster(cluster) = &node.running else { return Err(ResizeError::NotSupported) };
+            let (masters, replicas) = (wanted.shards.max(1) as usize, wanted.copies.max(1) as usize - 1);
+            cluster.resize(masters, replicas, is_free)
+        };
+        resized.await.map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &impl std::fmt::Display) -> ResizeError {
+    ResizeError::Failed(error.to_string())
+}

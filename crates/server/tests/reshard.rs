@@ -1,0 +1,233 @@
+//! Nodes that run get another form: a single one a standby, a cluster other numbers of masters and replicas. Clients go on
+//! meanwhile, and find all that they have written.
+
+mod wait;
+
+use command::Release;
+use server::{Clock, Cluster, ClusterOrder, Order, Pair, Running, Workers};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use testkit::{Client, Reply, Writers};
+use wait::until;
+
+fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
+    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Order {
+        release: Release::V5_0,
+        address: ([127, 0, 0, 1], 0).into(),
+        seed: 7,
+        config: config.collect(),
+        directory,
+        seat: None,
+        admission: Arc::default(),
+    }
+}
+
+/// A client of a cluster that goes where it is sent.
+struct Walker {
+    password: Option<&'static str>,
+    at: SocketAddr,
+    clients: HashMap<SocketAddr, Client>,
+}
+
+impl Walker {
+    fn new(at: SocketAddr, password: Option<&'static str>) -> Self {
+        Walker { password, at, clients: HashMap::new() }
+    }
+
+    fn client(&mut self, at: SocketAddr) -> &mut Client {
+        self.clients.entry(at).or_insert_with(|| {
+            let mut client = Client::connect(at);
+            if let Some(password) = self.password {
+                client.run(&["AUTH", password]);
+            }
+            client
+        })
+    }
+
+    fn say(&mut self, line: &str) -> Reply {
+        let (mut at, mut asks) = (self.at, false);
+        for _ in 0..100 {
+            let client = self.client(at);
+            if asks {
+                client.say("ASKING");
+            }
+            let reply = client.say(line);
+            let Reply::Error(error) = &reply else { return reply };
+            let error = String::from_utf8_lossy(error);
+            let words: Vec<&str> = error.split(' ').collect();
+            match words[..] {
+                ["MOVED", _, to] => (at, asks) = (to.parse().unwrap(), false),
+                ["ASK", _, to] => (at, asks) = (to.parse().unwrap(), true),
+                _ => panic!("{line}: {error}"),
+            }
+            self.at = if asks { self.at } else { at };
+        }
+        panic!("{line} is sent from node to node")
+    }
+}
+
+#[tokio::test]
+async fn a_node_gets_a_standby_and_loses_it_and_nobody_notices() {
+    let workers = Workers::start(2).unwrap();
+    let clock = Arc::new(Clock::new());
+    let order = order(None, &[("requirepass", "secret")]);
+    let running = Running::start(&workers, &clock, &order).unwrap();
+    let address = running.address();
+    let open = Order { config: Vec::new(), ..order.clone() };
+    let mut client = Client::connect(address);
+    client.run(&["AUTH", "secret"]);
+    assert_eq!(client.say("SET a 1"), Reply::Status("OK".into()));
+    let pair = Pair::of(running, &workers, &clock, &order);
+    assert!(pair.standby().is_none());
+    for _ in 0..3 {
+        pair.keep_standby(true).await;
+        assert!(pair.standby().is_some_and(|standby| standby.master.is_up()));
+        assert_eq!(client.say("GET a").text(), "1", "the connection is the same");
+        pair.keep_standby(false).await;
+        assert!(pair.standby().is_none());
+        assert!(pair.failover().await.is_err());
+        assert!(matches!(client.say("INCR b"), Reply::Integer(_)));
+    }
+    pair.keep_standby(true).await;
+    pair.failover().await.unwrap();
+    let mut client = Client::connect(address);
+    client.run(&["AUTH", "secret"]);
+    assert_eq!(client.say("GET a").text(), "1");
+    assert_eq!(client.say("GET b").text(), "3");
+    pair.stop().await;
+
+    // And under load, again and again, begun as soon as the node is a pair.
+    for _ in 0..10 {
+        let running = Running::start(&workers, &clock, &open).unwrap();
+        let writers = Writers::start(running.address(), &["a"]);
+        let pair = Pair::of(running, &workers, &clock, &open);
+        pair.keep_standby(true).await;
+        let standby = pair.standby().unwrap();
+        assert!(standby.master.is_up(), "it is the one that stays");
+        pair.failover().await.unwrap();
+        let before = writers.least();
+        until("all write again", || writers.least() > before + 20).await;
+        tokio::task::spawn_blocking(|| writers.stop()).await.unwrap();
+        pair.stop().await;
+    }
+}
+
+fn started(workers: &Arc<Workers>, directory: Option<PathBuf>, masters: usize, replicas: usize) -> Cluster {
+    let config = [("requirepass", "secret"), ("masterauth", "secret")];
+    let order = ClusterOrder {
+        nodes: order(directory, &config),
+        name: "test".to_owned(),
+        masters,
+        replicas,
+        ports: Vec::new(),
+    };
+    Cluster::start(workers, &Arc::new(Clock::new()), &order, |_| true).unwrap()
+}
+
+/// The numbers of masters and of replicas; each master has its part of the slots, and as many replicas as the others.
+fn shape(cluster: &Cluster) -> (usize, usize) {
+    let mut client = Client::connect(cluster.address());
+    client.run(&["AUTH", "secret"]);
+    let nodes = client.say("CLUSTER NODES").text();
+    let rows: Vec<Vec<&str>> = nodes.lines().map(|line| line.split(' ').collect()).collect();
+    let masters: Vec<_> = rows.iter().filter(|row| row[2].contains("master")).collect();
+    let mut all = 0;
+    for master in &masters {
+        let slots: usize = master[8..]
+            .iter()
+            .map(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                last.parse::<usize>().unwrap() + 1 - first.parse::<usize>().unwrap()
+            })
+            .sum();
+        assert!(slots.abs_diff(16_384 / masters.len()) <= 1, "{nodes}");
+        let followers = rows.iter().filter(|row| row[3] == master[0]).count();
+        assert_eq!(followers * masters.len(), rows.len() - masters.len(), "{nodes}");
+        all += slots;
+    }
+    assert_eq!(all, 16_384, "{nodes}");
+    (masters.len(), rows.len() - masters.len())
+}
+
+const FORMS: [(usize, usize); 6] = [(6, 1), (6, 0), (3, 2), (4, 0), (1, 1), (3, 1)];
+
+#[tokio::test]
+async fn a_cluster_gets_other_forms_while_clients_write() {
+    let workers = Workers::start(2).unwrap();
+    let cluster = started(&workers, None, 3, 1);
+    cluster.loaded().await.unwrap();
+    let address = cluster.address();
+    let done = Arc::new(AtomicBool::new(false));
+    let writing = std::thread::spawn({
+        let done = Arc::clone(&done);
+        move || {
+            let mut walker = Walker::new(address, Some("secret"));
+            let mut rounds = 0;
+            while !done.load(Ordering::Relaxed) {
+                rounds += 1;
+                for key in 0..200 {
+                    let reply = walker.say(&format!("INCR key:{key}"));
+                    assert_eq!(reply, Reply::Integer(rounds), "key:{key}");
+                }
+            }
+            rounds
+        }
+    });
+    for (masters, replicas) in FORMS {
+        cluster.resize(masters, replicas, |_| true).await.unwrap();
+        assert_eq!(shape(&cluster), (masters, masters * replicas));
+        assert_eq!(cluster.address(), address);
+    }
+    done.store(true, Ordering::Relaxed);
+    let rounds = tokio::task::spawn_blocking(|| writing.join()).await.unwrap().unwrap();
+    let mut walker = Walker::new(address, Some("secret"));
+    for key in 0..200 {
+        assert_eq!(walker.say(&format!("GET key:{key}")).text(), rounds.to_string());
+    }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_that_has_got_another_form_begins_again_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let workers = Workers::start(2).unwrap();
+    let own = || Some(directory.path().to_owned());
+    let mut before = (3, 1);
+    for form in [(5, 1), (2, 0), (3, 1)] {
+        // Told the form that it had before, it begins with the nodes that it has.
+        let cluster = started(&workers, own(), before.0, before.1);
+        cluster.loaded().await.unwrap();
+        let mut walker = Walker::new(cluster.address(), Some("secret"));
+        for key in 0..50 {
+            walker.say(&format!("SET key:{key} {key}"));
+        }
+        cluster.resize(form.0, form.1, |_| true).await.unwrap();
+        assert!(cluster.stop_and_save(true).await);
+        let again = started(&workers, own(), form.0, form.1);
+        again.loaded().await.unwrap();
+        assert_eq!(shape(&again), (form.0, form.0 * form.1));
+        let mut walker = Walker::new(again.address(), Some("secret"));
+        for key in 0..50 {
+            assert_eq!(walker.say(&format!("GET key:{key}")).text(), key.to_string());
+        }
+        assert!(again.stop_and_save(true).await);
+        before = form;
+    }
+    // A process that was killed before it could say that there are more nodes.
+    let cluster = started(&workers, own(), 3, 1);
+    cluster.resize(4, 1, |_| true).await.unwrap();
+    assert!(cluster.stop_and_save(true).await);
+    let again = started(&workers, own(), 3, 1);
+    again.loaded().await.unwrap();
+    again.resize(3, 1, |_| true).await.unwrap();
+    assert_eq!(shape(&again), (3, 3));
+    let mut walker = Walker::new(again.address(), Some("secret"));
+    for key in 0..50 {
+        assert_eq!(walker.say(&format!("GET key:{key}")).text(), key.to_string());
+    }
+    again.stop().await;
+}
