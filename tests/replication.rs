@@ -781,6 +781,52 @@ fn clients_wait_for_files() {
 }
 
 #[test]
+fn waiting_for_files_is_as_its_documents_say() {
+    let folder = tempfile::tempdir().expect("there is room for a directory");
+    let config: Vec<_> = QUICK.iter().copied().chain([("appendonly", "yes")]).collect();
+    let program = Program::redis_in(folder.path(), "7.4", &config);
+    let mut client = program.client();
+    for (line, text) in [
+        ("WAITAOF x 0 0", "ERR value is not an integer or out of range"),
+        ("WAITAOF -1 0 0", "ERR value is out of range, value must between 0 and 1"),
+        ("WAITAOF 1 -1 0", "ERR value is out of range, must be positive"),
+        ("WAITAOF 1 0 -1", "ERR timeout is negative"),
+        ("WAITAOF 1 0 x", "ERR timeout is not an integer or out of range"),
+        ("WAITAOF 1 0", "ERR wrong number of arguments for 'waitaof' command"),
+    ] {
+        assert_eq!(client.say(line), error(text), "{line}");
+    }
+    let both = |local, replicas| Reply::Array(vec![Reply::Integer(local), Reply::Integer(replicas)]);
+    // Whoever has written nothing waits for nothing.
+    assert_eq!(client.say("WAITAOF 1 0 0"), both(1, 0));
+    // The reply tells what there is, also where that is not waited for, and after the timeout.
+    client.say("SET k v");
+    until("the disk has it", || client.say("WAITAOF 0 0 0") == both(1, 0));
+    client.say("SET k w");
+    assert_eq!(client.say("WAITAOF 1 0 20000"), both(1, 0));
+    assert_eq!(client.say("WAITAOF 0 1 50"), both(1, 0));
+    assert_eq!(client.say("WAITAOF 1 5 50"), both(1, 0));
+    // A transaction waits for nobody.
+    for line in ["MULTI", "SET k x", "WAITAOF 1 5 0"] {
+        client.say(line);
+    }
+    let Reply::Array(replies) = client.say("EXEC") else { panic!("it runs") };
+    assert_eq!(replies[1].elements()[1], Reply::Integer(0));
+    // Each client waits for its own writes, however many others there are.
+    let mut other = program.client();
+    other.say("SET k y");
+    other.send(&["WAITAOF", "1", "1", "0"]);
+    until("it waits", || info(&mut client, "blocked_clients") == "1");
+    client.say("SET k z");
+    assert_eq!(client.say("WAITAOF 1 0 20000"), both(1, 0));
+    let id = client.say("CLIENT LIST").text();
+    let id =
+        id.lines().find(|line| line.contains("cmd=waitaof")).and_then(|line| line.split(['=', ' ']).nth(1));
+    client.say(&format!("CLIENT UNBLOCK {}", id.expect("it waits")));
+    assert_eq!(other.read(), both(1, 0), "as if its time were up");
+}
+
+#[test]
 fn the_file_of_a_replica_holds_what_its_master_has() {
     let Some(real) = real() else { return };
     let directory = tempfile::tempdir().expect("there is room for a directory");

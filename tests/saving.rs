@@ -130,6 +130,55 @@ fn what_is_killed_comes_back_as_of_its_last_save() {
     assert_eq!(temporary.count(), 0, "nothing is left over");
 }
 
+#[test]
+fn the_files_of_each_release_are_taken_by_the_tools_and_a_real_server() {
+    // The version that servers of the release write, as their files say.
+    for (release, version) in [("3.0", 6), ("4.0", 8), ("5.0", 9), ("6.2", 9), ("7.0", 10), ("7.4", 12)] {
+        let folder = tempfile::tempdir().unwrap();
+        let config = [("enable-debug-command", "yes")];
+        let config = if release.starts_with('7') { &config[..] } else { &[] };
+        let program = Program::redis_in(folder.path(), release, config);
+        let mut client = program.client();
+        fill(&mut client, release);
+        // What expires soon, values that are packed, and numbers in all widths.
+        for line in [
+            "SET n8 -128",
+            "SET n16 32767",
+            "SET n32 -2147483648",
+            "SET n64 9223372036854775807",
+            "SADD wide -9223372036854775808 1",
+            "ZADD far 4503599627370497.5 max -0.5 least",
+        ] {
+            assert!(!client.say(line).is_error(), "{line}");
+        }
+        client.run(&["SET", "compresses", &"abc".repeat(5000)]);
+        let before = client.digest();
+        say(&mut client, "SAVE", "OK");
+        drop(program);
+        let path = folder.path().join(FILE);
+        let bytes = fs::read(&path).unwrap();
+        assert_eq!(&bytes[..9], format!("REDIS{version:04}").as_bytes(), "{release}");
+        let Some(mut check) = redis_program("redis-check-rdb") else { return };
+        let checked = check.arg(&path).output().unwrap();
+        let said = String::from_utf8_lossy(&checked.stdout);
+        // The tools of 7.0 read what there was until then.
+        assert_eq!(checked.status.success(), version <= 10, "{release}: {said}");
+        if version <= 10 {
+            assert!(said.contains("Checksum OK") && said.contains("RDB looks OK"), "{release}: {said}");
+            let directory = folder.path().to_str().unwrap();
+            let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
+            assert_eq!(oracle.client().digest(), before, "{release}");
+        }
+        // And each release reads the files of those before it.
+        for reader in RELEASES.iter().skip_while(|reader| **reader != release) {
+            let debug = [("enable-debug-command", "yes")];
+            let debug = if reader.starts_with('7') { &debug[..] } else { &[] };
+            let program = Program::redis_in(folder.path(), reader, debug);
+            assert_eq!(program.client().digest(), before, "{release}, read by {reader}");
+        }
+    }
+}
+
 /// The keys of the next test: as many as a build without optimisation makes and saves in some seconds.
 const KEYS: usize = 200_000;
 /// The longest that a command may take because of a save.
