@@ -686,6 +686,29 @@ pub(crate) async fn ask(
     if answer.trim_end() == expected { Ok(()) } else { Err(PingError::Unexpected(answer)) }
 }
 
+/// A node of release 5.0 with nothing special about it.
+#[cfg(test)]
+pub(crate) fn spec(id: &str, port: Port, access: Access) -> NodeSpec {
+    NodeSpec {
+        id: NodeId(id.to_owned()),
+        engine: Engine::Redis,
+        release: Some(Release::V5_0),
+        topology: Topology::Single,
+        shards: 1,
+        copies: 1,
+        further_ports: Vec::new(),
+        memory_limit_bytes: 1 << 30,
+        port,
+        reserved_ports: BTreeSet::new(),
+        access,
+        access_user: None,
+        whitelist: Whitelist::default(),
+        renamed_commands: Vec::new(),
+        databases: 16,
+        parameters: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
@@ -693,27 +716,6 @@ mod tests {
     use cloud::identity::Secret;
 
     use super::*;
-
-    fn spec(id: &str, port: Port, access: Access) -> NodeSpec {
-        NodeSpec {
-            id: NodeId(id.to_owned()),
-            engine: Engine::Redis,
-            release: Some(Release::V5_0),
-            topology: Topology::Single,
-            shards: 1,
-            copies: 1,
-            further_ports: Vec::new(),
-            memory_limit_bytes: 1 << 30,
-            port,
-            reserved_ports: BTreeSet::new(),
-            access,
-            access_user: None,
-            whitelist: Whitelist::default(),
-            renamed_commands: Vec::new(),
-            databases: 16,
-            parameters: Vec::new(),
-        }
-    }
 
     fn nodes() -> Nodes {
         Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), Files::Nowhere).unwrap()

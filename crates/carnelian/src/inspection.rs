@@ -260,3 +260,169 @@ fn shown(args: &[Box<[u8]>]) -> String {
     let words: Vec<_> = args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
     words.join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    use cloud::data_plane::Port;
+    use cloud::instance::Access;
+    use cloud::topology::Topology;
+    use cloud::whitelist::{Group, Network};
+    use tokio::io::BufReader;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::data_plane::{Files, ask, spec};
+
+    const FIRST: ServerId = ServerId::Copy { shard: 0, copy: 0 };
+    const SECOND: ServerId = ServerId::Copy { shard: 0, copy: 1 };
+
+    fn id() -> NodeId {
+        NodeId("a".to_owned())
+    }
+
+    async fn start(topology: Topology, port: u16) -> (Nodes, SocketAddr) {
+        let nodes = Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), Files::Nowhere).unwrap();
+        let mut order = spec("a", Port::FirstFreeFrom(port), Access::Open);
+        order.topology = topology;
+        order.copies = if topology == Topology::Single { 1 } else { 2 };
+        order.shards = if topology.has_one_master() { 1 } else { 3 };
+        let started = nodes.start(order).await.unwrap();
+        let are_in_step = || {
+            let standbys =
+                nodes.servers(&id()).into_iter().filter(|server| matches!(server.role, Role::Standby { .. }));
+            let roles: Vec<_> = standbys.map(|server| server.role).collect();
+            (topology == Topology::Single || !roles.is_empty())
+                && roles.iter().all(|role| *role == Role::Standby { is_in_step: true })
+        };
+        until(are_in_step).await;
+        (nodes, started.address)
+    }
+
+    async fn until(holds: impl Fn() -> bool) {
+        for _ in 0..2_000 {
+            if holds() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("it does not come about");
+    }
+
+    async fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+        BufReader::new(TcpStream::connect(address).await.unwrap())
+    }
+
+    async fn answers(connection: &mut BufReader<TcpStream>) -> bool {
+        ask(connection, "PING\r\n", "+PONG").await.is_ok()
+    }
+
+    fn only(network: &str) -> Whitelist {
+        let networks = vec![Network::parse(network).unwrap()];
+        Whitelist { is_enabled: true, groups: vec![Group { name: "office".to_owned(), networks }] }
+    }
+
+    #[tokio::test]
+    async fn whoever_is_not_on_the_list_is_cut_off_and_kept_out() {
+        for (topology, port) in [
+            (Topology::Single, 31_000),
+            (Topology::MasterStandby, 31_100),
+            (Topology::Cluster, 31_200),
+            (Topology::Proxy, 31_300),
+        ] {
+            let (nodes, address) = start(topology, port).await;
+            let mut before = connect(address).await;
+            assert!(answers(&mut before).await);
+            nodes.admit(&id(), &only("10.0.0.0/8"));
+            assert!(!answers(&mut before).await, "{topology:?}");
+            assert!(!answers(&mut connect(address).await).await, "{topology:?}");
+            // Whoever owns the node and those that follow it are no clients.
+            nodes.ping(&id()).await.unwrap();
+            let are_in_step = || {
+                let mut servers = nodes.servers(&id()).into_iter();
+                servers.all(|server| server.role != Role::Standby { is_in_step: false })
+            };
+            until(are_in_step).await;
+            nodes.admit(&id(), &only("127.0.0.1"));
+            assert!(answers(&mut connect(address).await).await, "{topology:?}");
+            nodes.admit(&id(), &Whitelist::default());
+            assert!(answers(&mut connect(address).await).await, "{topology:?}");
+            nodes.stop_all().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_begins_with_its_list() {
+        let nodes = Nodes::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), Files::Nowhere).unwrap();
+        let mut order = spec("a", Port::FirstFreeFrom(31_400), Access::Open);
+        order.whitelist = only("10.0.0.0/8");
+        let started = nodes.start(order).await.unwrap();
+        nodes.ping(&id()).await.unwrap();
+        assert!(!answers(&mut connect(started.address).await).await);
+    }
+
+    #[tokio::test]
+    async fn connections_are_told_and_ended() {
+        let (nodes, address) = start(Topology::MasterStandby, 31_500).await;
+        let (mut first, mut second) = (connect(address).await, connect(address).await);
+        assert!(answers(&mut first).await && answers(&mut second).await);
+        let own = first.get_ref().local_addr().unwrap();
+        let connections = nodes.connections(&id(), FIRST).unwrap();
+        let one = connections.iter().find(|one| one.text("addr") == Some(&own.to_string())).unwrap();
+        assert_eq!(
+            (one.text("cmd"), one.text("flags"), one.number("db")),
+            (Some("ping"), Some("N"), Some(0))
+        );
+        assert_eq!(nodes.disconnect(&id(), FIRST, Some(&[own])), 1);
+        assert!(!answers(&mut first).await && answers(&mut second).await);
+        assert_eq!(nodes.disconnect(&id(), FIRST, None), 1, "its standby is no client");
+        assert!(!answers(&mut second).await);
+        assert!(nodes.connections(&id(), ServerId::Proxy).is_none());
+    }
+
+    #[tokio::test]
+    async fn places_stay_when_a_standby_takes_over() {
+        for (topology, port) in
+            [(Topology::MasterStandby, 31_600), (Topology::Proxy, 31_700), (Topology::Cluster, 31_800)]
+        {
+            let (nodes, _) = start(topology, port).await;
+            let role = |wanted: ServerId| {
+                nodes.servers(&id()).into_iter().find(|server| server.id == wanted).map(|server| server.role)
+            };
+            assert_eq!(role(FIRST), Some(Role::Master), "{topology:?}");
+            assert!(
+                matches!(nodes.promote(&id(), FIRST).await, Err(FailoverError::NoStandby)),
+                "{topology:?}"
+            );
+            nodes.promote(&id(), SECOND).await.unwrap();
+            assert_eq!(role(SECOND), Some(Role::Master), "{topology:?}");
+            until(|| role(FIRST) == Some(Role::Standby { is_in_step: true })).await;
+            let masters = nodes.servers(&id()).into_iter().filter(|server| server.role == Role::Master);
+            assert_eq!(masters.count(), if topology.has_one_master() { 1 } else { 3 });
+            nodes.stop_all().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_took_long_and_what_is_held_is_told() {
+        let (nodes, address) = start(Topology::Single, 31_900).await;
+        let mut client = connect(address).await;
+        for (request, answer) in [
+            ("SET a 1\r\n", "+OK"),
+            ("SETEX b 100 1\r\n", "+OK"),
+            ("CONFIG SET slowlog-log-slower-than 0\r\n", "+OK"),
+            ("EXISTS \"a b\" a\r\n", ":1"),
+        ] {
+            ask(&mut client, request, answer).await.unwrap();
+        }
+        let slow = nodes.slow_commands(&id());
+        let last = slow.iter().max_by_key(|slow| slow.number).unwrap();
+        assert_eq!((&*last.command, last.server, last.role), ("EXISTS a b a", FIRST, Role::Master));
+        assert_eq!(last.peer, client.get_ref().local_addr().unwrap());
+        let databases = nodes.databases(&id(), FIRST).await;
+        assert_eq!(databases, [Database { number: 0, keys: 2, expiring: 1 }]);
+        assert_eq!(nodes.version(Engine::Redis, Some(Release::V5_0)), "5.0.14");
+    }
+}
