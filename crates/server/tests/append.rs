@@ -197,6 +197,46 @@ async fn what_is_acknowledged_after_a_failover_is_in_the_file_at_once() {
 }
 
 #[tokio::test]
+async fn a_file_that_a_client_has_begun_goes_on_with_whoever_serves() {
+    for release in [Release::V5_0, Release::V7_4] {
+        let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
+        let order = Order { release, ..order(folder.path(), &[]) };
+        let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).unwrap();
+        pair.loaded().await.unwrap();
+        let mut client = Client::connect(pair.address());
+        client.say("SET before 1");
+        assert_eq!(client.say("CONFIG SET appendonly yes").text(), "OK");
+        until("changes are appended", || pair.master().unwrap().append_file.is_on()).await;
+        for round in 0..2 {
+            until("the standby follows", || pair.standby().is_some_and(|standby| standby.master.is_up()))
+                .await;
+            // The standby has no files of its own, whatever its master is told.
+            assert!(!pair.standby().unwrap().append_file.is_on(), "{release:?}");
+            pair.failover().await.unwrap();
+            client = Client::connect(pair.address());
+            let told = client.say("CONFIG GET appendonly");
+            assert_eq!(told.elements()[1].text(), "yes", "{release:?}");
+            assert_eq!(client.say(&format!("SET after{round} 1")).text(), "OK");
+        }
+        let killed = copied(folder.path());
+        let config = vec![("appendonly".to_owned(), "yes".to_owned())];
+        let again = Order { directory: Some(killed.path().to_owned()), config, ..order };
+        let again = Running::start(&workers, &Arc::new(Clock::new()), &again).unwrap();
+        again.loaded().await.unwrap();
+        let found = Client::connect(again.address()).say("EXISTS before after0 after1").integer();
+        assert_eq!(found, 3, "{release:?}");
+        again.stop().await;
+        // And it ends where a client wants it to, also after a failover.
+        assert_eq!(client.say("CONFIG SET appendonly no").text(), "OK");
+        until("nothing is appended", || !pair.master().unwrap().append_file.is_on()).await;
+        until("the standby follows", || pair.standby().is_some_and(|standby| standby.master.is_up())).await;
+        pair.failover().await.unwrap();
+        assert!(!pair.master().unwrap().append_file.is_on(), "{release:?}");
+        pair.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_rewrite_that_fails_leaves_nothing_out_of_what_the_file_holds() {
     let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
     let running = started(&workers, folder.path(), &[("appendonly", "yes")]).await;
