@@ -438,6 +438,14 @@ impl DataPlane for Nodes {
         })
     }
 
+    fn join<'a>(&'a self, files: &'a [PathBuf], into: &'a Path) -> Pending<'a, io::Result<u64>> {
+        let (files, into) = (files.to_owned(), into.to_owned());
+        Box::pin(async move {
+            let joining = tokio::task::spawn_blocking(move || crate::deployed::join(&files, &into));
+            joining.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+        })
+    }
+
     fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError> {
         self.admits(node)
     }

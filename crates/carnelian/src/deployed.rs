@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
+pub(crate) use backup::join;
 use server::configure::Values;
 use server::{BadParameter, Cluster, FailoverError, Fault, Pair, Proxy, Running};
 

@@ -51,6 +51,9 @@ pub struct Backup {
     pub expires_at_ms: Option<u64>,
     /// Its files, in the order of the shards.
     pub files: Vec<File>,
+    /// All of it in one file, if that has been made.
+    #[serde(default)]
+    pub exported: Option<File>,
     /// The task that makes it, or has made it.
     #[serde(default)]
     pub task_id: Option<String>,

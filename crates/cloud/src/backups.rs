@@ -369,7 +369,7 @@ impl Cloud {
     /// The path of a backup's file, as long as the backup has files.
     pub fn backup_file(&self, backup_id: &str, name: &str) -> Option<PathBuf> {
         let backup = self.backup(backup_id).filter(|backup| backup.state == State::Succeeded)?;
-        let file = backup.files.iter().find(|file| file.name == name)?;
+        let file = backup.files.iter().chain(&backup.exported).find(|file| file.name == name)?;
         Some(self.vault.directory_of(&backup)?.join(&file.name))
     }
 
@@ -504,6 +504,7 @@ fn new_backup(instance: &Instance, order: BackupOrder, kind: BackupKind, now_ms:
         updated_at_ms: now_ms,
         expires_at_ms: days.map(|days| now_ms + u64::from(days) * DAY_MS),
         files: Vec::new(),
+        exported: None,
         task_id: None,
     }
 }

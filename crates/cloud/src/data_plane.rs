@@ -90,6 +90,13 @@ pub trait DataPlane: Inspection {
     /// [`OrderError`], with a file that is damaged as well; then the node holds what it held.
     fn restore<'a>(&'a self, node: &'a NodeId, files: &'a [PathBuf]) -> Pending<'a, Result<(), OrderError>>;
 
+    /// Makes one file, which is not there yet, of those that [`DataPlane::back_up`] has written for the shards of a node, in
+    /// the format of a single one. Answers its length in bytes.
+    ///
+    /// # Errors
+    /// Those of the file system, and [`io::ErrorKind::InvalidData`] where a file is damaged.
+    fn join<'a>(&'a self, files: &'a [PathBuf], into: &'a Path) -> Pending<'a, io::Result<u64>>;
+
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;
 

@@ -21,6 +21,7 @@ mod cloud;
 pub mod configuration;
 pub mod data_plane;
 pub mod engine;
+mod export;
 #[cfg(any(test, feature = "fake"))]
 pub mod fake;
 pub mod identity;
@@ -45,6 +46,7 @@ pub mod zone;
 
 pub use crate::backups::{DeleteBackupError, RestoreError};
 pub use crate::cloud::{Cloud, CreateError, Settings, TaskError};
+pub use crate::export::ExportError;
 pub use crate::update::{ForgetError, UpdateError};
 
 /// A future behind a pointer, so that traits with asynchronous methods can be used as objects.

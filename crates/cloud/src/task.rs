@@ -62,6 +62,8 @@ pub struct Details {
     pub whitelist: Option<Whitelist>,
     /// The id of the backup or restore that it makes.
     pub record: Option<String>,
+    /// The id of the backup that it exports.
+    pub export: Option<String>,
 }
 
 /// What a task does.
@@ -99,6 +101,8 @@ pub enum Kind {
     Backup,
     /// Puts what a backup holds in the place of all that it holds.
     Restore,
+    /// Makes one file of those of a backup.
+    Export,
 }
 
 impl Kind {
@@ -115,7 +119,8 @@ impl Kind {
             | Kind::Freeze
             | Kind::Thaw
             | Kind::Backup
-            | Kind::Restore => true,
+            | Kind::Restore
+            | Kind::Export => true,
             Kind::Promote => !instance.topology.has_one_master() && instance.copies > 1,
             // Others have security groups instead.
             Kind::Admit => instance.release > Some(Release::V3_0),
@@ -134,6 +139,7 @@ impl Kind {
             Kind::Thaw => &[Status::Frozen],
             Kind::Promote | Kind::Admit | Kind::Survey | Kind::Disconnect => &[Status::Running],
             Kind::Backup | Kind::Restore => &[Status::Running],
+            Kind::Export => &[Status::Running, Status::Error, Status::Frozen],
         }
     }
 
@@ -142,7 +148,7 @@ impl Kind {
         match self {
             Kind::Create => Some(Status::Creating),
             Kind::Delete | Kind::Swap | Kind::Configure | Kind::SetAccess | Kind::Backup => None,
-            Kind::Freeze | Kind::Thaw => None,
+            Kind::Freeze | Kind::Thaw | Kind::Export => None,
             Kind::Promote | Kind::Admit | Kind::Survey | Kind::Disconnect => None,
             Kind::Restart => Some(Status::Restarting),
             Kind::Flush => Some(Status::Flushing),
@@ -184,6 +190,7 @@ impl Profile {
             (Profile::Realistic, Kind::Delete | Kind::Swap | Kind::Flush | Kind::Freeze) => 10_000,
             (Profile::Realistic, Kind::Configure | Kind::SetAccess) => 5_000,
             (Profile::Realistic, Kind::Restart | Kind::Thaw | Kind::Backup | Kind::Restore) => 30_000,
+            (Profile::Realistic, Kind::Export) => 10_000,
             (Profile::Realistic, Kind::Promote) => 10_000,
             (Profile::Realistic, Kind::Admit | Kind::Survey | Kind::Disconnect) => 1_000,
         }

@@ -173,6 +173,7 @@ impl Cloud {
             }
             task::Kind::Backup => (self.make_backup(claim).await, Some(idle())),
             task::Kind::Restore => (self.do_restore(claim).await, Some(idle())),
+            task::Kind::Export => (self.do_export(claim).await, Some(idle())),
         }
     }
 

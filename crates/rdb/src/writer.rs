@@ -9,7 +9,7 @@
 use crate::checksum::Checksum;
 use crate::reader::SIGNATURE;
 use crate::write::{Encoder, Sink};
-use crate::{Access, EarlyLibrary, Library, Version, code};
+use crate::{Access, EarlyLibrary, Key, Library, Version, code};
 use std::io::{self, Write};
 use structures::entry::Entry;
 use structures::number::Decimal;
@@ -188,6 +188,19 @@ impl<W: Write> Writer<W> {
         self.out.outcome()
     }
 
+    /// A key of a file of the same version, as it is there.
+    ///
+    /// # Errors
+    /// Those of writing.
+    pub(crate) fn copy(&mut self, key: &Key<'_>) -> io::Result<()> {
+        let mut to = self.encoder();
+        to.begin(key.expire_at_ms, key.access);
+        to.byte(key.code);
+        to.string(&key.name);
+        to.bytes(&key.value);
+        self.out.outcome()
+    }
+
     /// Keys that [`record`] has written.
     ///
     /// # Errors
@@ -234,7 +247,13 @@ pub fn record(out: &mut Vec<u8>, entry: &Entry, access: Option<Access>, form: Fo
 
 impl<S: Sink> Encoder<'_, S> {
     fn entry(&mut self, entry: &Entry, access: Option<Access>) {
-        if let Some(expire_at_ms) = entry.expire_at_ms() {
+        self.begin(entry.expire_at_ms(), access);
+        self.value(Some(entry.key()), &entry.value());
+    }
+
+    /// What stands before the type of a key.
+    fn begin(&mut self, expire_at_ms: Option<i64>, access: Option<Access>) {
+        if let Some(expire_at_ms) = expire_at_ms {
             self.byte(code::EXPIRES_MS);
             self.time_ms(expire_at_ms);
         }
@@ -249,7 +268,6 @@ impl<S: Sink> Encoder<'_, S> {
             }
             None => {}
         }
-        self.value(Some(entry.key()), &entry.value());
     }
 }
 

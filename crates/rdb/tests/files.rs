@@ -347,3 +347,33 @@ fn a_writer_tells_that_it_cannot_write() {
     assert!(writer.database(1, 1, 1).is_err());
     assert!(writer.finish().is_err());
 }
+
+#[test]
+fn files_of_one_version_are_joined_into_one() {
+    for (release, version, file) in FILES {
+        let written = |keys: &[(u64, Entry)]| {
+            let form = Form { version, compresses: true, has_checksum: true };
+            let mut writer = Writer::new(Vec::new(), form);
+            let mut last = None;
+            for (database, entry) in keys {
+                if last != Some(*database) {
+                    writer.database(*database, 0, 0).unwrap();
+                    last = Some(*database);
+                }
+                writer.entry(entry, None).unwrap();
+            }
+            writer.finish().unwrap()
+        };
+        let all = entries(file);
+        let (first, second) = all.split_at(all.len() / 2);
+        let joined =
+            rdb::join([&written(first)[..], &written(&[])[..], &written(second)[..]], Vec::new()).unwrap();
+        // Each key is there with its value, expiry and encoding as it was.
+        let all_of = |file: &[u8]| Summary::of(file, &[4096]).expect("the file is sound").keys;
+        assert_eq!(all_of(&joined), all_of(&written(&all)), "{release}");
+    }
+    let [(.., older), .., (.., newer)] = FILES;
+    assert!(rdb::join([older, newer], Vec::new()).is_err());
+    assert!(rdb::join([&older[..older.len() - 9]], Vec::new()).is_err(), "it is cut off");
+    assert!(rdb::join([&[][..]; 0], Vec::new()).is_err());
+}

@@ -44,6 +44,7 @@ pub(crate) const TABLE: &[Action] = &[
     Action { operation: &backups::BACKUPS, handler: backups::backups },
     Action { operation: &backups::RESTORE, handler: backups::restore },
     Action { operation: &tasks::TASKS, handler: tasks::tasks },
+    Action { operation: &backups::EXPORT, handler: backups::export },
     Action { operation: &tasks::TASK_INFO, handler: tasks::task_info },
 ];
 

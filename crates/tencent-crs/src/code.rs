@@ -168,6 +168,16 @@ pub(crate) static BACKUP_STATUS: ErrorCode = code(
     "BackupStatusAbnormal",
     "(10711) The operation is impossible due to an abnormal backup status",
 );
+pub(crate) static BACKUP_INVALID: ErrorCode = code(
+    "5100",
+    "BackupStatusInvalid",
+    "(10711) Invalid backup status (for a cluster instance, only the backup with status 2 can be exported)",
+);
+pub(crate) static ONLY_CLUSTERS: ErrorCode = code(
+    "5100",
+    "OnlyClusterInstanceCanExportBackup",
+    "(11214) Only the backup of a cluster instance is allowed to be exported",
+);
 pub(crate) static BACKUP_LOCKED: ErrorCode = code(
     "5100",
     "BackupLockedError",

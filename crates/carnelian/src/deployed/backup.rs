@@ -1,12 +1,25 @@
 //! Backing up and restoring what runs, whatever it is.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use server::backup::Written;
 use server::{Holders, Workers};
 
 use super::{Deployed, Later};
+
+/// Makes one file of those that the shards of a node have been saved in.
+pub(crate) fn join(files: &[PathBuf], into: &Path) -> io::Result<u64> {
+    let files = files.iter().map(File::open).collect::<io::Result<Vec<_>>>()?;
+    let joined = rdb::join(files, File::create(into)?).map_err(|error| match error {
+        rdb::ReadError::Io(error) => error,
+        rdb::ReadError::Format(error) => io::Error::new(io::ErrorKind::InvalidData, error),
+    })?;
+    joined.sync_all()?;
+    Ok(joined.metadata()?.len())
+}
 
 /// The name of the file that a Memcached server's items are saved in.
 const ITEMS: &str = "0.items";

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use cloud::Pending;
-use cloud::RestoreError;
 use cloud::backup::{Backup, BackupOrder, State};
 use cloud::backup_policy::BackupKind;
+use cloud::{ExportError, Pending, RestoreError, TaskError};
 use operation::schema::{Field, Kind, joined};
 use operation::{Answer, Failure, Operation, Reply};
 use serde_json::{Value, json};
@@ -105,6 +104,7 @@ pub(super) fn download<'a>(crs: &'a Crs, request: Request<'a>) -> Pending<'a, Re
         let backup = found(crs, &lease.redis_id, request.text("backupId"))?;
         let file = match (lease.kind, status(crs, &backup)) {
             (Type::Standalone, Some(2)) => backup.files.first(),
+            (Type::Cluster, Some(4)) => backup.exported.as_ref(),
             _ => None,
         };
         let file = file.ok_or(&code::BACKUP_STATUS)?;
@@ -241,6 +241,44 @@ pub(super) fn restore<'a>(crs: &'a Crs, request: Request<'a>) -> Pending<'a, Res
     })
 }
 
+pub(super) static EXPORT: Operation = Operation {
+    id: "ExportRedisBackup",
+    summary: "Makes one file of a cluster's backup, which can be downloaded then.",
+    route: action("ExportRedisBackup"),
+    permission: Some("crs:instance:ExportRedisBackup"),
+    query: &[redis_id(&code::INVALID_PARAMETER), BACKUP_ID],
+    answers: TASKED,
+    errors: &[
+        COMMON_ERRORS,
+        &[&code::NO_INSTANCE, &code::NO_BACKUP, &code::ONLY_CLUSTERS, &code::BACKUP_INVALID],
+    ],
+    source: chapter("Export Backup of CRS Instance"),
+    ..ACTION
+}
+.checked();
+
+pub(super) fn export<'a>(crs: &'a Crs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move {
+        let lease = crs.existing(request.text("redisId"))?;
+        let backup = found(crs, &lease.redis_id, request.text("backupId"))?;
+        if lease.kind != Type::Cluster {
+            return Err((&code::ONLY_CLUSTERS).into());
+        }
+        if status(crs, &backup) != Some(2) {
+            return Err((&code::BACKUP_INVALID).into());
+        }
+        let exported = crs.cloud.export(PROJECT, &lease.redis_id, &backup.id).await;
+        let task = exported.map_err(|error| match error {
+            ExportError::NoBackup => &code::NO_BACKUP,
+            ExportError::Task(TaskError::NotFound) => &code::NO_INSTANCE,
+            ExportError::Task(TaskError::Store(_) | TaskError::Failed) => &code::BROKEN,
+            // The table has no code for an instance that does something else.
+            ExportError::WrongState | ExportError::Task(_) => &code::BACKUP_INVALID,
+        })?;
+        Ok(numbered(json!({"data": {"requestId": task.sequence}})))
+    })
+}
+
 /// The backup of this id, if it is the instance's.
 fn found(crs: &Crs, redis_id: &str, backup_id: &str) -> Result<Arc<Backup>, Failure> {
     let backup = crs.cloud.backup(backup_id).filter(|backup| backup.instance_id == redis_id);
@@ -259,6 +297,8 @@ fn status(crs: &Crs, backup: &Backup) -> Option<i32> {
         {
             Some(1)
         }
+        State::Succeeded if crs.cloud.is_being_exported(backup) => Some(3),
+        State::Succeeded if backup.exported.is_some() => Some(4),
         State::Succeeded => Some(2),
         State::Expired | State::Deleted => Some(-1),
         State::Failed => None,

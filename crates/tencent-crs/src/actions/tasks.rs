@@ -183,6 +183,7 @@ fn name(kind: TaskKind) -> Option<&'static str> {
         TaskKind::SetAccess => "setPassword",
         TaskKind::Backup => "backupInstance",
         TaskKind::Restore => "restoreBackup",
+        TaskKind::Export => "exportBackup",
         _ => return None,
     })
 }

@@ -201,3 +201,67 @@ async fn a_backup_can_be_downloaded_for_twelve_hours() {
         assert_eq!(world.refused("GetBackupDownloadUrl", parameters).await, expected, "{parameters:?}");
     }
 }
+
+#[tokio::test]
+async fn a_cluster_is_exported_before_it_is_downloaded() {
+    let world = World::with(Setup { profile: Profile::Realistic, ..Setup::default() }).await;
+    let id = world.create(&[]).await;
+    let standalone = world.create(STANDALONE).await;
+    world.clock.advance(60_000);
+    world.until(&id, Some("2")).await;
+    world.until(&standalone, Some("2")).await;
+    let tasks = [world.back_up(&id).await, world.back_up(&standalone).await];
+    let (backup, other) = (world.last_backup(&id).await, world.last_backup(&standalone).await);
+    let asked = [("redisId", id.as_str()), ("backupId", backup.as_str())];
+    let invalid = "5100 10711 BackupStatusInvalid";
+    assert_eq!(world.refused("ExportRedisBackup", &asked).await, invalid, "it is being made");
+    world.clock.advance(60_000);
+    for task in &tasks {
+        world.done(task).await;
+    }
+    world.until(&id, Some("2")).await;
+    for (parameters, expected) in [
+        (&[("redisId", "crs-x"), asked[1]][..], "5000 10701 InstanceNotExists"),
+        (&[asked[0], ("backupId", &other)], "5000 11213 BackupNotExists"),
+        (&[("redisId", &standalone), ("backupId", &other)], "5100 11214 OnlyClusterInstanceCanExportBackup"),
+        (&[asked[0]], "4000 11201 InvalidParameter"),
+        (&[asked[1]], "4000 11201 InvalidParameter"),
+    ] {
+        assert_eq!(world.refused("ExportRedisBackup", parameters).await, expected, "{parameters:?}");
+    }
+    let abnormal = "5100 10711 BackupStatusAbnormal";
+    assert_eq!(world.refused("GetBackupDownloadUrl", &asked).await, abnormal, "it is not exported");
+
+    let answer = world.call("ExportRedisBackup", &asked).await;
+    let task = answer["data"]["requestId"].to_string();
+    let backups = world.backups(&id, &[]).await;
+    assert_eq!((backups[0]["status"].clone(), backups[0]["locked"].clone()), (json!(3), json!(1)));
+    assert_eq!(world.refused("ExportRedisBackup", &asked).await, invalid);
+    assert_eq!(world.refused("GetBackupDownloadUrl", &asked).await, abnormal);
+    world.clock.advance(10_000);
+    world.done(&task).await;
+    world.until(&id, Some("2")).await;
+    let backups = world.backups(&id, &[]).await;
+    assert_eq!((backups[0]["status"].clone(), backups[0]["locked"].clone()), (json!(4), json!(0)));
+    assert_eq!(world.refused("ExportRedisBackup", &asked).await, invalid);
+    let answer = world.call("GetBackupDownloadUrl", &asked).await;
+    let path = answer["data"]["intranet"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("http://redis.api.qcloud.com")
+        .unwrap()
+        .to_owned();
+    assert_eq!(world.fetch(&path).await, (200, format!("all of {id}, joined")));
+    // It can still be restored.
+    let restored = world.call("RestoreInstance", &[asked[0], asked[1], ("password", PASSWORD)]).await;
+    world.clock.advance(60_000);
+    world.done(&restored["data"]["requestId"].to_string()).await;
+    let list = world.call("GetRedisTaskList", &[("limit", "2"), ("offset", "0"), asked[0]]).await;
+    let names: Vec<_> = list["data"]["redisTaskSet"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|task| task["taskName"].clone())
+        .collect();
+    assert_eq!(names, ["restoreBackup", "exportBackup"]);
+}
