@@ -158,3 +158,25 @@ fn keys_expire_by_themselves() {
         assert_eq!(client.say("DBSIZE"), Reply::Integer(0));
     });
 }
+
+/// Keys of which one has to be met in its last millisecond: a third of them are, where nothing else goes on.
+const MOST_KEYS: usize = 5_000;
+
+#[test]
+fn a_key_is_there_until_its_last_millisecond_is_over() {
+    on_all("", |address, release| {
+        let mut client = Client::connect(address);
+        let is_met = (0..MOST_KEYS).any(|_| {
+            client.say("SET k v PX 2");
+            loop {
+                match client.say("PTTL k").integer() {
+                    0 => return true,
+                    // It has gone meanwhile.
+                    ..0 => return false,
+                    _ => {}
+                }
+            }
+        });
+        assert!(is_met, "{release}");
+    });
+}

@@ -35,6 +35,19 @@ pub struct Moment {
     pub touch: bool,
 }
 
+/// Whether a key that expires at a time has expired: at that very millisecond it is still there, as in real servers, and is told
+/// to have none left.
+#[inline]
+fn has_passed(at_ms: i64, now_ms: i64) -> bool {
+    at_ms < now_ms
+}
+
+/// From when on a key that expires at a time has expired.
+#[inline]
+fn gone_from(at_ms: i64) -> i64 {
+    at_ms.saturating_add(1)
+}
+
 impl Moment {
     /// A moment at which everything is as usual.
     pub fn at(now_ms: i64) -> Self {
@@ -194,7 +207,7 @@ impl Shard {
         let table = &self.dbs.get(db as usize)?.table;
         let place = table.find(key.hash, key.bytes)?;
         match table.at(place).expire_at_ms() {
-            Some(at_ms) if at_ms <= moment.now_ms && !moment.revive => {
+            Some(at_ms) if has_passed(at_ms, moment.now_ms) && !moment.revive => {
                 if moment.expire {
                     self.expire_key(effects, db, place);
                 }
@@ -256,7 +269,7 @@ impl Shard {
         let place = self.find(db, key)?;
         let entry = self.dbs[db as usize].table.at(place);
         match entry.expire_at_ms() {
-            Some(at_ms) if at_ms <= moment.now_ms && !moment.revive => None,
+            Some(at_ms) if has_passed(at_ms, moment.now_ms) && !moment.revive => None,
             _ => Some(entry),
         }
     }
@@ -265,7 +278,7 @@ impl Shard {
     pub fn is_expired(&self, moment: Moment, db: u32, key: &Key<'_>) -> bool {
         self.find(db, key).is_some_and(|place| {
             let at_ms = self.at(db, place).expire_at_ms();
-            at_ms.is_some_and(|at_ms| at_ms <= moment.now_ms && !moment.revive)
+            at_ms.is_some_and(|at_ms| has_passed(at_ms, moment.now_ms) && !moment.revive)
         })
     }
 
@@ -392,7 +405,7 @@ impl Shard {
         own.volatile = own.volatile + usize::from(new.is_some()) - usize::from(old.is_some());
         own.volatile_sum_ms += i128::from(new.unwrap_or(0)) - i128::from(old.unwrap_or(0));
         if let Some(at_ms) = new {
-            self.record_expiry(effects, now_ms, db, hash, old, at_ms);
+            self.record_expiry(effects, now_ms, db, hash, old.map(gone_from), gone_from(at_ms));
         }
     }
 
@@ -403,7 +416,7 @@ impl Shard {
         own.fading = own.fading + usize::from(new.is_some()) - usize::from(old.is_some());
     }
 
-    /// Has the wheel look at a key when it, or a field of it, expires.
+    /// Has the wheel look at a key when it, or a field of it, has expired.
     pub(crate) fn record_expiry(
         &mut self,
         effects: &mut Effects,
@@ -582,7 +595,7 @@ impl Shard {
 
     /// Looks at the keys of a record: those whose time has come go, the others are recorded anew.
     fn look_at(&mut self, effects: &mut Effects, now_ms: i64, db: u32, fragment: u32) {
-        let due = |entry: &Entry| entry.expire_at_ms().is_some_and(|at_ms| at_ms <= now_ms);
+        let due = |entry: &Entry| entry.expire_at_ms().is_some_and(|at_ms| has_passed(at_ms, now_ms));
         // Keys that share the fragment are rare, but all of them may stand behind this record.
         while let Some(place) = self.dbs[db as usize].table.find_fragment(fragment, due) {
             self.expire_key(effects, db, place);
@@ -594,7 +607,7 @@ impl Shard {
         let (expiry, soonest_ms, hash) =
             (entry.expire_at_ms(), soonest_field_ms(&entry), table.hash(entry.key()));
         if let Some(at_ms) = expiry {
-            self.record_expiry(effects, now_ms, db, hash, None, at_ms);
+            self.record_expiry(effects, now_ms, db, hash, None, gone_from(at_ms));
         }
         match soonest_ms {
             Some(at_ms) if at_ms <= now_ms => {
@@ -852,7 +865,7 @@ impl Db {
     fn rebuild_wheel(&mut self, skip: u8, now_ms: i64) {
         let mut wheel = Wheel::default();
         for entry in self.table.iter() {
-            for at_ms in entry.expire_at_ms().into_iter().chain(soonest_field_ms(&entry)) {
+            for at_ms in entry.expire_at_ms().map(gone_from).into_iter().chain(soonest_field_ms(&entry)) {
                 wheel.add(fragment(self.table.hash(entry.key()), skip), None, at_ms, now_ms);
             }
         }

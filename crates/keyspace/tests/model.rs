@@ -101,7 +101,7 @@ proptest! {
         let mut now_ms = START_MS;
         for step in steps {
             let mut effects = Effects::default();
-            model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms > now_ms));
+            model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms >= now_ms));
             let mut locked = keyspace.lock_blocking(keyspace.all());
             let moment = Moment::at(now_ms);
             match step {
@@ -202,12 +202,12 @@ proptest! {
                     for shard in locked.iter() {
                         for db in shard.dbs() {
                             for entry in shard.iter(db) {
-                                prop_assert!(entry.expire_at_ms().is_none_or(|at_ms| at_ms > now_ms), "still there");
+                                prop_assert!(entry.expire_at_ms().is_none_or(|at_ms| at_ms >= now_ms), "still there");
                             }
                         }
                     }
                     // What was to go within the tick has gone too.
-                    model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms > now_ms + 64));
+                    model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms >= now_ms + 64));
                     now_ms += 64;
                 }
             }
@@ -215,7 +215,7 @@ proptest! {
             drop(locked);
             check(&keyspace);
         }
-        model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms > now_ms));
+        model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms >= now_ms));
         for db in 0..3 {
             for id in 0..=255u8 {
                 let text = match model.get(&(db, id)) {
@@ -588,7 +588,7 @@ type Hashes = BTreeMap<u8, (Fields, Option<i64>)>;
 /// the key.
 fn bury(hashes: &mut Hashes, now_ms: i64) {
     hashes.retain(|_, (fields, at_ms)| {
-        fields.retain(|_, at_ms| at_ms.is_none_or(|at_ms| at_ms > now_ms));
+        fields.retain(|_, at_ms| at_ms.is_none_or(|at_ms| at_ms >= now_ms));
         !fields.is_empty() && at_ms.is_none_or(|at_ms| at_ms > now_ms)
     });
 }

@@ -275,7 +275,7 @@ fn keys(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 
 /// Whether an entry's time has not come yet.
 pub(crate) fn is_alive(entry: &Entry, now_ms: i64) -> bool {
-    entry.expire_at_ms().is_none_or(|at_ms| at_ms > now_ms)
+    entry.expire_at_ms().is_none_or(|at_ms| at_ms >= now_ms)
 }
 
 /// How many dead keys are drawn before one of them is given: where the dead only hide, there may be no other.
