@@ -1,6 +1,7 @@
 //! DCS v2: its table of operations, and what their records share.
 
 pub(crate) mod backups;
+pub(crate) mod center;
 pub(crate) mod configs;
 pub(crate) mod counts;
 pub(crate) mod create;
@@ -8,6 +9,7 @@ pub(crate) mod delete;
 pub(crate) mod extensible;
 pub(crate) mod flavors;
 pub(crate) mod groups;
+pub(crate) mod histories;
 pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod modify;
@@ -70,6 +72,11 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &groups::DELETABLE, handler: groups::deletable },
     Endpoint { operation: &nodes::NODES, handler: nodes::nodes },
     Endpoint { operation: &nodes::ALL_NODES, handler: nodes::all_nodes },
+    Endpoint { operation: &histories::LIST, handler: histories::list },
+    Endpoint { operation: &histories::SHOW, handler: histories::show },
+    Endpoint { operation: &center::LIST, handler: center::list },
+    Endpoint { operation: &center::DELETE, handler: center::delete },
+    Endpoint { operation: &center::PROGRESS, handler: center::progress },
     Endpoint { operation: &jobs::JOB, handler: jobs::show },
     Endpoint { operation: &slow_log::SLOW_LOG, handler: slow_log::slow_log },
     Endpoint { operation: &sessions::SCAN, handler: sessions::scan },

@@ -2,6 +2,8 @@
 //!
 //! The reference of v1.0 names these operations among its permissions and describes them nowhere: they are those of v2.
 
+use std::sync::Arc;
+
 use cloud::instance::Instance;
 use cloud::task::{self, Task};
 use cloud::{ForgetError, Pending};
@@ -51,41 +53,40 @@ static MOMENT: Pattern =
 /// A page of tasks.
 pub(crate) const PAGE: &[Field] = &[
     text("task_count", "How many tasks there are on all pages."),
-    list_field(
-        "tasks",
-        &Kind::Object(&[
-            text("id", "The id of the task."),
-            text("name", "What it does."),
-            object(
-                "details",
-                &[
-                    text_or_null("old_capacity", "The capacity before, in GB."),
-                    text_or_null("new_capacity", "The capacity that was wanted, in GB."),
-                    text_or_null("old_resource_spec_code", "The specification before."),
-                    text_or_null("new_resource_spec_code", "The specification that was wanted."),
-                    text_or_null("old_cache_mode", "The form before."),
-                    text_or_null("new_cache_mode", "The form that was wanted."),
-                    Field {
-                        kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
-                        ..text_or_null("old_replica_num", "How often each shard existed.")
-                    },
-                    Field {
-                        kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
-                        ..text_or_null("new_replica_num", "How often each shard was to exist.")
-                    },
-                ],
-                "What changes, where the specification does.",
-            ),
-            text("user_name", "The name of the instance's owner."),
-            text("user_id", "The id of the instance's owner."),
-            text_or_null("params", "Not used."),
-            text("status", "RUNNING, SUCCESS or FAILED."),
-            text("created_at", "When it began, in UTC."),
-            text("updated_at", "When it ended, or began if it has not, in UTC."),
-            boolean("enable_show", "Whether there is more to be shown."),
-        ]),
-        "The tasks of the page, the latest first.",
+    list_field("tasks", &Kind::Object(TASK), "The tasks of the page, the latest first."),
+];
+
+/// A task.
+pub(crate) const TASK: &[Field] = &[
+    text("id", "The id of the task."),
+    text("name", "What it does."),
+    object(
+        "details",
+        &[
+            text_or_null("old_capacity", "The capacity before, in GB."),
+            text_or_null("new_capacity", "The capacity that was wanted, in GB."),
+            text_or_null("old_resource_spec_code", "The specification before."),
+            text_or_null("new_resource_spec_code", "The specification that was wanted."),
+            text_or_null("old_cache_mode", "The form before."),
+            text_or_null("new_cache_mode", "The form that was wanted."),
+            Field {
+                kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
+                ..text_or_null("old_replica_num", "How often each shard existed.")
+            },
+            Field {
+                kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
+                ..text_or_null("new_replica_num", "How often each shard was to exist.")
+            },
+        ],
+        "What changes, where the specification does.",
     ),
+    text_or_null("user_name", "The name of the instance's owner, as long as there is the instance."),
+    text_or_null("user_id", "The id of the instance's owner, as long as there is the instance."),
+    text_or_null("params", "Not used."),
+    text("status", "RUNNING, SUCCESS or FAILED."),
+    text("created_at", "When it began, in UTC."),
+    text("updated_at", "When it ended, or began if it has not, in UTC."),
+    boolean("enable_show", "Whether there is more to be shown."),
 ];
 
 /// The id of a task.
@@ -135,23 +136,31 @@ pub(crate) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
     Box::pin(async move {
         let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
         let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
-        let at = |name| request.query.text(name).and_then(time::from_digits);
-        let from_ms = at("start_time").unwrap_or(0);
-        // The second that is named counts as a whole.
-        let to_ms = at("end_time").map_or(u64::MAX, |at_ms| at_ms + 999);
-        let mut tasks = dcs.cloud.tasks(request.project_id());
-        tasks.retain(|task| {
-            task.instance_id == instance.id && (from_ms..=to_ms).contains(&task.created_at_ms)
-        });
-        let whole = |name, otherwise| {
-            let number =
-                request.query.integer(name).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-            number.unwrap_or(otherwise)
-        };
-        let page = tasks.iter().rev().skip(whole("offset", 0)).take(whole("limit", 10));
-        let page: Vec<_> = page.map(|task| shown(task, &instance)).collect();
-        Ok(Reply::ok(json!({"task_count": tasks.len().to_string(), "tasks": page})))
+        let (count, tasks) = page(dcs, &request, |task| task.instance_id == instance.id);
+        let tasks: Vec<_> = tasks.iter().map(|task| shown(task, Some(&instance))).collect();
+        Ok(Reply::ok(json!({"task_count": count.to_string(), "tasks": tasks})))
     })
+}
+
+/// The tasks of a page, the latest first, of those that are meant and within the times that a request names; and how many
+/// there are on all pages.
+pub(crate) fn page(
+    dcs: &Dcs,
+    request: &Request<'_>,
+    is_meant: impl Fn(&Task) -> bool,
+) -> (usize, Vec<Arc<Task>>) {
+    let at = |name| request.query.text(name).and_then(time::from_digits);
+    let from_ms = at("start_time").unwrap_or(0);
+    // The second that is named counts as a whole.
+    let to_ms = at("end_time").map_or(u64::MAX, |at_ms| at_ms + 999);
+    let mut tasks = dcs.cloud.tasks(request.project_id());
+    tasks.retain(|task| is_meant(task) && (from_ms..=to_ms).contains(&task.created_at_ms));
+    let whole = |name, otherwise| {
+        let number = request.query.integer(name).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
+        number.unwrap_or(otherwise)
+    };
+    let count = tasks.len();
+    (count, tasks.into_iter().rev().skip(whole("offset", 0)).take(whole("limit", 10)).collect())
 }
 
 pub(crate) fn delete<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
@@ -175,7 +184,8 @@ pub(crate) async fn forget(dcs: &Dcs, request: &Request<'_>) -> Result<(), Failu
     })
 }
 
-fn shown(task: &Task, instance: &Instance) -> Value {
+/// A task as [`TASK`] declares it, and its instance as long as there is one.
+pub(crate) fn shown(task: &Task, instance: Option<&Instance>) -> Value {
     let status = match task.state {
         task::State::Running => "RUNNING",
         task::State::Succeeded => "SUCCESS",
@@ -198,8 +208,8 @@ fn shown(task: &Task, instance: &Instance) -> Value {
         "id": task.id,
         "name": name(task.kind),
         "details": details.unwrap_or_else(nothing),
-        "user_name": instance.owner.user_name,
-        "user_id": instance.owner.user_id,
+        "user_name": instance.map(|instance| &instance.owner.user_name),
+        "user_id": instance.map(|instance| &instance.owner.user_id),
         "params": null,
         "status": status,
         "created_at": time::with_millis(task.created_at_ms),

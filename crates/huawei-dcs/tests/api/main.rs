@@ -25,5 +25,6 @@ mod v2_lifecycle;
 mod v2_nodes;
 mod v2_operations;
 mod v2_queries;
+mod v2_records;
 mod v2_sessions;
 mod world;

@@ -184,6 +184,8 @@ async fn what_cannot_be_recorded_is_told_as_such() {
         let line = format!("DELETE /{version}/{{p}}/instances/{id}/tasks/{task}");
         assert_eq!(refused(&world, &line, &Value::Null).await, "DCS.5017", "{version}");
     }
+    let line = format!("DELETE /v2/{{p}}/tasks/{task}");
+    assert_eq!(refused(&world, &line, &Value::Null).await, "DCS.5017");
 }
 
 #[tokio::test]

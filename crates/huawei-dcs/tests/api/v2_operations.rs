@@ -23,11 +23,6 @@ const MISSING: &[&str] = &[
     "DeleteConfigTemplate",
     "ShowConfigTemplate",
     "UpdateConfigTemplate",
-    "ListConfigHistories",
-    "ShowConfigHistoryDetail",
-    "UpdateSlavePriority",
-    "StartInstanceResizeCheckJob",
-    "ShowBackgroundTaskProgress",
     "CreateMigrationTask",
     "BatchStopMigrationTasks",
     "ShowMigrationTask",
@@ -43,9 +38,6 @@ const MISSING: &[&str] = &[
     "DeleteMigrationTask",
     "CreateOnlineMigrationTask",
     "SetOnlineMigrationTask",
-    "CreateResizeOrder",
-    "ListCenterTask",
-    "DeleteCenterTask",
 ];
 
 fn v2() -> Vec<&'static Operation> {

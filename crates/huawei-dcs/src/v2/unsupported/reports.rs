@@ -20,6 +20,9 @@ pub(super) static OPERATIONS: &[&Operation] = &[
     &LIST_MONITORED_OBJECTS_OF_INSTANCE,
     &UPGRADE_INSTANCE_MINOR_VERSION,
     &CHANGE_NODES_START_STOP_STATUS,
+    &UPDATE_SLAVE_PRIORITY,
+    &START_INSTANCE_RESIZE_CHECK_JOB,
+    &CREATE_RESIZE_ORDER,
 ];
 
 static CREATE_DIAGNOSIS_TASK: Operation = Operation {
@@ -161,6 +164,48 @@ static CHANGE_NODES_START_STOP_STATUS: Operation = Operation {
         template: "/v2/{project_id}/instances/{instance_id}/nodes/status",
     },
     source: reference("Starting or Stopping Cluster Nodes"),
+    ..REFUSED_INSTANCE
+}
+.checked();
+
+static UPDATE_SLAVE_PRIORITY: Operation = Operation {
+    id: "UpdateSlavePriority",
+    summary: "Says how readily a replica takes its master's place.",
+    route: Route::Path {
+        method: Method::Post,
+        template: "/v2/{project_id}/instances/{instance_id}/groups/{group_id}/replications/{node_id}/slave-priority",
+    },
+    path: &[
+        PROJECT_ID,
+        INSTANCE_ID,
+        id("group_id", "The id of the shard."),
+        id("node_id", "The id of the node."),
+    ],
+    source: reference("Configuring Replica Priority"),
+    ..REFUSED_INSTANCE
+}
+.checked();
+
+static START_INSTANCE_RESIZE_CHECK_JOB: Operation = Operation {
+    id: "StartInstanceResizeCheckJob",
+    summary: "Finds out whether an instance can have another specification.",
+    route: Route::Path {
+        method: Method::Post,
+        template: "/v2/{project_id}/instances/{instance_id}/resize/check-job",
+    },
+    source: reference("Checking a Specification Change"),
+    ..REFUSED_INSTANCE
+}
+.checked();
+
+static CREATE_RESIZE_ORDER: Operation = Operation {
+    id: "CreateResizeOrder",
+    summary: "Orders another specification for an instance that is paid for in advance.",
+    route: Route::Path {
+        method: Method::Post,
+        template: "/v2/{project_id}/orders/instances/{instance_id}/resize",
+    },
+    source: reference("Ordering a Specification Change"),
     ..REFUSED_INSTANCE
 }
 .checked();
