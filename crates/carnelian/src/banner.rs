@@ -8,17 +8,28 @@ use cloud::identity::Directory;
 use cloud::zone;
 use serde_json::json;
 
+use crate::https::Https;
 use crate::options::Settings;
 use crate::reachable::reachable;
 
 /// Prints it.
-pub(crate) fn print(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: &Cloud) {
-    let text = text(settings, address, directory, cloud);
+pub(crate) fn print(
+    settings: &Settings,
+    addresses: (SocketAddr, Option<&Https>),
+    directory: &Directory,
+    cloud: &Cloud,
+) {
+    let text = text(settings, addresses, directory, cloud);
     // Nobody needs to read it.
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn text(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: &Cloud) -> String {
+fn text(
+    settings: &Settings,
+    (address, https): (SocketAddr, Option<&Https>),
+    directory: &Directory,
+    cloud: &Cloud,
+) -> String {
     let url = format!("http://{}", reachable(address));
     let project = &directory.projects[0];
     let instances: usize = cloud.count_by_status().iter().map(|(_, count)| count).sum();
@@ -27,6 +38,13 @@ fn text(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: 
     } else {
         format!("{} ({instances} instances)", settings.data_dir.display())
     };
+    let https = https.map_or_else(String::new, |https| {
+        let authority = match &https.path {
+            Some(path) => path.display().to_string(),
+            None => format!("{url}/ca.pem"),
+        };
+        format!("https       https://{}, trusted by {authority}\n", reachable(https.address))
+    });
     format!(
         "Carnelian {version} serves Huawei Cloud DCS at {url}\n\
          and Tencent Cloud CRS at {url}/v2/index.php\n\
@@ -36,6 +54,7 @@ fn text(settings: &Settings, address: SocketAddr, directory: &Directory, cloud: 
          user        {user}, password {password}, domain {domain}\n\
          access key  {access_key}, secret key {secret_key}{auth}\n\
          data        {kept}\n\
+         {https}\
          \n\
          This line creates an instance, which redis-cli -p {base_port} reaches if nothing else has that port:\n\
          \n\

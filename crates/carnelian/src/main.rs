@@ -5,12 +5,14 @@
 
 mod banner;
 mod bare;
+mod certificates;
 mod clock;
 mod data_plane;
 mod deployed;
 #[cfg(test)]
 mod docs;
 mod healthcheck;
+mod https;
 mod inspection;
 mod options;
 mod reachable;

@@ -50,6 +50,7 @@ pub(crate) enum Command {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Tls,
     pub(crate) data_dir: PathBuf,
     pub(crate) ephemeral: bool,
     pub(crate) base_port: u16,
@@ -92,6 +93,17 @@ pub(crate) struct Settings {
     pub(crate) memcached: MemcachedSettings,
     /// `None` is the address that the server listens on by its own options.
     pub(crate) url: Option<String>,
+}
+
+/// Where the REST interfaces are reached by https.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tls {
+    /// Beside the other address, if something is kept.
+    Beside,
+    /// Nowhere.
+    Off,
+    /// Here.
+    At(SocketAddr),
 }
 
 /// What a bare Memcached node is to be.
@@ -140,6 +152,23 @@ const RECORDS: &[Record] = &[
         about: "Where the REST interfaces listen.",
         takes: "an address and a port, such as 127.0.0.1:8400",
         set: |settings, value| put(&mut settings.listen, value),
+    },
+    Record {
+        name: "tls-listen",
+        value: "ADDR:PORT",
+        default: "beside",
+        commands: &[Serve],
+        about: "Where they listen for https; off for nowhere. By default 43 ports above the other, or at any with that, and \
+                not with --ephemeral.",
+        takes: "an address and a port, such as 127.0.0.1:8443, beside or off",
+        set: |settings, value| {
+            settings.tls = match value {
+                "beside" => Tls::Beside,
+                "off" => Tls::Off,
+                address => Tls::At(address.parse().ok()?),
+            };
+            Some(())
+        },
     },
     Record {
         name: "data-dir",
@@ -699,6 +728,7 @@ impl Settings {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut settings = Settings {
             listen: anywhere,
+            tls: Tls::Off,
             data_dir: PathBuf::new(),
             ephemeral: false,
             base_port: 0,

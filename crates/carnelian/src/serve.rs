@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use crate::banner;
 use crate::clock::SharedClock;
 use crate::data_plane::{Files, Nodes};
+use crate::https;
 use crate::options::Settings;
 use crate::signals::Signals;
 use crate::users;
@@ -49,17 +50,30 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let cloud =
         Cloud::open(cloud_settings(settings), Arc::new(SharedClock(nodes.clock())), nodes.clone(), store)
             .await;
-    banner::print(settings, address, &directory, &cloud);
+    let https = https::open(settings, address).await?;
+    banner::print(settings, (address, https.as_ref()), &directory, &cloud);
 
     let crs = tencent_crs::service(&cloud, directory.clone(), settings.balance_cny.into());
     let services = huawei_dcs::services(&cloud, directory).into_iter().chain([crs]).collect();
     let gateway = Gateway::new(services, &huawei_dcs::SECURITY_SCHEMES, cloud.clone())?;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop_https, https_stopped) = tokio::sync::oneshot::channel::<()>();
+    let encrypted = https.map(|https| {
+        gateway.vouch(https.authority);
+        let stop = async { drop(https_stopped.await) };
+        tokio::spawn(gateway.clone().serve_encrypted(https.listener, https.certificate, stop))
+    });
     let serving = tokio::spawn(gateway.serve(listener, async { drop(stopped.await) }));
+    let serving = async {
+        drop(serving.await);
+        if let Some(encrypted) = encrypted {
+            drop(encrypted.await);
+        }
+    };
     let signal = signals.next().await;
     tracing::info!(signal, "stopping; a second signal stops at once");
     // The server may have ended by itself, and then there is nobody to tell.
-    let _ = stop.send(());
+    let _ = (stop.send(()), stop_https.send(()));
     if tokio::time::timeout(GRACE, serving).await.is_err() {
         tracing::warn!("requests under way were cut off");
     }

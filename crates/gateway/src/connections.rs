@@ -10,14 +10,13 @@ use tokio::net::{TcpListener, TcpStream};
 /// Accepts connections that send small answers at once.
 pub(crate) struct Connections(pub(crate) TcpListener);
 
-/// The server's own address on a connection.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Local(Option<SocketAddr>);
-
-impl Local {
-    pub(crate) fn address(self) -> Option<SocketAddr> {
-        self.0
-    }
+/// The server's end of a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Local {
+    /// Its address.
+    pub(crate) address: Option<SocketAddr>,
+    /// Whether what is sent there is encrypted.
+    pub(crate) is_secure: bool,
 }
 
 impl Listener for Connections {
@@ -39,6 +38,6 @@ impl Listener for Connections {
 
 impl Connected<IncomingStream<'_, Connections>> for Local {
     fn connect_info(connection: IncomingStream<'_, Connections>) -> Self {
-        Local(connection.io().local_addr().ok())
+        Local { address: connection.io().local_addr().ok(), is_secure: false }
     }
 }

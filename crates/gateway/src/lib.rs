@@ -18,6 +18,7 @@ mod downloads;
 mod metrics;
 mod pipeline;
 mod stopwatch;
+mod tls;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -31,6 +32,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use cloud::Cloud;
 use cloud::service::Service;
+use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use operation::openapi::{self, SecurityScheme};
 use operation::{Conflict, Router};
@@ -38,6 +40,9 @@ use tokio::net::TcpListener;
 
 use crate::connections::{Connections, Local};
 use crate::metrics::Metrics;
+use crate::tls::Encrypted;
+
+pub use crate::tls::Certificate;
 
 /// HTTP in front of the services.
 pub struct Gateway {
@@ -47,6 +52,8 @@ pub struct Gateway {
     openapi: OnceLock<Bytes>,
     metrics: Metrics,
     cloud: Arc<Cloud>,
+    /// The certificate of whoever vouches for it.
+    authority: OnceLock<String>,
 }
 
 impl Gateway {
@@ -61,7 +68,8 @@ impl Gateway {
         });
         let router = Router::new(table)?;
         let (openapi, metrics) = (OnceLock::new(), Metrics::default());
-        Ok(Arc::new(Gateway { services, router, schemes, openapi, metrics, cloud }))
+        let authority = OnceLock::new();
+        Ok(Arc::new(Gateway { services, router, schemes, openapi, metrics, cloud, authority }))
     }
 
     /// The gateway as an axum router.
@@ -69,12 +77,19 @@ impl Gateway {
         axum::Router::new()
             .route("/healthz", get(healthz))
             .route("/metrics", get(metrics))
+            .route("/ca.pem", get(authority))
             .route("/openapi.json", get(openapi))
             .merge(admin::routes())
             .merge(downloads::routes())
             .fallback(operations)
             .layer(middleware::map_response(answer::with_request_id))
             .with_state(self.clone())
+    }
+
+    /// Tells whoever asks which certificate to trust, in PEM: that of the authority that vouches for it.
+    pub fn vouch(&self, authority: String) {
+        // There is one authority as long as the program runs.
+        let _ = self.authority.set(authority);
     }
 
     /// Serves the connections of `listener` until `stop` is done, then the requests under way.
@@ -85,6 +100,20 @@ impl Gateway {
     ) -> io::Result<()> {
         let app = self.app().into_make_service_with_connect_info::<Local>();
         axum::serve(Connections(listener), app).with_graceful_shutdown(stop).await
+    }
+
+    /// The same for connections that are encrypted, by a server with this certificate.
+    ///
+    /// # Errors
+    /// The certificate is of no use.
+    pub async fn serve_encrypted(
+        self: Arc<Self>,
+        listener: TcpListener,
+        certificate: Certificate,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let app = self.app().into_make_service_with_connect_info::<Local>();
+        axum::serve(Encrypted::new(listener, certificate)?, app).with_graceful_shutdown(stop).await
     }
 
     /// The OpenAPI document of all services.
@@ -102,6 +131,13 @@ async fn healthz() -> Response {
     ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#).into_response()
 }
 
+async fn authority(State(gateway): State<Arc<Gateway>>) -> Response {
+    match gateway.authority.get() {
+        Some(pem) => ([(CONTENT_TYPE, "application/x-pem-file")], pem.clone()).into_response(),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let text = gateway.metrics.render(&gateway.cloud.count_by_status());
     ([(CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
@@ -112,6 +148,6 @@ async fn openapi(State(gateway): State<Arc<Gateway>>) -> Response {
 }
 
 async fn operations(State(gateway): State<Arc<Gateway>>, request: Request) -> Result<Response, Infallible> {
-    let local = request.extensions().get::<ConnectInfo<Local>>().and_then(|info| info.0.address());
+    let local = request.extensions().get::<ConnectInfo<Local>>().map(|info| info.0).unwrap_or_default();
     Ok(gateway.answer(request, local).await)
 }

@@ -4,7 +4,6 @@
 //! - The order is the same for every operation of every service.
 //! - A service sees a call only after its caller is proven and the permission given.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -21,6 +20,7 @@ use percent_encoding::percent_decode;
 
 use crate::Gateway;
 use crate::answer::{new_request_id, response};
+use crate::connections::Local;
 use crate::stopwatch::Stopwatch;
 
 /// The greatest body: what a signed request may have (DCS API Reference, 3.2).
@@ -37,8 +37,8 @@ struct Matched {
 }
 
 impl Gateway {
-    /// The answer to a request that came in at the server's address `local`.
-    pub(crate) async fn answer(&self, request: Request, local: Option<SocketAddr>) -> Response {
+    /// The answer to a request that came in at the server's end `local`.
+    pub(crate) async fn answer(&self, request: Request, local: Local) -> Response {
         let (took, request_id) = (Stopwatch::start(), new_request_id());
         let (head, body) = request.into_parts();
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
@@ -55,7 +55,7 @@ impl Gateway {
         &self,
         head: request::Parts,
         body: Body,
-        local: Option<SocketAddr>,
+        local: Local,
         request_id: &HeaderValue,
     ) -> (Option<&'static Operation>, Reply) {
         let path = head.uri.path().to_owned();
@@ -103,7 +103,8 @@ impl Gateway {
             parameters,
             headers: head.headers,
             body,
-            local,
+            local: local.address,
+            is_secure: local.is_secure,
         };
         let outcome = admit_and_serve(service, operation, call, request_id).await;
         let reply = outcome.unwrap_or_else(|failure| {

@@ -197,6 +197,7 @@ mod tests {
             headers,
             body: vector.body.clone().unwrap_or_default().into_bytes().into(),
             local: None,
+            is_secure: false,
         }
     }
 

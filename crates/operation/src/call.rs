@@ -27,6 +27,8 @@ pub struct Call {
     pub body: Bytes,
     /// The server's own address on the client's connection, where there is a connection.
     pub local: Option<SocketAddr>,
+    /// Whether the connection is encrypted.
+    pub is_secure: bool,
 }
 
 /// Names and values of a path's parameters.
@@ -64,13 +66,14 @@ impl Call {
         })
     }
 
-    /// The address that the client used, as `http://HOST[:PORT]`: what links in answers must start with, so that
+    /// The address that the client used, as `http://HOST[:PORT]`, or `https`: what links in answers must start with, so that
     /// they work from wherever the client is.
     pub fn base_url(&self) -> String {
+        let scheme = if self.is_secure { "https" } else { "http" };
         match (self.header("host"), self.local) {
-            (Some(host), _) if !host.is_empty() => format!("http://{host}"),
-            (_, Some(local)) => format!("http://{local}"),
-            _ => "http://localhost".to_owned(),
+            (Some(host), _) if !host.is_empty() => format!("{scheme}://{host}"),
+            (_, Some(local)) => format!("{scheme}://{local}"),
+            _ => format!("{scheme}://localhost"),
         }
     }
 }
@@ -129,6 +132,7 @@ mod tests {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             local: None,
+            is_secure: false,
         }
     }
 

@@ -108,6 +108,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: body.to_owned().into(),
             local: None,
+            is_secure: false,
         }
     }
 

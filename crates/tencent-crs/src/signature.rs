@@ -119,6 +119,7 @@ mod tests {
             headers: [(http::header::HOST, vector.host.parse().unwrap())].into_iter().collect(),
             body: body.into(),
             local: None,
+            is_secure: false,
         }
     }
 

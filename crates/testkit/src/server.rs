@@ -18,6 +18,8 @@ pub struct Server {
     pub url: String,
     /// The id of its only project.
     pub project_id: String,
+    /// What it says of https, if it is reached by that.
+    pub https: Option<String>,
 }
 
 /// What the REST interface answers.
@@ -57,7 +59,9 @@ impl Server {
         };
         let url = word("Carnelian", " at ");
         let project_id = word("project", ", id ");
-        Server { process, url, project_id }
+        let mut facts = lines.take_while(|line| !line.is_empty());
+        let https = facts.find(|line| line.starts_with("https"));
+        Server { process, url, project_id, https }
     }
 
     /// Sends a request, with a JSON body unless it is null.
