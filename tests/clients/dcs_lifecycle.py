@@ -181,6 +181,33 @@ for spec_code, capacity, shards, copies in [
     assert (instance.sharding_count, instance.replica_count) == (shards, copies)
     assert sum(cluster.get(f"key:{number}") == str(number).encode() for number in range(100)) == 100
 
+# A proxy cluster gets more shards and fewer, and what it holds stays; Memcached gets more memory.
+GROUP = "1477393a-29c9-4de5-843f-18ef51257c7e"
+(proxied,) = order(
+    name="dcs-proxy", engine_version="3.0", capacity=64, spec_code="dcs.cluster", security_group_id=GROUP
+).instances
+instance = running(proxied.instance_id)
+proxy = redis.Redis(host=instance.ip, port=instance.port, password=PASSWORD, protocol=2)
+for number in range(200):
+    proxy.set(f"key:{number}", number, ex=1000)
+for capacity, shards in [(128, 16), (64, 8)]:
+    instance = resize(proxied.instance_id, "dcs.cluster", capacity)
+    assert (instance.sharding_count, instance.replica_count) == (shards, 2)
+    assert proxy.dbsize() == 200 and 900 < proxy.ttl("key:7") <= 1000
+    assert proxy.mget([f"key:{number}" for number in range(200)]) == [b"%d" % number for number in range(200)]
+(memcached,) = order(
+    name="dcs-memcached",
+    engine="Memcached",
+    engine_version=None,
+    capacity=2,
+    spec_code="dcs.memcached.single_node",
+    security_group_id=GROUP,
+).instances
+running(memcached.instance_id)
+assert resize(memcached.instance_id, "dcs.memcached.single_node", 8).max_memory == 8192
+for last in [proxied.instance_id, memcached.instance_id]:
+    client.delete_single_instance(DeleteSingleInstanceRequest(instance_id=last))
+
 # Several are created at once, paid for in advance.
 batch = order(
     name="dcs_batch",

@@ -6,14 +6,25 @@
 //!
 //! Deliberately not here: how servers hand keys to each other. They do that themselves.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloud::data_plane::{NodeSpec, ResizeError};
+use cloud::backup::Format;
+use cloud::data_plane::{DataPlane, NodeSpec, ResizeError};
 use cloud::topology::Topology;
+use cloud::whitelist::{Group, Network, Whitelist};
+use engine::pause::{Reason, Scope};
 use server::{Order, Pair};
 
 use crate::data_plane::{Nodes, config, parts, release_of};
 use crate::deployed::Deployed;
+use crate::inspection::rule;
+
+/// For so long clients may be held back that write, in ms: it ends when the node begins anew.
+const MOST_PAUSE_MS: i64 = 600_000;
+/// How long what has begun may take to be written.
+const SETTLE: Duration = Duration::from_millis(5);
 
 /// What a node is, as far as it can become something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +43,8 @@ enum Change {
     Standby(bool),
     /// Shards or their replicas do.
     Shards,
+    /// It begins anew with all that it has.
+    Whole,
 }
 
 impl Form {
@@ -51,6 +64,7 @@ impl Form {
                 let has = to.copies > 1;
                 Some(if has == (self.copies > 1) { Change::None } else { Change::Standby(has) })
             }
+            (Topology::Proxy, Topology::Proxy) => Some(Change::Whole),
             (Topology::Cluster, Topology::Cluster) if self == to => Some(Change::None),
             (Topology::Cluster, Topology::Cluster) => Some(Change::Shards),
             _ => None,
@@ -101,6 +115,7 @@ impl Nodes {
             Change::None => {}
             Change::Standby(comes) => self.keep_standby(&wanted, comes).await?,
             Change::Shards => self.reshard(&wanted).await?,
+            Change::Whole => return self.begin_anew(&wanted).await,
         }
         if limit < present {
             self.limit(&wanted, limit).await?;
@@ -153,6 +168,73 @@ impl Nodes {
         Ok(())
     }
 
+    /// Has a node begin anew in another form, with all that it has. Its clients are held back meanwhile if they write, lose
+    /// their connections, and are not let in before everything is there again.
+    async fn begin_anew(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
+        let own = match self.directory(&wanted.id) {
+            Some(directory) => tempfile::tempdir_in(directory.parent().unwrap_or(&directory)),
+            None => tempfile::tempdir(),
+        };
+        let own = own.map_err(|error| failed(&error))?;
+        let (form, limit, parts, nodes) = {
+            let running = self.running.lock();
+            let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
+            (node.form, node.limit, node.parts, node.running.nodes())
+        };
+        let until_ms = self.clock().wall_ms() + MOST_PAUSE_MS;
+        for node in &nodes {
+            node.pause.begin(node, Reason::Shutdown, Scope::Writes, until_ms);
+        }
+        // Whoever was about to write has done so.
+        tokio::time::sleep(SETTLE).await;
+        let files = self.back_up(&wanted.id, own.path(), Format::Rdb).await;
+        let files: Vec<PathBuf> = match files {
+            Ok(files) => files.iter().map(|file| own.path().join(&file.name)).collect(),
+            Err(error) => {
+                nodes.iter().for_each(|node| node.pause.end(node, Reason::Shutdown));
+                return Err(failed(&error));
+            }
+        };
+        drop(nodes);
+        let before = NodeSpec {
+            topology: form.topology,
+            shards: form.shards,
+            copies: form.copies,
+            memory_limit_bytes: limit * parts,
+            ..wanted.clone()
+        };
+        let Err(error) = self.replace(wanted, &files).await else { return Ok(()) };
+        tracing::warn!("node {} does not begin anew in another form: {error}", wanted.id);
+        self.replace(&before, &files).await.map_err(|error| failed(&error))?;
+        Err(failed(&error))
+    }
+
+    /// Has a node of this specification, with what is in these files, take the place of the one that runs.
+    async fn replace(&self, node: &NodeSpec, files: &[PathBuf]) -> Result<(), String> {
+        self.remove(&node.id).await;
+        // Nobody connects from the address that stands for all.
+        let networks = Network::parse("255.255.255.255").into_iter().collect();
+        let group = Group { name: String::new(), networks };
+        let closed = Whitelist { is_enabled: true, groups: vec![group] };
+        let spec = NodeSpec { whitelist: closed, ..node.clone() };
+        self.start(spec).await.map_err(|error| error.to_string())?;
+        self.restore(&node.id, files).await.map_err(|error| error.to_string())?;
+        let (admission, masters) = {
+            let running = self.running.lock();
+            let own = running.get(&node.id).ok_or("the node does not run")?;
+            let masters = own.running.nodes().into_iter().filter(|node| !node.follows() && node.has_files());
+            (Arc::clone(&own.admission), masters.collect::<Vec<_>>())
+        };
+        for master in masters {
+            // Until it is saved again it is lost with the process.
+            if let Err(error) = server::owner::order(&master, self.workers(), "save", &[]).await {
+                tracing::warn!("what node {} holds is not saved yet: {error}", node.id);
+            }
+        }
+        admission.set(rule(&node.whitelist));
+        Ok(())
+    }
+
     /// Gives a cluster another number of shards or of replicas.
     async fn reshard(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
         let resized = {
@@ -171,4 +253,33 @@ impl Nodes {
 
 fn failed(error: &impl std::fmt::Display) -> ResizeError {
     ResizeError::Failed(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_becomes_what_and_how() {
+        let form = |topology, shards, copies| Form { topology, shards, copies };
+        let (single, pair) = (form(Topology::Single, 1, 1), form(Topology::MasterStandby, 1, 2));
+        let (proxy, cluster) = (form(Topology::Proxy, 8, 2), form(Topology::Cluster, 3, 2));
+        for (from, to, change) in [
+            (single, single, Some(Change::None)),
+            (single, pair, Some(Change::Standby(true))),
+            (pair, single, Some(Change::Standby(false))),
+            (pair, form(Topology::MasterStandby, 1, 3), Some(Change::None)),
+            (proxy, proxy, Some(Change::None)),
+            (proxy, form(Topology::Proxy, 8, 1), Some(Change::Standby(false))),
+            (proxy, form(Topology::Proxy, 16, 2), Some(Change::Whole)),
+            (cluster, cluster, Some(Change::None)),
+            (cluster, form(Topology::Cluster, 3, 1), Some(Change::Shards)),
+            (cluster, form(Topology::Cluster, 6, 2), Some(Change::Shards)),
+            (single, cluster, None),
+            (cluster, pair, None),
+            (pair, proxy, None),
+        ] {
+            assert_eq!(from.change(to), change, "{from:?} {to:?}");
+        }
+    }
 }
