@@ -24,6 +24,21 @@ pub(crate) const BUSY: &[&ErrorCode] = &[
     &code::NOT_SAVED,
 ];
 
+/// The same for a deletion, which begins in every state that lasts and has a code of its own for those who are being created
+/// or restarted.
+pub(crate) const BUSY_TO_GO: &[&ErrorCode] = &[
+    &code::UNKNOWN_INSTANCE,
+    &code::NOT_DELETABLE,
+    &code::TASK_RUNNING,
+    &code::EXTENDING,
+    &code::CONFIGURING,
+    &code::CHANGING_PASSWORD,
+    &code::FREEZING,
+    &code::BACKING_UP,
+    &code::RESTORING,
+    &code::NOT_SAVED,
+];
+
 /// The code of what is going on with an instance.
 pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {
     match kind {

@@ -9,7 +9,7 @@ use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, reference};
-use crate::refusal::{self, BUSY};
+use crate::refusal::{self, BUSY_TO_GO};
 
 pub(crate) static DELETE: Operation = Operation {
     id: "DeleteInstanceV1",
@@ -18,7 +18,7 @@ pub(crate) static DELETE: Operation = Operation {
     path: &[PROJECT_ID, INSTANCE_ID],
     permission: Some("dcs:instance:delete"),
     answers: &[Answer { status: 204, about: "The instance is deleted, or is being deleted.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::UNKNOWN_INSTANCE, &code::NOT_DELETABLE], BUSY],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_TO_GO],
     source: reference("4.2"),
     ..V1_PROJECT
 }

@@ -6,7 +6,7 @@ use operation::{Answer, Method, Operation, Route};
 use super::{V2_INSTANCE, V2_PROJECT, reference};
 use crate::code;
 use crate::field::{CALLER_ERRORS, PROJECT_ERRORS};
-use crate::refusal::BUSY;
+use crate::refusal::BUSY_TO_GO;
 use crate::v1::batch_delete::{ANSWERS, INSTANCES};
 
 pub(crate) static DELETE: Operation = Operation {
@@ -15,7 +15,7 @@ pub(crate) static DELETE: Operation = Operation {
     route: Route::Path { method: Method::Delete, template: "/v2/{project_id}/instances/{instance_id}" },
     permission: Some("dcs:instance:delete"),
     answers: &[Answer { status: 204, about: "The instance is deleted, or is being deleted.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::NOT_DELETABLE], BUSY],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_TO_GO],
     source: reference("Deleting an Instance"),
     ..V2_INSTANCE
 }
