@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::authority::{Authority, Proof, Unproven};
 use crate::code;
 use crate::endpoint::Endpoints;
+use crate::v2::templates::Templates;
 use crate::{v1, v2};
 
 /// The service.
@@ -21,6 +22,7 @@ pub(crate) struct Dcs {
     pub(crate) cloud: Arc<Cloud>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) zones: Vec<Zone>,
+    pub(crate) templates: Templates,
     endpoints: Endpoints<Dcs>,
 }
 
@@ -29,7 +31,8 @@ impl Dcs {
         let zones = zone::zones_of(&authority.directory().region);
         let tables = [v1::TABLE, v2::TABLE, v2::unsupported::table()];
         let endpoints = Endpoints::new(&tables, &code::EMPTY_BODY, &code::NOT_JSON);
-        Dcs { cloud, authority, zones, endpoints }
+        let templates = Templates::of(&cloud);
+        Dcs { cloud, authority, zones, templates, endpoints }
     }
 }
 

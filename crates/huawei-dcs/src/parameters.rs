@@ -273,8 +273,16 @@ impl Range {
     /// A value as the engine takes it; nothing if it is none of them.
     pub(crate) fn read(self, text: &str, default: &str, instance: &Instance) -> Option<String> {
         match self {
-            Range::Integer(least, most) => number(text, least, most),
             Range::Reserved => number(text, 0, most_reserved_mb(instance)),
+            range => range.read_alone(text, default),
+        }
+    }
+
+    /// The same where there is no instance, whose memory would say how much can be kept.
+    pub(crate) fn read_alone(self, text: &str, default: &str) -> Option<String> {
+        match self {
+            Range::Integer(least, most) => number(text, least, most),
+            Range::Reserved => None,
             Range::Word(words) => words.contains(&text).then(|| text.to_owned()),
             Range::Events if text.is_empty() => Some(default.to_owned()),
             Range::Events => are_events(text).then(|| text.to_owned()),

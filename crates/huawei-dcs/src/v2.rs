@@ -26,6 +26,7 @@ pub(crate) mod status;
 pub(crate) mod swap;
 pub(crate) mod tags;
 pub(crate) mod tasks;
+pub(crate) mod templates;
 pub(crate) mod unsupported;
 pub(crate) mod version;
 pub(crate) mod whitelist;
@@ -72,6 +73,11 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &groups::DELETABLE, handler: groups::deletable },
     Endpoint { operation: &nodes::NODES, handler: nodes::nodes },
     Endpoint { operation: &nodes::ALL_NODES, handler: nodes::all_nodes },
+    Endpoint { operation: &templates::LIST, handler: templates::list },
+    Endpoint { operation: &templates::CREATE, handler: templates::create },
+    Endpoint { operation: &templates::SHOW, handler: templates::show },
+    Endpoint { operation: &templates::UPDATE, handler: templates::update },
+    Endpoint { operation: &templates::DELETE, handler: templates::delete },
     Endpoint { operation: &histories::LIST, handler: histories::list },
     Endpoint { operation: &histories::SHOW, handler: histories::show },
     Endpoint { operation: &center::LIST, handler: center::list },

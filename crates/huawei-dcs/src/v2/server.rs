@@ -110,7 +110,7 @@ fn digest(instance: &Instance, what: &str, server: ServerId) -> [u8; 16] {
 }
 
 /// Sixteen bytes in the form of a random UUID.
-fn uuid(mut bytes: [u8; 16]) -> String {
+pub(super) fn uuid(mut bytes: [u8; 16]) -> String {
     bytes[6] = bytes[6] & 0x0F | 0x40;
     bytes[8] = bytes[8] & 0x3F | 0x80;
     let digits = hex::encode(bytes);

@@ -27,4 +27,5 @@ mod v2_operations;
 mod v2_queries;
 mod v2_records;
 mod v2_sessions;
+mod v2_templates;
 mod world;
