@@ -96,3 +96,10 @@ async fn a_policy_may_allow_some_actions() {
     let denied = "4101  Not authorized by the developer to access this API";
     assert_eq!(world.refused(ZONES, &[]).await, denied);
 }
+
+#[tokio::test]
+async fn anyone_may_call_where_nobody_has_to_prove_who_they_are() {
+    let world = World::with(Setup { is_open: true, ..Setup::default() }).await;
+    assert_eq!(world.get("Action=DescribeRedisZones").await, "\"0\"  Success");
+    assert_eq!(world.get("Action=DescribeRedisZones&SecretId=x&Signature=y").await, "\"0\"  Success");
+}

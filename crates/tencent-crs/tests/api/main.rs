@@ -2,6 +2,7 @@
 
 mod backups;
 mod callers;
+mod examples;
 mod leases;
 mod offers;
 mod orders;

@@ -49,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) rights: Rights,
     pub(crate) store: (Store, Contents),
     pub(crate) balance_cny: u64,
+    /// Whether anyone may call.
+    pub(crate) is_open: bool,
 }
 
 impl Default for Setup {
@@ -59,6 +61,7 @@ impl Default for Setup {
             rights: Rights::everything(),
             store: Store::nowhere(),
             balance_cny: 1_000_000,
+            is_open: false,
         }
     }
 }
@@ -78,7 +81,8 @@ impl World {
         };
         let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
-        let crs = tencent_crs::service(&cloud, directory(setup.rights), setup.balance_cny);
+        let directory = Directory { is_open: setup.is_open, ..directory(setup.rights) };
+        let crs = tencent_crs::service(&cloud, directory, setup.balance_cny);
         let gateway = Gateway::new(vec![crs], &[], cloud.clone()).unwrap();
         World { gateway, cloud, clock, nodes, nonce: AtomicU64::new(1) }
     }
