@@ -53,7 +53,7 @@ pub(crate) enum Goods {
         mem_mb: u32,
         /// For how many months.
         months: u32,
-        /// Their password.
+        /// Their password, until the deal has ended.
         password: Secret,
         /// The id and the name of the user who made the deal.
         owner: (String, String),

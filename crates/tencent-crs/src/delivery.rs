@@ -11,6 +11,7 @@ use cloud::Cloud;
 use cloud::backup_policy::{BackupKind, BackupPlan, BackupPolicy};
 use cloud::capacity::Capacity;
 use cloud::engine::{Engine, Release};
+use cloud::identity::Secret;
 use cloud::instance::{Access, Instance, Network, Order, Owner, Status};
 use cloud::maintenance::MaintenanceWindow;
 use cloud::topology::Topology;
@@ -120,6 +121,10 @@ impl Delivery {
             };
             let mut ended = Deal::clone(deal);
             ended.ended_at_ms = Some(now_ms);
+            if let Goods::New { password, .. } = &mut ended.goods {
+                // The instance has it.
+                *password = Secret::new("");
+            }
             ended.state = if lost.is_empty() { State::Delivered } else { State::Failed };
             let share_fen = deal.price_fen / u64::from(deal.num.max(1));
             edit.paid_back_fen = share_fen * u64::try_from(lost.len()).unwrap_or(0);
