@@ -314,6 +314,32 @@ async fn a_restart_goes_on_when_the_process_has_been_started_again() {
 }
 
 #[tokio::test]
+async fn another_form_is_given_when_the_process_has_been_started_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let quota = Quota { instances: 9, memory_gb: 8 };
+    let open = || World::with(Profile::Realistic, Some(directory.path()), quota, |_| {});
+    let world = open().await;
+    let id = world.create("dcs-a").await.id.clone();
+    world.clock.advance(60_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+    let mut form = world.show(&id).unwrap().form();
+    (form.capacity, form.spec_code) = (Capacity::of_gb(8), "larger".to_owned());
+    world.cloud.resize(PROJECT, &id, form.clone()).await.unwrap();
+    world.cloud.close();
+    drop(world);
+    let world = open().await;
+    let extending = world.show(&id).unwrap();
+    assert_eq!((extending.status, extending.capacity), (Status::Extending, Capacity::of_gb(2)));
+    assert_eq!(world.cloud.quota(PROJECT).1.memory_gb(), 8, "what it is about to have counts");
+    assert!(matches!(world.cloud.create(order("dcs-b")).await, Err(CreateError::Quota(_))));
+    world.clock.advance(120_000);
+    world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
+    let extended = world.show(&id).unwrap();
+    assert_eq!((extended.form(), extended.port, &extended.task), (form, extending.port, &None));
+    assert_eq!(world.nodes.nodes()[0].memory_limit_bytes, extended.memory_limit_bytes());
+}
+
+#[tokio::test]
 async fn an_instance_that_is_frozen_has_no_node_until_it_serves_again() {
     let directory = tempfile::tempdir().unwrap();
     let world = World::with(Profile::Instant, Some(directory.path()), Quota::default(), |_| {}).await;
