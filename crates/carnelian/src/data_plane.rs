@@ -19,11 +19,13 @@ use cloud::data_plane::{
 };
 use cloud::engine::{Engine, Release};
 use cloud::instance::Access;
+use cloud::migration::{Copying, Source};
 use cloud::topology::Topology;
 use cloud::whitelist::Whitelist;
 use engine::table::{self, Table};
 use parking_lot::Mutex;
 use server::backup::Written;
+use server::import::{Find, Target};
 use server::{
     Admission, Clock, Cluster, ClusterOrder, Fault, Memcached, Order, Pair, Proxy, ProxyOrder, Running,
     Workers,
@@ -31,6 +33,7 @@ use server::{
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::copying;
 use crate::deployed::{Deployed, memcached};
 use crate::inspection;
 use crate::reachable::reachable;
@@ -45,7 +48,7 @@ pub(crate) struct Nodes {
     files: Files,
     workers: Arc<Workers>,
     clock: Arc<Clock>,
-    pub(crate) running: Mutex<HashMap<NodeId, Node>>,
+    pub(crate) running: Arc<Mutex<HashMap<NodeId, Node>>>,
 }
 
 /// Where the files of nodes lie.
@@ -89,6 +92,10 @@ pub(crate) struct BareNode {
 /// How long a node may take to answer a ping.
 const PING_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// For so long a thread that copies keys waits for the end of a failover, and how often.
+const FAILOVER_LOOK: Duration = Duration::from_millis(10);
+const FAILOVER_LOOKS: u32 = 500;
+
 pub(crate) struct Node {
     pub(crate) running: Deployed,
     /// From where it may be reached.
@@ -117,7 +124,7 @@ impl Nodes {
             files,
             workers: Workers::start(threads)?,
             clock: Arc::new(Clock::new()),
-            running: Mutex::default(),
+            running: Arc::default(),
         })
     }
 
@@ -234,6 +241,18 @@ impl Nodes {
         );
         Ok(endpoint)
     }
+}
+
+/// Where keys are copied to that come for a node; waits for a failover to end.
+fn find(running: &Mutex<HashMap<NodeId, Node>>, id: &NodeId) -> Option<Target> {
+    for _ in 0..FAILOVER_LOOKS {
+        let target = running.lock().get(id)?.running.import_target();
+        if target.is_some() {
+            return target;
+        }
+        std::thread::sleep(FAILOVER_LOOK);
+    }
+    None
 }
 
 /// How many levels of directories an instance has: one for each server, and one for its append-only file.
@@ -444,6 +463,17 @@ impl DataPlane for Nodes {
             let joining = tokio::task::spawn_blocking(move || crate::deployed::join(&files, &into));
             joining.await.unwrap_or_else(|error| Err(io::Error::other(error)))
         })
+    }
+
+    fn copy(&self, node: &NodeId, source: Source) -> Result<Arc<Copying>, OrderError> {
+        match self.running.lock().get(node).map(|node| node.running.memcached().is_some()) {
+            None => return Err(OrderError::NotRunning),
+            Some(true) => return Err(OrderError::Refused("keys are copied to Redis only".to_owned())),
+            Some(false) => {}
+        }
+        let (running, id) = (Arc::clone(&self.running), node.clone());
+        let find: Find = Arc::new(move || find(&running, &id));
+        copying::copy(&self.workers, &self.clock, &find, source)
     }
 
     fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError> {

@@ -7,6 +7,7 @@ mod banner;
 mod bare;
 mod certificates;
 mod clock;
+mod copying;
 mod data_plane;
 mod deployed;
 #[cfg(test)]

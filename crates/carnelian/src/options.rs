@@ -52,6 +52,8 @@ pub(crate) struct Settings {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: Tls,
     pub(crate) data_dir: PathBuf,
+    /// `None` is the directory `buckets` in that of the data.
+    pub(crate) buckets: Option<PathBuf>,
     pub(crate) ephemeral: bool,
     pub(crate) base_port: u16,
     pub(crate) bind: IpAddr,
@@ -179,6 +181,19 @@ const RECORDS: &[Record] = &[
         takes: "a directory",
         set: |settings, value| {
             settings.data_dir = not_empty(value)?.into();
+            Some(())
+        },
+    },
+    Record {
+        name: "buckets",
+        value: "DIR",
+        default: "",
+        commands: &[Serve],
+        about: "Where the buckets lie from which backup files are imported: a directory for each. The directory \
+                buckets in that of the data where it is not given.",
+        takes: "a directory",
+        set: |settings, value| {
+            settings.buckets = not_empty(value).map(PathBuf::from);
             Some(())
         },
     },
@@ -730,6 +745,7 @@ impl Settings {
             listen: anywhere,
             tls: Tls::Off,
             data_dir: PathBuf::new(),
+            buckets: None,
             ephemeral: false,
             base_port: 0,
             bind: anywhere.ip(),

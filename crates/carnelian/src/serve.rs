@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,10 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let cloud =
         Cloud::open(cloud_settings(settings), Arc::new(SharedClock(nodes.clock())), nodes.clone(), store)
             .await;
+    if let Some(buckets) = buckets(settings) {
+        cloud.keep_buckets_in(std::path::absolute(buckets)?);
+    }
+    cloud.resume_migrations().await;
     let https = https::open(settings, address).await?;
     banner::print(settings, (address, https.as_ref()), &directory, &cloud);
 
@@ -81,6 +86,12 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     cloud.close();
     anyhow::ensure!(saved, "keys could not be saved");
     Ok(())
+}
+
+/// Where buckets lie, if anywhere.
+fn buckets(settings: &Settings) -> Option<PathBuf> {
+    let own = || (!settings.ephemeral).then(|| settings.data_dir.join("buckets"));
+    settings.buckets.clone().or_else(own)
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -22,6 +22,7 @@ use crate::clock::Clock;
 use crate::data_plane::{DataPlane, FailoverError, Failure, NodeId, Statistics};
 use crate::engine::{Engine, Release};
 use crate::instance::{Instance, Order, Status};
+use crate::migrations::Migrations;
 use crate::quota::{Exceeded, Quota, Usage};
 use crate::schedule::Bell;
 use crate::state::{Claim, State};
@@ -58,6 +59,8 @@ pub struct Cloud {
     notes: Mutex<BTreeMap<String, Vec<u8>>>,
     /// Where the files of backups lie.
     pub(crate) vault: Arc<Vault>,
+    /// Keys that are copied from elsewhere.
+    pub(crate) migrations: Migrations,
     /// Rings when something else may be due first.
     pub(crate) bell: Bell,
 }
@@ -113,7 +116,19 @@ impl Cloud {
         let vault = Arc::new(Vault::new(store.directory()));
         vault.sweep(state.read().records.backups.values().map(Arc::as_ref));
         let (busyness, ended, bell) = (Busyness::default(), watch::Sender::new(0), Bell::default());
-        let cloud = Cloud { settings, clock, data_plane, store, state, busyness, vault, bell, ended, notes };
+        let cloud = Cloud {
+            settings,
+            clock,
+            data_plane,
+            store,
+            state,
+            busyness,
+            vault,
+            migrations: Migrations::default(),
+            bell,
+            ended,
+            notes,
+        };
         let cloud = Arc::new(cloud);
         cloud.start_again().await;
         cloud.keep_schedule();

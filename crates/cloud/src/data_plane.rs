@@ -17,12 +17,14 @@ use std::io;
 use std::iter::Sum;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::Pending;
 use crate::backup::{File, Format};
 use crate::engine::{Engine, Release};
 use crate::inspection::Inspection;
 use crate::instance::Access;
+use crate::migration::{Copying, Source};
 use crate::topology::Topology;
 use crate::whitelist::Whitelist;
 
@@ -96,6 +98,12 @@ pub trait DataPlane: Inspection {
     /// # Errors
     /// Those of the file system, and [`io::ErrorKind::InvalidData`] where a file is damaged.
     fn join<'a>(&'a self, files: &'a [PathBuf], into: &'a Path) -> Pending<'a, io::Result<u64>>;
+
+    /// Begins to copy keys into a node from elsewhere, beside those that it has; what comes back tells how it goes.
+    ///
+    /// # Errors
+    /// [`OrderError`]
+    fn copy(&self, node: &NodeId, source: Source) -> Result<Arc<Copying>, OrderError>;
 
     /// Where a node listens; `None` if it does not run.
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint>;

@@ -5,6 +5,7 @@ mod inspection;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use crate::data_plane::{
 };
 use crate::engine::{Engine, Release};
 use crate::instance::Access;
+use crate::migration::{Copying, Source};
 use crate::topology::Topology;
 
 /// A clock that stands still until it is advanced.
@@ -41,6 +43,8 @@ struct State {
     flushed: Vec<NodeId>,
     /// What has been restored: the node, and what the files held.
     restored: Vec<(NodeId, Vec<String>)>,
+    /// What is being copied where.
+    copied: Vec<(NodeId, Source, Arc<Copying>)>,
     /// Why nodes are not backed up or restored.
     unwilling: Option<String>,
     silent: bool,
@@ -96,6 +100,11 @@ impl FakeDataPlane {
     /// The nodes into which something has been restored, and what the files held.
     pub fn restored(&self) -> Vec<(NodeId, Vec<String>)> {
         self.0.lock().restored.clone()
+    }
+
+    /// What has been asked to be copied, and what tells how that goes.
+    pub fn copied(&self) -> Vec<(NodeId, Source, Arc<Copying>)> {
+        self.0.lock().copied.clone()
     }
 
     /// Why nodes are neither backed up nor restored, if they are not.
@@ -310,6 +319,13 @@ impl DataPlane for FakeDataPlane {
             std::fs::write(into, &held)?;
             Ok(held.len() as u64)
         })
+    }
+
+    fn copy(&self, node: &NodeId, source: Source) -> Result<Arc<Copying>, OrderError> {
+        self.willing(node)?;
+        let copying = Arc::new(Copying::default());
+        self.0.lock().copied.push((node.clone(), source, copying.clone()));
+        Ok(copying)
     }
 
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {

@@ -29,6 +29,8 @@ pub mod inspection;
 pub mod instance;
 pub mod links;
 pub mod maintenance;
+pub mod migration;
+mod migrations;
 pub mod password;
 pub mod quota;
 pub mod resize;
@@ -47,6 +49,7 @@ pub mod zone;
 pub use crate::backups::{DeleteBackupError, RestoreError};
 pub use crate::cloud::{Cloud, CreateError, Settings, TaskError};
 pub use crate::export::ExportError;
+pub use crate::migrations::{MigrationError, MigrationOrder};
 pub use crate::update::{ForgetError, UpdateError};
 
 /// A future behind a pointer, so that traits with asynchronous methods can be used as objects.

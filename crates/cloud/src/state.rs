@@ -272,6 +272,11 @@ impl State {
         old.iter().map(|task| task.id.clone()).collect()
     }
 
+    /// What comes is numbered after this.
+    pub(crate) fn pass_sequence(&mut self, sequence: u64) {
+        self.last_sequence = self.last_sequence.max(sequence);
+    }
+
     pub(crate) fn next_sequence(&mut self) -> u64 {
         self.last_sequence += 1;
         self.last_sequence

@@ -12,6 +12,7 @@ pub(crate) mod groups;
 pub(crate) mod histories;
 pub(crate) mod jobs;
 pub(crate) mod list;
+pub(crate) mod migrations;
 pub(crate) mod modify;
 pub(crate) mod nodes;
 pub(crate) mod password;
@@ -95,6 +96,19 @@ pub(crate) static TABLE: &[Endpoint<Dcs>] = &[
     Endpoint { operation: &backups::LIST_RESTORES, handler: backups::list_restores },
     Endpoint { operation: &backups::DELETE, handler: backups::delete },
     Endpoint { operation: &backups::LINKS, handler: backups::links },
+    Endpoint { operation: &migrations::CREATE, handler: migrations::create },
+    Endpoint { operation: &migrations::CREATE_ONLINE, handler: migrations::create_online },
+    Endpoint { operation: &migrations::SET_ONLINE, handler: migrations::set_online },
+    Endpoint { operation: &migrations::LIST, handler: migrations::list },
+    Endpoint { operation: &migrations::SHOW, handler: migrations::show },
+    Endpoint { operation: &migrations::UPDATE, handler: migrations::update },
+    Endpoint { operation: &migrations::STOP, handler: migrations::stop },
+    Endpoint { operation: &migrations::STOP_SYNC, handler: migrations::stop_sync },
+    Endpoint { operation: &migrations::BATCH_STOP, handler: migrations::batch_stop },
+    Endpoint { operation: &migrations::BATCH_RESTART, handler: migrations::batch_restart },
+    Endpoint { operation: &migrations::DELETE, handler: migrations::delete },
+    Endpoint { operation: &migrations::LOGS, handler: migrations::logs },
+    Endpoint { operation: &migrations::STATS, handler: migrations::stats },
     Endpoint { operation: &whitelist::SHOW, handler: whitelist::show },
     Endpoint { operation: &whitelist::UPDATE, handler: whitelist::update },
     Endpoint { operation: &whitelist::UPDATE_ASYNC, handler: whitelist::update_async },

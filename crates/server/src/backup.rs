@@ -91,6 +91,12 @@ impl Holders {
         Holders { nodes, slots, standbys }
     }
 
+    /// Where keys are copied to that come from elsewhere; nothing where there is no master. Those behind a proxy are
+    /// reached by it instead.
+    pub fn target(self) -> Option<crate::import::Target> {
+        (!self.nodes.is_empty()).then(|| crate::import::Target::Nodes(self.nodes, self.slots))
+    }
+
     /// Writes a file for each node to a directory that is empty, of keys or, beside that, of commands that make them: these
     /// are the files that it tells of then. Each has its node's keys as they are at one moment. When the future is dropped
     /// nothing more is written.

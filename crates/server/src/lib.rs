@@ -11,6 +11,7 @@ pub mod configure;
 mod connection;
 mod hold;
 mod host;
+pub mod import;
 mod link;
 pub mod memcached;
 mod migrate;

@@ -156,6 +156,11 @@ impl Proxy {
         self.front.state.lock().proxy.shards().to_vec()
     }
 
+    /// Where keys are copied to that come from elsewhere.
+    pub fn target(&self) -> crate::import::Target {
+        crate::import::Target::Proxy(Arc::clone(&self.front.state.lock().proxy))
+    }
+
     /// The shards, and for each slot the number of the one that has it, counted from 0.
     pub(crate) fn holders(&self) -> (Vec<Arc<Node>>, Vec<Option<usize>>) {
         let proxy = Arc::clone(&self.front.state.lock().proxy);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use server::backup::Written;
+use server::import::Target;
 use server::{Holders, Workers};
 
 use super::{Deployed, Later};
@@ -57,6 +58,14 @@ impl Deployed {
         };
         let workers = Arc::clone(workers);
         Box::pin(async move { holders.restore(&workers, &files).await })
+    }
+
+    /// Where keys are copied to that come from elsewhere; nothing if it is Memcached, or in the midst of a failover.
+    pub(crate) fn import_target(&self) -> Option<Target> {
+        match self {
+            Deployed::Proxy(proxy) => Some(proxy.target()),
+            _ => self.holders()?.target(),
+        }
     }
 
     /// The nodes that have its keys; nothing if it is Memcached.

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod keys;
+mod migrations;
 mod network;
 mod reports;
 
@@ -23,8 +24,14 @@ use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID};
 /// The operations that are refused, by what they are about.
 pub(crate) fn table() -> &'static [Endpoint<Dcs>] {
     static TABLE: LazyLock<Vec<Endpoint<Dcs>>> = LazyLock::new(|| {
-        let operations =
-            [accounts::OPERATIONS, keys::OPERATIONS, network::OPERATIONS, reports::OPERATIONS].concat();
+        let operations = [
+            accounts::OPERATIONS,
+            keys::OPERATIONS,
+            migrations::OPERATIONS,
+            network::OPERATIONS,
+            reports::OPERATIONS,
+        ]
+        .concat();
         operations.into_iter().map(|operation| Endpoint { operation, handler: refuse }).collect()
     });
     &TABLE

@@ -11,6 +11,7 @@ mod configs;
 mod create;
 mod every_operation;
 mod instances;
+mod migrations;
 mod modify;
 mod other_queries;
 mod password;
