@@ -39,6 +39,21 @@ pub(crate) const BUSY_TO_GO: &[&ErrorCode] = &[
     &code::NOT_SAVED,
 ];
 
+/// The same for a change of parameters, which tells by a code of its own that another one is made.
+pub(crate) const BUSY_OTHERWISE: &[&ErrorCode] = &[
+    &code::UNKNOWN_INSTANCE,
+    &code::TASK_RUNNING,
+    &code::RESTARTING,
+    &code::EXTENDING,
+    &code::CREATING,
+    &code::CHANGING_PASSWORD,
+    &code::FREEZING,
+    &code::BACKING_UP,
+    &code::RESTORING,
+    &code::WRONG_STATUS,
+    &code::NOT_SAVED,
+];
+
 /// The code of what is going on with an instance.
 pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {
     match kind {

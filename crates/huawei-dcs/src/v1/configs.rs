@@ -19,7 +19,7 @@ use crate::field::{
     text_or_null,
 };
 use crate::parameters::{self, Wish};
-use crate::refusal::{self, BUSY};
+use crate::refusal::{self, BUSY_OTHERWISE};
 use crate::time;
 
 /// What is asked for: parameters and their new values (table 6-3).
@@ -74,7 +74,7 @@ pub(crate) static CONFIGURE: Operation = Operation {
     permission: Some("dcs:instance:modifyConfiguration"),
     body: Some(CHANGE),
     answers: &[Answer { status: 204, about: "They are changed, or about to be.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, CHANGE_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_OTHERWISE, CHANGE_ERRORS],
     source: reference("6.1"),
     ..V1_PROJECT
 }

@@ -10,7 +10,7 @@ use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, list, text};
-use crate::refusal::BUSY;
+use crate::refusal::BUSY_OTHERWISE;
 use crate::v1::configs::{self, CHANGE, CHANGE_ERRORS};
 
 pub(crate) static CONFIGURE: Operation = Operation {
@@ -20,7 +20,7 @@ pub(crate) static CONFIGURE: Operation = Operation {
     permission: Some("dcs:instance:modifyConfiguration"),
     body: Some(CHANGE),
     answers: &[Answer { status: 204, about: "They are changed, or about to be.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, CHANGE_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_OTHERWISE, CHANGE_ERRORS],
     source: reference("Modifying Configuration Parameters"),
     ..V2_INSTANCE
 }
@@ -40,7 +40,7 @@ pub(crate) static CONFIGURE_ASYNC: Operation = Operation {
         about: "The task that changes them.",
         body: Some(&[text("job_id", "The id of the task.")]),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, CHANGE_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_OTHERWISE, CHANGE_ERRORS],
     source: reference("Asynchronously Modifying Configuration Parameters"),
     ..V2_INSTANCE
 }

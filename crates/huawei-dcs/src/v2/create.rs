@@ -144,6 +144,13 @@ const MORE: &[Field] = &[
         ..FIELD
     },
     Field {
+        name: "template_id",
+        kind: Kind::Text(Text { max_chars: 64, ..TEXT }),
+        invalid: Some(&code::PARAMETER),
+        about: "The template whose parameters it begins with: one for instances of its kind.",
+        ..FIELD
+    },
+    Field {
         name: "bss_param",
         kind: Kind::Object(&[
             Field {
@@ -217,6 +224,9 @@ pub(super) fn create<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
         }
         plan_is_there(body)?;
         let mut order = create::order(dcs, &request, &DIALECT)?;
+        if let Some(id) = body.text("template_id") {
+            dcs.templates.apply(id, &mut order)?;
+        }
         let now_ms = dcs.cloud.clock().now_ms();
         order.subscription = subscription(body, &order, now_ms)?;
         order.enterprise_project_id = body.word("enterprise_project_id").map(std::borrow::Cow::into_owned);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};
 
 use cloud::engine::{Engine, Release};
+use cloud::instance::Order;
 use cloud::topology::Topology;
 use cloud::{Cloud, Pending};
 use operation::schema::{self, FIELD, Field, Kind, Need, TEXT, Text};
@@ -26,6 +27,7 @@ use crate::field::{
 };
 use crate::parameters::{self, Parameter};
 use crate::time;
+use crate::v1::show::cache_mode;
 
 /// How the notes begin that hold templates.
 const NOTES: &str = "dcs-template/";
@@ -56,6 +58,22 @@ impl Templates {
         let notes = cloud.take_notes(NOTES).into_values();
         let read = notes.filter_map(|note| serde_json::from_slice::<Template>(&note).ok());
         Templates(RwLock::new(read.map(|template| (template.id.clone(), template)).collect()))
+    }
+
+    /// Has an order begin with the values of a template. Table 12-2 has no code for one that there is not, or that is for
+    /// instances of another kind.
+    ///
+    /// # Errors
+    /// `DCS.4062`
+    pub(crate) fn apply(&self, id: &str, order: &mut Order) -> Result<(), Failure> {
+        let found = self.seen_by(&order.project_id).into_iter().find(|template| template.id == id);
+        let version = order.release.map_or("", Release::name);
+        let fits = |template: &Template| {
+            template.engine_version == version && template.cache_mode == cache_mode(order.topology)
+        };
+        let template = found.filter(fits).ok_or_else(|| code::PARAMETER.of("template_id"))?;
+        order.parameters.extend(template.params);
+        Ok(())
     }
 
     /// Those that a project sees, the ones that there always are first.

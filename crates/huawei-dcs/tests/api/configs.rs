@@ -228,6 +228,9 @@ async fn a_change_that_fails_is_told_as_such_and_changes_nothing() {
     assert_eq!(put(&world, "v1.0", &id, &[(1, "timeout", "1")]).await.error(), (500, "DCS.4842".to_owned()));
     let shown = get(&world, "v1.0", &id).await;
     assert_eq!((&shown["config_status"], value(&shown, "timeout")), (&json!("FAILURE"), &json!("0")));
+    let body = json!({"redis_config": [{"param_id": "1", "param_name": "timeout", "param_value": "1"}]});
+    let line = format!("PUT /v2/{{p}}/instances/{id}/async-configs");
+    assert_eq!(world.call(&line, &body).await.error_of_v2(), (500, "DCS.4842".to_owned()));
 }
 
 #[tokio::test]

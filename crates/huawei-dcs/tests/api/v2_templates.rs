@@ -100,3 +100,36 @@ async fn a_project_makes_changes_and_deletes_its_own() {
     assert_eq!(world.call(&format!("DELETE {own}"), &Value::Null).await.body, json!({"result": "success"}));
     assert_eq!(get(&world, "?type=user").await["template_num"], 0);
 }
+
+#[tokio::test]
+async fn an_instance_begins_with_the_values_of_its_template() {
+    let world = World::new().await;
+    let standing = get(&world, "?type=sys&engine_version=5.0&cache_mode=ha").await;
+    let template = json!({
+        "template_id": standing["templates"][0]["template_id"], "name": "tmpl-a", "type": "sys",
+        "params": {"timeout": "33"},
+    });
+    let made = world.call("POST /v2/{p}/config-templates", &template).await;
+    let id = made.body["id"].as_str().unwrap_or_else(|| panic!("{}", made.body)).to_owned();
+    let order = |template: &str, spec_code: &str| {
+        json!({
+            "name": "dcs-a", "engine": "Redis", "engine_version": "5.0", "capacity": 2, "spec_code": spec_code,
+            "az_codes": ["my-kualalumpur-1a"], "vpc_id": "v", "subnet_id": "s", "password": "First_Pw1",
+            "template_id": template,
+        })
+    };
+    let line = "POST /v2/{p}/instances";
+    for (template, spec_code) in
+        [(id.as_str(), "redis.single.xu1.large.2"), ("99", "redis.ha.xu1.large.r2.2")]
+    {
+        let refused = world.call(line, &order(template, spec_code)).await;
+        assert_eq!(refused.error_of_v2(), (400, "DCS.4062".to_owned()), "{template} {spec_code}");
+    }
+    let created = world.call(line, &order(&id, "redis.ha.xu1.large.r2.2")).await;
+    assert_eq!(created.status, 200, "{}", created.body);
+    let node = world.nodes.nodes().remove(0);
+    let told =
+        |name: &str| node.parameters.iter().find(|(own, _)| own == name).map(|(_, value)| value.clone());
+    assert_eq!(told("timeout").as_deref(), Some("33"));
+    assert_eq!(told("notify-keyspace-events").as_deref(), Some("Ex"));
+}
