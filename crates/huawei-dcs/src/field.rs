@@ -33,6 +33,33 @@ pub(crate) const INSTANCE_ID: Field = Field {
     about: "The id of the instance.",
 };
 
+/// When the maintenance window of an instance begins.
+pub(crate) const MAINTAIN_BEGIN: Field = Field {
+    name: "maintain_begin",
+    invalid: Some(&code::MAINTENANCE),
+    about: "When the maintenance window begins, as hh:mm:ss; together with maintain_end.",
+    ..FIELD
+};
+
+/// When it ends.
+pub(crate) const MAINTAIN_END: Field = Field {
+    name: "maintain_end",
+    invalid: Some(&code::MAINTENANCE),
+    about: "When the maintenance window ends, as hh:mm:ss; together with maintain_begin.",
+    ..FIELD
+};
+
+/// The backup policy of an instance, which has these fields.
+pub(crate) const fn backup_policy_of(fields: &'static [Field]) -> Field {
+    Field {
+        name: "instance_backup_policy",
+        kind: Kind::Object(fields),
+        invalid: Some(&code::PARAMETER),
+        about: "The backup policy; without effect on a single node.",
+        ..FIELD
+    }
+}
+
 /// A tag of an instance.
 pub(crate) const TAG: &[Field] = &[
     Field {

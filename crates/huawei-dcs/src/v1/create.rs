@@ -26,7 +26,9 @@ use crate::catalogue::{self, NotSold, Sold};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
-use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, list, reference, text};
+use crate::field::{
+    CALLER_ERRORS, MAINTAIN_BEGIN, MAINTAIN_END, PROJECT_ERRORS, backup_policy_of, list, reference, text,
+};
 use crate::parameters;
 use crate::password;
 
@@ -172,25 +174,9 @@ pub(crate) const BODY: &[Field] = &[
         invalid: Some(&code::ZONES),
         about: "The ids of the availability zones; one for a single node.",
     },
-    Field {
-        name: "instance_backup_policy",
-        kind: Kind::Object(BACKUP_POLICY),
-        invalid: Some(&code::PARAMETER),
-        about: "The backup policy; without effect on a single node.",
-        ..FIELD
-    },
-    Field {
-        name: "maintain_begin",
-        invalid: Some(&code::MAINTENANCE),
-        about: "When the maintenance window begins, as hh:mm:ss; together with maintain_end.",
-        ..FIELD
-    },
-    Field {
-        name: "maintain_end",
-        invalid: Some(&code::MAINTENANCE),
-        about: "When the maintenance window ends, as hh:mm:ss; together with maintain_begin.",
-        ..FIELD
-    },
+    backup_policy_of(BACKUP_POLICY),
+    MAINTAIN_BEGIN,
+    MAINTAIN_END,
     Field {
         name: "tags",
         kind: Kind::List { of: &Kind::Object(TAG_SENT), min_items: 0 },

@@ -15,7 +15,10 @@ use super::create::{BACKUP_POLICY, ID, NAME_FORM, V1_DIALECT, backup_policy, mai
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
-use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, reference};
+use crate::field::{
+    CALLER_ERRORS, INSTANCE_ID, MAINTAIN_BEGIN, MAINTAIN_END, PROJECT_ERRORS, PROJECT_ID, backup_policy_of,
+    reference,
+};
 use crate::refusal::{self, BUSY};
 
 pub(crate) static MODIFY: Operation = Operation {
@@ -48,25 +51,9 @@ pub(crate) const FIELDS: [Field; 6] = [
         about: "What the owner says about it, in up to 1024 characters.",
         ..FIELD
     },
-    Field {
-        name: "instance_backup_policy",
-        kind: Kind::Object(BACKUP_POLICY),
-        invalid: Some(&code::PARAMETER),
-        about: "The backup policy; without effect on a single node.",
-        ..FIELD
-    },
-    Field {
-        name: "maintain_begin",
-        invalid: Some(&code::MAINTENANCE),
-        about: "When the maintenance window begins, as hh:mm:ss; together with maintain_end.",
-        ..FIELD
-    },
-    Field {
-        name: "maintain_end",
-        invalid: Some(&code::MAINTENANCE),
-        about: "When the maintenance window ends, as hh:mm:ss; together with maintain_begin.",
-        ..FIELD
-    },
+    backup_policy_of(BACKUP_POLICY),
+    MAINTAIN_BEGIN,
+    MAINTAIN_END,
     Field {
         name: "security_group_id",
         kind: Kind::Text(ID),

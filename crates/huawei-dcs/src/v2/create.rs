@@ -15,7 +15,7 @@ use super::{V2_PROJECT, reference};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
-use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, list, text};
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, backup_policy_of, list, text};
 use crate::time;
 use crate::v1::create::{self, BACKUP_POLICY, Dialect};
 
@@ -95,13 +95,7 @@ const MORE: &[Field] = &[
         invalid: Some(&code::ZONES),
         about: "The codes of the availability zones; one for a single node.",
     },
-    Field {
-        name: "instance_backup_policy",
-        kind: Kind::Object(POLICY),
-        invalid: Some(&code::PARAMETER),
-        about: "The backup policy; without effect on a single node.",
-        ..FIELD
-    },
+    backup_policy_of(POLICY),
     Field {
         name: "maintain_end\"",
         invalid: Some(&code::MAINTENANCE),

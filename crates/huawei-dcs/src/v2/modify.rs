@@ -13,7 +13,7 @@ use super::{V2_INSTANCE, reference};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
-use crate::field::{CALLER_ERRORS, PROJECT_ERRORS};
+use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, backup_policy_of};
 use crate::refusal::BUSY;
 use crate::v1::create::backup_policy;
 use crate::v1::modify;
@@ -36,13 +36,7 @@ const BODY: [Field; SHARED.len() + MORE.len()] = schema::joined(&SHARED, MORE);
 const SHARED: [Field; modify::FIELDS.len() - 1] = schema::without(&modify::FIELDS, "instance_backup_policy");
 
 const MORE: &[Field] = &[
-    Field {
-        name: "instance_backup_policy",
-        kind: Kind::Object(POLICY),
-        invalid: Some(&code::PARAMETER),
-        about: "The backup policy; without effect on a single node.",
-        ..FIELD
-    },
+    backup_policy_of(POLICY),
     Field {
         name: "port",
         kind: Kind::Integer(Integer { min: 1, max: 65_535, or_text: true }),

@@ -27,11 +27,9 @@ async fn the_answer_names_the_instance_twice_and_the_instance_runs() {
     assert!(password.is("First_Pw1"));
 }
 
-/// The example of section 4.1 with Memcached, its placeholders filled in.
-#[tokio::test]
-async fn the_documented_example_with_memcached_is_accepted() {
-    let world = World::new().await;
-    let policy = json!({
+/// The backup policy of the examples: every day at midnight.
+fn daily() -> Value {
+    json!({
         "save_days": 1,
         "backup_type": "auto",
         "periodical_backup_plan": {
@@ -39,7 +37,14 @@ async fn the_documented_example_with_memcached_is_accepted() {
             "period_type": "weekly",
             "backup_at": [1, 2, 3, 4, 5, 6, 7],
         },
-    });
+    })
+}
+
+/// The example of section 4.1 with Memcached, its placeholders filled in.
+#[tokio::test]
+async fn the_documented_example_with_memcached_is_accepted() {
+    let world = World::new().await;
+    let policy = daily();
     let id = world
         .create(json!({
             "name": "dcs-a11b",
@@ -98,15 +103,7 @@ async fn a_user_of_memcached_has_a_password() {
 #[tokio::test]
 async fn the_first_documented_example_is_accepted() {
     let world = World::new().await;
-    let policy = json!({
-        "save_days": 1,
-        "backup_type": "auto",
-        "periodical_backup_plan": {
-            "begin_at": "00:00-01:00",
-            "period_type": "weekly",
-            "backup_at": [1, 2, 3, 4, 5, 6, 7],
-        },
-    });
+    let policy = daily();
     let id = world
         .create(json!({
             "description": "Create a instance",
