@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use memcached::node::Host;
 use memcached::{Access, Node, Settings};
@@ -226,9 +226,9 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(ErrorKind::Interrupted.into()))
 }
 
-/// Waits until each shard of a node has been free once.
-async fn lives(seat_hangs: &std::sync::atomic::AtomicBool, node: &Node) {
-    if seat_hangs.load(Relaxed) {
+/// Waits until each shard of a node has been free once; for ever if it answers nobody.
+async fn lives(hangs: &AtomicBool, node: &Node) {
+    if hangs.load(Relaxed) {
         std::future::pending::<()>().await;
     }
     let mut from = 0;
