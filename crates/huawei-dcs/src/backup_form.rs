@@ -5,7 +5,6 @@
 use cloud::backup::{Backup, Fault, Restore, State};
 use cloud::backup_policy::BackupKind;
 use cloud::engine::Engine;
-use cloud::instance::Instance;
 use cloud::topology::Topology;
 use operation::ErrorCode;
 use operation::schema::{FIELD, Field, Kind, Need, Pattern, Query, TEXT, Text};
@@ -89,18 +88,9 @@ pub(crate) fn between(query: &Query, begins: &[&str], ends: &[&str]) -> std::ops
     at(begins).unwrap_or(0)..=at(ends).map_or(u64::MAX, |at_ms| at_ms + 999)
 }
 
-/// The instance that a request names, which may be one that is not backed up.
-pub(crate) fn instance_of(
-    dcs: &Dcs,
-    request: &Request<'_>,
-) -> Result<std::sync::Arc<Instance>, &'static ErrorCode> {
-    let found = dcs.cloud.instance(request.project_id(), request.instance_id());
-    found.ok_or(&code::UNKNOWN_INSTANCE)
-}
-
-/// The same, which is backed up: whatever is no single node (section 8.1).
-pub(crate) fn able_instance_of(dcs: &Dcs, request: &Request<'_>) -> Result<(), &'static ErrorCode> {
-    let instance = instance_of(dcs, request)?;
+/// Sees that the instance of a request is one that is backed up: whatever is no single node (section 8.1).
+pub(crate) fn see_that_it_is_backed_up(dcs: &Dcs, request: &Request<'_>) -> Result<(), &'static ErrorCode> {
+    let instance = dcs.instance(request)?;
     if instance.topology == Topology::Single { Err(&code::NO_BACKUPS) } else { Ok(()) }
 }
 

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use cloud::Cloud;
 use cloud::Pending;
 use cloud::identity::Caller;
+use cloud::instance::{self, Instance};
 use cloud::service::{Refusal, Service};
 use cloud::zone::{self, Zone};
-use cloud::{Cloud, instance};
 use operation::schema;
-use operation::{Access, Call, Failure, Operation, Reply};
+use operation::{Access, Call, ErrorCode, Failure, Operation, Reply};
 use serde_json::{Value, json};
 
 use crate::authority::{Authority, Proof, Unproven};
 use crate::code;
-use crate::endpoint::Endpoints;
+use crate::endpoint::{Endpoints, Request};
 use crate::v2::templates::Templates;
 use crate::{v1, v2};
 
@@ -33,6 +34,15 @@ impl Dcs {
         let endpoints = Endpoints::new(&tables, &code::EMPTY_BODY, &code::NOT_JSON);
         let templates = Templates::of(&cloud);
         Dcs { cloud, authority, zones, templates, endpoints }
+    }
+
+    /// The instance that a request names in its path.
+    ///
+    /// # Errors
+    /// The project has none of this id.
+    pub(crate) fn instance(&self, request: &Request<'_>) -> Result<Arc<Instance>, &'static ErrorCode> {
+        let found = self.cloud.instance(request.project_id(), request.instance_id());
+        found.ok_or(&code::UNKNOWN_INSTANCE)
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::V1_PROJECT;
 use super::list::at_least_one;
 use crate::backup_form::{
-    self, BACKUP, BACKUP_ID, REMARK, RESTORE, able_instance_of, between, instance_of, moment,
+    self, BACKUP, BACKUP_ID, REMARK, RESTORE, between, moment, see_that_it_is_backed_up,
 };
 use crate::code;
 use crate::dcs::Dcs;
@@ -176,7 +176,7 @@ pub(crate) static DELETE: Operation = Operation {
 
 pub(crate) fn back_up<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        able_instance_of(dcs, &request)?;
+        see_that_it_is_backed_up(dcs, &request)?;
         let format = match request.body.text("backup_format") {
             Some("aof") => Format::Aof,
             _ => Format::Rdb,
@@ -198,7 +198,7 @@ pub(crate) fn back_up<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Res
 
 pub(crate) fn restore<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        able_instance_of(dcs, &request)?;
+        see_that_it_is_backed_up(dcs, &request)?;
         let backup_id = request.body.text("backup_id").unwrap_or_default();
         let remark = request.body.text("remark").map(str::to_owned);
         let begun = dcs.cloud.restore(request.project_id(), request.instance_id(), backup_id, remark).await;
@@ -215,7 +215,7 @@ pub(crate) fn restore<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Res
 
 pub(crate) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = instance_of(dcs, &request)?;
+        let instance = dcs.instance(&request)?;
         let times = between(&request.query, &["beginTime", "begin_time"], &["endTime", "end_time"]);
         let mut all = dcs.cloud.backups(&instance.id);
         all.retain(|backup| times.contains(&backup.created_at_ms));
@@ -228,7 +228,7 @@ pub(crate) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
 
 pub(crate) fn list_restores<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = instance_of(dcs, &request)?;
+        let instance = dcs.instance(&request)?;
         let times = between(&request.query, &["beginTime", "begin_time"], &["endTime", "end_time"]);
         let mut all = dcs.cloud.restores(&instance.id);
         all.retain(|restore| times.contains(&restore.created_at_ms));

@@ -128,7 +128,7 @@ pub(crate) fn configure<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, R
 /// Makes the change that a request asks for. Under the instant profile it is in force when this returns.
 pub(crate) async fn change(dcs: &Dcs, request: &Request<'_>) -> Result<Arc<Task>, Failure> {
     let (project_id, id) = (request.project_id(), request.instance_id());
-    let instance = dcs.cloud.instance(project_id, id).ok_or(&code::UNKNOWN_INSTANCE)?;
+    let instance = dcs.instance(request)?;
     let items: Vec<_> = request.body.objects("redis_config").collect();
     let wishes: Vec<_> = items
         .iter()
@@ -149,8 +149,7 @@ pub(crate) async fn change(dcs: &Dcs, request: &Request<'_>) -> Result<Arc<Task>
 
 pub(super) fn configuration<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let found = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = found.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let mut shown = shown(dcs, &instance, |id| json!(id));
         for parameter in shown["redis_config"].as_array_mut().into_iter().flatten() {
             parameter["node_role"] = Value::Null;

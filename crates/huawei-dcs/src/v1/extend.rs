@@ -66,8 +66,7 @@ pub(crate) const RESIZE_ERRORS: &[&ErrorCode] = &[
 
 pub(crate) fn extend<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let sold = sold(&request, &instance)?;
         if sold.specification.capacity <= instance.capacity {
             return Err((&code::NOT_LARGER).into());

@@ -65,8 +65,7 @@ pub(crate) const FIELDS: [Field; 6] = [
 
 pub(crate) fn modify<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let policy = backup_policy(&request.body, instance.topology, &V1_DIALECT)?;
         change(dcs, &request, &instance, policy).await?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))

@@ -86,7 +86,7 @@ pub(super) fn change_password<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending
 /// Changes the password that a request tells, and answers so, or why not; versions call success differently.
 pub(crate) async fn change(dcs: &Dcs, request: Request<'_>, success: &'static str) -> Result<Reply, Failure> {
     let (project_id, id) = (request.project_id(), request.instance_id());
-    let instance = dcs.cloud.instance(project_id, id).ok_or(&code::UNKNOWN_INSTANCE)?;
+    let instance = dcs.instance(&request)?;
     let old = request.body.text("old_password").unwrap_or_default();
     let new = request.body.text("new_password").unwrap_or_default();
     if !password::is_strong(new, instance.access_user.as_deref()) {

@@ -123,8 +123,8 @@ pub(crate) fn list_all<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Re
 
 pub(crate) fn list_one<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        Ok(Reply::ok(json!({"tags": instance.ok_or(&code::UNKNOWN_INSTANCE)?.tags})))
+        let instance = dcs.instance(&request)?;
+        Ok(Reply::ok(json!({"tags": instance.tags})))
     })
 }
 

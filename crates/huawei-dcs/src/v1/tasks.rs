@@ -134,8 +134,7 @@ pub(crate) static DELETE: Operation = Operation {
 
 pub(crate) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let (count, tasks) = page(dcs, &request, |task| task.instance_id == instance.id);
         let tasks: Vec<_> = tasks.iter().map(|task| shown(task, Some(&instance))).collect();
         Ok(Reply::ok(json!({"task_count": count.to_string(), "tasks": tasks})))

@@ -8,7 +8,7 @@ use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::{Value, json};
 
 use super::{V2_INSTANCE, reference};
-use crate::backup_form::{self, BACKUP, BACKUP_ID, REMARK, RESTORE, between, instance_of, moment};
+use crate::backup_form::{self, BACKUP, BACKUP_ID, REMARK, RESTORE, between, moment};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
@@ -186,7 +186,7 @@ pub(crate) static LINKS: Operation = Operation {
 
 pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = instance_of(dcs, &request)?;
+        let instance = dcs.instance(&request)?;
         let times = between(&request.query, &["begin_time"], &["end_time"]);
         let mut all = dcs.cloud.backups(&instance.id);
         all.retain(|backup| times.contains(&backup.created_at_ms));
@@ -207,7 +207,7 @@ pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
 
 pub(super) fn list_restores<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = instance_of(dcs, &request)?;
+        let instance = dcs.instance(&request)?;
         let times = between(&request.query, &["begin_time"], &["end_time"]);
         let mut all = dcs.cloud.restores(&instance.id);
         all.retain(|restore| times.contains(&restore.created_at_ms));
@@ -228,7 +228,7 @@ pub(super) fn delete<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
 
 pub(super) fn links<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = instance_of(dcs, &request)?;
+        let instance = dcs.instance(&request)?;
         let found = dcs.cloud.backup(request.call.parameter("backup_id"));
         let backup = found.filter(|backup| backup.instance_id == instance.id);
         let backup = backup.ok_or_else(|| code::PARAMETER.of("backup_id"))?;

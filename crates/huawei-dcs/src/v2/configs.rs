@@ -87,8 +87,7 @@ pub(super) fn configure_async<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending
 
 pub(super) fn configuration<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let found = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = found.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         Ok(Reply::ok(configs::shown(dcs, &instance, |id| json!(id.to_string()))))
     })
 }

@@ -243,8 +243,7 @@ pub(super) fn deletable<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, R
 
 /// The instance of a request, if it is of a kind that has shards or replicas that the documents know of.
 fn sharded(dcs: &Dcs, request: &Request<'_>) -> Result<std::sync::Arc<Instance>, Failure> {
-    let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-    let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+    let instance = dcs.instance(request)?;
     let is_known = instance.engine == Engine::Redis && has_nodes(&instance);
     if is_known && instance.topology != Topology::Single {
         Ok(instance)

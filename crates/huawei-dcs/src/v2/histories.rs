@@ -92,8 +92,7 @@ pub(crate) static SHOW: Operation = Operation {
 
 pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let all: Vec<_> = instance.changes.iter().rev().collect();
         let count = all.len();
         let histories: Vec<_> = page(all, &request.query).map(shown).collect();
@@ -103,8 +102,7 @@ pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
 
 pub(super) fn show<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let id = request.call.parameter("history_id");
         let made = instance.changes.iter().find(|made| made.id == id);
         let made = made.ok_or_else(|| code::PARAMETER.of("history_id"))?;

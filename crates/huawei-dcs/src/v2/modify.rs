@@ -55,8 +55,7 @@ const MORE: &[Field] = &[
 
 pub(super) fn modify<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         plan_is_there(&request.body)?;
         stays(&request.body, &instance)?;
         let policy = backup_policy(&request.body, instance.topology, &DIALECT)?;

@@ -165,8 +165,7 @@ const MEASURED: &[Field] = &[
 
 pub(super) fn nodes<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         if !has_nodes(&instance) {
             return Err((&code::NOT_SUPPORTED).into());
         }
@@ -236,8 +235,7 @@ fn name(server: &Server, host: &str) -> String {
 
 pub(super) fn topology<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let host = dcs.cloud.host_for(request.call.local);
         let servers = dcs.cloud.servers(&instance);
         let (mut with_keys, mut proxies, mut masters) = (Vec::new(), Vec::new(), Vec::new());

@@ -91,7 +91,7 @@ pub(super) fn change_password<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending
 pub(super) fn reset_password<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
         let (project_id, id) = (request.project_id(), request.instance_id());
-        let instance = dcs.cloud.instance(project_id, id).ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let is_open = request.body.boolean("no_password_access") == Some(true);
         let access = match request.body.text("new_password") {
             Some(_) if is_open => return Err((&code::NEEDLESS_PASSWORD).into()),

@@ -255,8 +255,7 @@ pub(super) fn kill_all<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Re
 
 /// The instance of a request, whose nodes can tell who is connected.
 fn instance(dcs: &Dcs, request: &Request<'_>) -> Result<Arc<Instance>, Failure> {
-    let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-    let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+    let instance = dcs.instance(request)?;
     if instance.engine == Engine::Redis { Ok(instance) } else { Err((&code::NOT_SUPPORTED).into()) }
 }
 

@@ -223,8 +223,7 @@ const NO_FEATURES: Features = Features {
 
 pub(super) fn show<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let host = dcs.cloud.host_for(request.call.local);
         Ok(Reply::ok(details(dcs, &instance, &host)))
     })

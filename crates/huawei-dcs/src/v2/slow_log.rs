@@ -80,8 +80,7 @@ const fn at(name: &'static str, about: &'static str) -> Field {
 pub(super) fn slow_log<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
         let query = &request.query;
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         if instance.engine != Engine::Redis {
             return Err((&code::NOT_SUPPORTED).into());
         }

@@ -36,8 +36,7 @@ pub(crate) static VERSION: Operation = Operation {
 
 pub(super) fn version<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         let version = dcs.cloud.version(&instance);
         // A proxy is of the same make as what is behind it.
         let proxy = (instance.topology == Topology::Proxy).then_some(&version);

@@ -126,8 +126,7 @@ static GROUP_NAME: Pattern = Pattern {
 
 pub(super) fn show<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
-        let instance = dcs.cloud.instance(request.project_id(), request.instance_id());
-        let instance = instance.ok_or(&code::UNKNOWN_INSTANCE)?;
+        let instance = dcs.instance(&request)?;
         // Others have security groups instead.
         if instance.release <= Some(Release::V3_0) {
             return Err((&code::NOT_SUPPORTED).into());
