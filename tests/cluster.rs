@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use testkit::library::script;
 use testkit::{Client, Oracle, Program, Reply, Server, redis_program, until};
 
 /// A cluster of this program.
@@ -865,21 +866,8 @@ struct Live(Child, BufReader<std::process::ChildStdout>);
 impl Live {
     /// Nothing if the libraries have not been installed; fails instead where the environment requires it.
     fn start(interpreter: &str, file: &str, at: SocketAddr) -> Option<Live> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace");
-        let clients = root.join("target/clients");
-        if !clients.join("installed").exists() {
-            assert!(
-                std::env::var_os("CARNELIAN_REQUIRE_ORACLE").is_none(),
-                "scripts/clients has not been run"
-            );
-            eprintln!("SKIPPED: scripts/clients installs what this needs");
-            return None;
-        }
-        let mut process = Command::new(interpreter)
-            .arg(root.join("tests/clients").join(file))
+        let mut process = script(interpreter, file)?
             .args([&at.ip().to_string(), &at.port().to_string(), PASSWORD])
-            .env("PYTHONPATH", clients.join("python"))
-            .env("CARNELIAN_CLIENTS", &clients)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -5,35 +5,14 @@
 
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
+use testkit::library::{said, script};
 use testkit::{Memcached, Server, Wire, tool, until};
 
-/// What a program says; it has to succeed.
-fn said(mut command: Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("it starts");
-    let said = String::from_utf8_lossy(&stdout).into_owned();
-    assert!(status.success(), "{command:?}\n{said}{}", String::from_utf8_lossy(&stderr));
-    said
-}
-
-/// Runs a script of `tests/clients` against a server. Skipped if the libraries have not been installed; fails instead where
-/// the environment requires them.
-fn python(script: &str, server: SocketAddr, arguments: &[&str]) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace");
-    let clients = root.join("target/clients");
-    if !clients.join("installed").exists() {
-        let is_required = std::env::var_os("CARNELIAN_REQUIRE_ORACLE").is_some();
-        assert!(!is_required, "scripts/clients has not been run");
-        eprintln!("SKIPPED: scripts/clients installs what this needs");
-        return;
-    }
-    let mut command = Command::new("python3");
-    command
-        .arg(root.join("tests/clients").join(script))
-        .args([server.ip().to_string(), server.port().to_string()])
-        .args(arguments)
-        .env("PYTHONPATH", clients.join("python"));
+/// Runs a script of `tests/clients` against a server, if there are the libraries for it.
+fn python(file: &str, server: SocketAddr, arguments: &[&str]) {
+    let Some(mut command) = script("python3", file) else { return };
+    command.args([server.ip().to_string(), server.port().to_string()]).args(arguments);
     assert_eq!(said(command), "done\n");
 }
 

@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::{Command, Output};
 use testkit::Server;
+use testkit::library::{interpreter, said};
 
 /// Instances that there are to begin with.
 const INSTANCES: [(&str, &str, u32); 4] = [
@@ -18,30 +18,6 @@ const INSTANCES: [(&str, &str, u32); 4] = [
 const DELETES: [&str; 4] =
     ["DeleteInstanceV1", "BatchDeleteInstancesV1", "DeleteSingleInstance", "BatchDeleteInstances"];
 
-/// Python with the packages of `scripts/clients`; nothing if they have not been installed, which fails instead where the
-/// environment requires them.
-fn python() -> Option<Command> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the workspace");
-    let clients = root.join("target/clients");
-    if !clients.join("installed").exists() {
-        let is_required = std::env::var_os("CARNELIAN_REQUIRE_ORACLE").is_some();
-        assert!(!is_required, "scripts/clients has not been run");
-        eprintln!("SKIPPED: scripts/clients installs what this needs");
-        return None;
-    }
-    let mut command = Command::new("python3");
-    command.env("PYTHONPATH", clients.join("python"));
-    Some(command)
-}
-
-/// What a program says; it has to succeed.
-fn said(mut command: Command) -> String {
-    let Output { status, stdout, stderr } = command.output().expect("it starts");
-    let said = String::from_utf8_lossy(&stdout).into_owned();
-    assert!(status.success(), "{said}{}", String::from_utf8_lossy(&stderr));
-    said
-}
-
 /// The description, in a file of this directory.
 fn description(server: &Server, directory: &Path) -> std::path::PathBuf {
     let served = server.ask("GET", "/openapi.json", "", &Value::Null);
@@ -53,7 +29,7 @@ fn description(server: &Server, directory: &Path) -> std::path::PathBuf {
 
 #[test]
 fn the_description_is_valid() {
-    let Some(mut python) = python() else { return };
+    let Some(mut python) = interpreter("python3") else { return };
     let server = Server::start(&["--ephemeral"]);
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let script = "import json, sys
@@ -66,7 +42,7 @@ for error in OpenAPIV31SpecValidator(json.load(open(sys.argv[1]))).iter_errors()
 
 #[test]
 fn whatever_the_description_allows_or_forbids_is_answered() {
-    let Some(_) = python() else { return };
+    let Some(_) = interpreter("python3") else { return };
     let server = Server::start(&["--ephemeral", "--base-port", "29500"]);
     let token = server.token();
     let ids = INSTANCES.map(|(name, code, gb)| {
@@ -90,7 +66,7 @@ fn whatever_the_description_allows_or_forbids_is_answered() {
     let config_file = directory.path().join("schemathesis.toml");
     std::fs::write(&config_file, config).expect("there is room for a file");
     let run = |which: &str, examples: &str, seconds: &str| {
-        let mut command = python().expect("it was there");
+        let mut command = interpreter("python3").expect("it was there");
         let script = "import sys; from schemathesis.cli import schemathesis; sys.exit(schemathesis())";
         command.args(["-c", script, "--config-file"]).arg(&config_file).arg("run").arg(&description);
         command.args(["--url", &server.url, "--checks", "not_a_server_error", "--max-time", seconds]);

@@ -4,6 +4,7 @@
 
 pub mod client;
 pub mod follower;
+pub mod library;
 pub mod memcached;
 pub mod memcached_sequences;
 pub mod program;
