@@ -14,6 +14,7 @@
 //! form of an error (a provider renders its [`Failure`]s).
 
 mod call;
+pub mod conform;
 mod error;
 pub mod openapi;
 mod operation;

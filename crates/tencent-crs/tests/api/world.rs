@@ -21,8 +21,7 @@ use gateway::Gateway;
 use hmac::{Hmac, KeyInit, Mac};
 use http::Request;
 use http_body_util::BodyExt;
-use operation::Operation;
-use operation::schema::{Field, Kind, Need};
+use operation::{Operation, conform};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use sha1::Sha1;
@@ -232,44 +231,5 @@ fn check_answer(action: &str, body: &Value) {
             operation.error_body
         }
     };
-    check_object(action, fields, body);
-}
-
-fn check_object(place: &str, fields: &[Field], value: &Value) {
-    let object = value.as_object().unwrap_or_else(|| panic!("{place} is no object: {value}"));
-    for name in object.keys() {
-        assert!(fields.iter().any(|field| field.name == name), "{place}.{name} is not declared");
-    }
-    for field in fields {
-        let place = format!("{place}.{}", field.name);
-        match (object.get(field.name), field.need) {
-            (None, Need::Optional) | (Some(Value::Null), Need::Nullable) => {}
-            (None, _) => panic!("{place} is missing"),
-            (Some(value), _) => check_kind(&place, &field.kind, value),
-        }
-    }
-}
-
-fn check_kind(place: &str, kind: &Kind, value: &Value) {
-    let fits = match kind {
-        Kind::Text(_) => value.is_string(),
-        Kind::Integer(_) => value.is_i64() || value.is_u64(),
-        Kind::Number => value.is_number(),
-        Kind::Boolean | Kind::Flag => value.is_boolean(),
-        Kind::List { of, .. } => {
-            let items = value.as_array().unwrap_or_else(|| panic!("{place} is no list: {value}"));
-            items.iter().for_each(|item| check_kind(place, of, item));
-            true
-        }
-        Kind::Object(fields) => {
-            check_object(place, fields, value);
-            true
-        }
-        Kind::Map(of) => {
-            let map = value.as_object().unwrap_or_else(|| panic!("{place} is no object: {value}"));
-            map.values().for_each(|item| check_kind(place, of, item));
-            true
-        }
-    };
-    assert!(fits, "{place} is of another kind: {value}");
+    conform::check_object(action, fields, body).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
