@@ -7,7 +7,7 @@ use cloud::backup_policy::BackupKind;
 use cloud::engine::Engine;
 use cloud::topology::Topology;
 use operation::ErrorCode;
-use operation::schema::{FIELD, Field, Kind, Need, Pattern, Query, TEXT, Text};
+use operation::schema::{FIELD, Field, Kind, Need, Query, TEXT, Text};
 use serde_json::{Value, json};
 
 use crate::code;
@@ -66,20 +66,6 @@ pub(crate) const RESTORE: &[Field] = &[
     text("backup_name", "The name of the backup."),
     text_or_null("error_code", "Why it failed."),
 ];
-
-/// A time in a query.
-pub(crate) const fn moment(name: &'static str, about: &'static str) -> Field {
-    Field {
-        name,
-        kind: Kind::Text(Text { pattern: Some(&MOMENT), ..TEXT }),
-        invalid: Some(&code::PARAMETER),
-        about,
-        ..FIELD
-    }
-}
-
-static MOMENT: Pattern =
-    Pattern { expression: "^[0-9]{14}$", matches: |moment| time::from_digits(moment).is_some() };
 
 /// The times between which a query asks for, in ms; parameters have several names.
 pub(crate) fn between(query: &Query, begins: &[&str], ends: &[&str]) -> std::ops::RangeInclusive<u64> {

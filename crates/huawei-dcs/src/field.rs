@@ -4,6 +4,7 @@ use operation::schema::{FIELD, Field, INTEGER, Integer, Kind, Need, Pattern, Que
 use operation::{ErrorCode, Source};
 
 use crate::code;
+use crate::time;
 
 /// What every operation with a known caller may answer.
 pub(crate) const CALLER_ERRORS: &[&ErrorCode] =
@@ -150,6 +151,20 @@ pub(crate) fn page<T>(items: Vec<T>, query: &Query) -> impl Iterator<Item = T> {
     };
     items.into_iter().skip(number("offset", 0)).take(number("limit", 10))
 }
+
+/// A time of a query, as yyyyMMddHHmmss.
+pub(crate) const fn moment(name: &'static str, about: &'static str) -> Field {
+    Field {
+        name,
+        kind: Kind::Text(Text { pattern: Some(&MOMENT), ..TEXT }),
+        invalid: Some(&code::PARAMETER),
+        about,
+        ..FIELD
+    }
+}
+
+static MOMENT: Pattern =
+    Pattern { expression: "^[0-9]{14}$", matches: |moment| time::from_digits(moment).is_some() };
 
 static PROJECT_ID_FORM: Pattern = Pattern {
     expression: "^[0-9a-z]{32}$",

@@ -8,15 +8,13 @@ use serde_json::{Value, json};
 
 use super::V1_PROJECT;
 use super::list::at_least_one;
-use crate::backup_form::{
-    self, BACKUP, BACKUP_ID, REMARK, RESTORE, between, moment, see_that_it_is_backed_up,
-};
+use crate::backup_form::{self, BACKUP, BACKUP_ID, REMARK, RESTORE, between, see_that_it_is_backed_up};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{
-    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, count, integer, list as list_field, reference,
-    text,
+    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, count, integer, list as list_field, moment,
+    reference, text,
 };
 use crate::refusal::{self, BUSY};
 

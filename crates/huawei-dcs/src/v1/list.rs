@@ -31,15 +31,9 @@ pub(crate) static LIST: Operation = Operation {
             about: "The id of the instance before the page.",
             ..FIELD
         },
-        Field { name: "name", invalid: Some(&code::PARAMETER), about: "The name, or a part of it.", ..FIELD },
+        NAME,
         Field { name: "id", invalid: Some(&code::PARAMETER), about: "The id.", ..FIELD },
-        Field {
-            name: "status",
-            kind: Kind::Text(Text { one_of: &STATUSES, ..TEXT }),
-            invalid: Some(&code::PARAMETER),
-            about: "The state.",
-            ..FIELD
-        },
+        STATUS,
         Field {
             name: "includeFailure",
             kind: Kind::Flag,
@@ -61,13 +55,8 @@ pub(crate) static LIST: Operation = Operation {
             about: "The same, as OpenStack-style clients call it.",
             ..FIELD
         },
-        Field { name: "ip", invalid: Some(&code::PARAMETER), about: "The address.", ..FIELD },
-        Field {
-            name: "tags",
-            invalid: Some(&code::PARAMETER),
-            about: "Tags that an instance must have, as key=value,key=value.",
-            ..FIELD
-        },
+        IP,
+        TAGS,
     ],
     answers: &[Answer {
         status: 200,
@@ -82,6 +71,31 @@ pub(crate) static LIST: Operation = Operation {
     ..V1_PROJECT
 }
 .checked();
+
+/// Instances of this name.
+pub(crate) const NAME: Field =
+    Field { name: "name", invalid: Some(&code::PARAMETER), about: "The name, or a part of it.", ..FIELD };
+
+/// Instances in this state.
+pub(crate) const STATUS: Field = Field {
+    name: "status",
+    kind: Kind::Text(Text { one_of: &STATUSES, ..TEXT }),
+    invalid: Some(&code::PARAMETER),
+    about: "The state.",
+    ..FIELD
+};
+
+/// Instances at this address.
+pub(crate) const IP: Field =
+    Field { name: "ip", invalid: Some(&code::PARAMETER), about: "The address.", ..FIELD };
+
+/// Instances with these tags.
+pub(crate) const TAGS: Field = Field {
+    name: "tags",
+    invalid: Some(&code::PARAMETER),
+    about: "Tags that an instance must have, as key=value,key=value.",
+    ..FIELD
+};
 
 /// The number of instances on a page, unless the request says otherwise.
 const PAGE: usize = 1000;

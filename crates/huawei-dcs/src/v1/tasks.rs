@@ -8,7 +8,7 @@ use cloud::instance::Instance;
 use cloud::task::{self, Task};
 use cloud::{ForgetError, Pending};
 use http::StatusCode;
-use operation::schema::{FIELD, Field, Integer, Kind, Need, Pattern, TEXT, Text};
+use operation::schema::{FIELD, Field, Integer, Kind, Need};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::{Value, json};
 
@@ -17,8 +17,8 @@ use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{
-    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, boolean, count, list as list_field, object,
-    reference, text, text_or_null,
+    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, boolean, count, list as list_field, moment,
+    object, reference, text, text_or_null,
 };
 use crate::time;
 use crate::v1::show::cache_mode;
@@ -36,19 +36,6 @@ pub(crate) const QUERY: &[Field] = &[
     moment("start_time", "Only tasks that began then or later, as yyyyMMddHHmmss in UTC."),
     moment("end_time", "Only tasks that began then or earlier, as yyyyMMddHHmmss in UTC."),
 ];
-
-const fn moment(name: &'static str, about: &'static str) -> Field {
-    Field {
-        name,
-        kind: Kind::Text(Text { pattern: Some(&MOMENT), ..TEXT }),
-        invalid: Some(&code::PARAMETER),
-        about,
-        ..FIELD
-    }
-}
-
-static MOMENT: Pattern =
-    Pattern { expression: "^[0-9]{14}$", matches: |moment| time::from_digits(moment).is_some() };
 
 /// A page of tasks.
 pub(crate) const PAGE: &[Field] = &[

@@ -8,13 +8,13 @@ use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::{Value, json};
 
 use super::{V2_INSTANCE, reference};
-use crate::backup_form::{self, BACKUP, BACKUP_ID, REMARK, RESTORE, between, moment};
+use crate::backup_form::{self, BACKUP, BACKUP_ID, REMARK, RESTORE, between};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{
-    CALLER_ERRORS, INSTANCE_ID, OFFSET, PROJECT_ERRORS, PROJECT_ID, integer, limit, list as list_field, page,
-    text,
+    CALLER_ERRORS, INSTANCE_ID, OFFSET, PROJECT_ERRORS, PROJECT_ID, integer, limit, list as list_field,
+    moment, page, text,
 };
 use crate::refusal::BUSY;
 use crate::v1;

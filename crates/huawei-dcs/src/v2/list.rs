@@ -5,7 +5,7 @@
 
 use cloud::Pending;
 use cloud::instance::Status;
-use operation::schema::{FIELD, Field, Kind, TEXT, Text};
+use operation::schema::{FIELD, Field, Kind};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field::{count, integer, list as list_field, text};
-use crate::v1::list::{Filter, STATUSES, at_least_one};
+use crate::v1::list::{Filter, IP, NAME, STATUS, TAGS, at_least_one};
 use operation::schema::{self, Integer};
 
 pub(crate) static LIST: Operation = Operation {
@@ -27,7 +27,7 @@ pub(crate) static LIST: Operation = Operation {
         OFFSET,
         count("limit", 1000, "How many instances a page has at most. 10 if left out."),
         Field { name: "instance_id", invalid: Some(&code::PARAMETER), about: "The id.", ..FIELD },
-        Field { name: "name", invalid: Some(&code::PARAMETER), about: "The name, or a part of it.", ..FIELD },
+        NAME,
         Field {
             name: "name_equal",
             kind: Kind::Flag,
@@ -35,13 +35,7 @@ pub(crate) static LIST: Operation = Operation {
             about: "Whether the name must be the whole name.",
             ..FIELD
         },
-        Field {
-            name: "status",
-            kind: Kind::Text(Text { one_of: &STATUSES, ..TEXT }),
-            invalid: Some(&code::PARAMETER),
-            about: "The state.",
-            ..FIELD
-        },
+        STATUS,
         Field {
             name: "include_failure",
             kind: Kind::Flag,
@@ -56,13 +50,8 @@ pub(crate) static LIST: Operation = Operation {
             about: "Whether instances that were deleted are listed. There are none.",
             ..FIELD
         },
-        Field { name: "ip", invalid: Some(&code::PARAMETER), about: "The address.", ..FIELD },
-        Field {
-            name: "tags",
-            invalid: Some(&code::PARAMETER),
-            about: "Tags that an instance must have, as key=value,key=value.",
-            ..FIELD
-        },
+        IP,
+        TAGS,
     ],
     answers: &[Answer {
         status: 200,
@@ -83,7 +72,7 @@ const LISTED: &[Field] = &schema::joined::<{ SUMMARY.len() + 1 }>(
 );
 
 /// The number of the first item on a page, from 0.
-pub(crate) const OFFSET: Field = Field {
+const OFFSET: Field = Field {
     name: "offset",
     kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: true }),
     invalid: Some(&code::PARAMETER),
@@ -92,7 +81,7 @@ pub(crate) const OFFSET: Field = Field {
 };
 
 /// The number of items on a page, unless the request says otherwise.
-pub(crate) const PAGE: usize = 10;
+const PAGE: usize = 10;
 
 /// One page.
 #[derive(Serialize)]
