@@ -494,13 +494,13 @@ fn clients_that_wait_are_let_go_when_their_server_becomes_a_replica() {
     assert_eq!(texts[0].1, Reply::Closed);
 }
 
-#[test]
-fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
-    let program = master();
+/// A replica of a master that takes nothing of what it is sent, and is sent much; its limits are these. It stays as long as
+/// what this gives.
+fn overfed(program: &Program, limits: &str) -> (Client, Client) {
     let mut client = program.client();
     client.say("CONFIG SET repl-backlog-size 16384");
     client.say("CONFIG SET repl-timeout 3600");
-    client.run(&["CONFIG", "SET", "client-output-buffer-limit", "replica 4194304 0 0"]);
+    client.run(&["CONFIG", "SET", "client-output-buffer-limit", limits]);
     let mut replica = program.client();
     replica.send(&["SYNC"]);
     until("it is online", || info(&mut client, "slave0").contains("online"));
@@ -509,6 +509,13 @@ fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
     for _ in 0..400 {
         client.run(&["SET", "k", &value]);
     }
+    (client, replica)
+}
+
+#[test]
+fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
+    let program = master();
+    let (mut client, _replica) = overfed(&program, "replica 4194304 0 0");
     until("it is dropped", || info(&mut client, "connected_slaves") == "0");
     assert!(info(&mut client, "repl_backlog_histlen").parse::<u64>().expect("a number") <= 16384);
 }
@@ -516,18 +523,8 @@ fn a_replica_that_takes_nothing_costs_no_memory_without_end() {
 #[test]
 fn a_replica_that_is_behind_for_too_long_is_dropped_in_time() {
     let program = master();
-    let mut client = program.client();
-    client.say("CONFIG SET repl-backlog-size 16384");
-    client.say("CONFIG SET repl-timeout 3600");
-    client.run(&["CONFIG", "SET", "client-output-buffer-limit", "replica 0 1048576 2"]);
-    let mut replica = program.client();
-    replica.send(&["SYNC"]);
-    until("it is online", || info(&mut client, "slave0").contains("online"));
-    let value = "x".repeat(100_000);
-    // The system keeps some megabytes for it. Nothing comes after these.
-    for _ in 0..400 {
-        client.run(&["SET", "k", &value]);
-    }
+    // Nothing comes after what it has been sent.
+    let (mut client, _replica) = overfed(&program, "replica 0 1048576 2");
     assert_eq!(info(&mut client, "connected_slaves"), "1", "two seconds have not gone by");
     until("it is dropped", || info(&mut client, "connected_slaves") == "0");
 }
