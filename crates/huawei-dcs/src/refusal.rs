@@ -54,6 +54,35 @@ pub(crate) const BUSY_OTHERWISE: &[&ErrorCode] = &[
     &code::NOT_SAVED,
 ];
 
+/// The same for a backup, which has a code of its own for what cannot be recorded.
+pub(crate) const BUSY_TO_BACK_UP: &[&ErrorCode] = &[
+    &code::UNKNOWN_INSTANCE,
+    &code::TASK_RUNNING,
+    &code::RESTARTING,
+    &code::EXTENDING,
+    &code::CREATING,
+    &code::CONFIGURING,
+    &code::CHANGING_PASSWORD,
+    &code::FREEZING,
+    &code::BACKING_UP,
+    &code::RESTORING,
+    &code::WRONG_STATUS,
+];
+
+/// The same for a restore. What is being created has no backups, so that is not what is wrong.
+pub(crate) const BUSY_TO_RESTORE: &[&ErrorCode] = &[
+    &code::UNKNOWN_INSTANCE,
+    &code::TASK_RUNNING,
+    &code::RESTARTING,
+    &code::EXTENDING,
+    &code::CONFIGURING,
+    &code::CHANGING_PASSWORD,
+    &code::FREEZING,
+    &code::BACKING_UP,
+    &code::RESTORING,
+    &code::WRONG_STATUS,
+];
+
 /// The code of what is going on with an instance.
 pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {
     match kind {

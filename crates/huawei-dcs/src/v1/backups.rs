@@ -16,7 +16,7 @@ use crate::field::{
     CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, count, integer, list as list_field, moment,
     reference, text,
 };
-use crate::refusal::{self, BUSY};
+use crate::refusal::{self, BUSY_TO_BACK_UP, BUSY_TO_RESTORE};
 
 /// What operations on an instance have in common.
 const BASE: Operation = Operation { path: &[PROJECT_ID, INSTANCE_ID], ..V1_PROJECT };
@@ -76,7 +76,7 @@ pub(crate) static BACK_UP: Operation = Operation {
         about: "The backup has been made, or is being made.",
         body: Some(&[text("backup_id", "The id of the backup.")]),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, BACK_UP_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_TO_BACK_UP, BACK_UP_ERRORS],
     source: reference("8.1"),
     ..BASE
 }
@@ -96,7 +96,7 @@ pub(crate) static RESTORE_ONE: Operation = Operation {
         about: "The backup has been restored, or is being restored.",
         body: Some(&[text("restore_id", "The id of the restore.")]),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, RESTORE_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_TO_RESTORE, RESTORE_ERRORS],
     source: reference("8.2"),
     ..BASE
 }

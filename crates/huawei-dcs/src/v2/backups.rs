@@ -16,7 +16,7 @@ use crate::field::{
     CALLER_ERRORS, INSTANCE_ID, OFFSET, PROJECT_ERRORS, PROJECT_ID, integer, limit, list as list_field,
     moment, page, text,
 };
-use crate::refusal::BUSY;
+use crate::refusal::{BUSY_TO_BACK_UP, BUSY_TO_RESTORE};
 use crate::v1;
 use crate::v1::backups::{BACK_UP_ERRORS, DELETE_ERRORS, RESTORE_BODY, RESTORE_ERRORS};
 
@@ -56,7 +56,7 @@ pub(crate) static BACK_UP: Operation = Operation {
         about: "The backup has been made, or is being made.",
         body: Some(&[text("backup_id", "The id of the backup.")]),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, BACK_UP_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_TO_BACK_UP, BACK_UP_ERRORS],
     source: reference("Backing Up a DCS Instance"),
     ..V2_INSTANCE
 }
@@ -100,7 +100,7 @@ pub(crate) static RESTORE_ONE: Operation = Operation {
         about: "The backup has been restored, or is being restored.",
         body: Some(&[text("restore_id", "The id of the restore.")]),
     }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, RESTORE_ERRORS],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY_TO_RESTORE, RESTORE_ERRORS],
     source: reference("Restoring a DCS Instance"),
     ..V2_INSTANCE
 }

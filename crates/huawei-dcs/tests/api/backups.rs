@@ -114,9 +114,10 @@ async fn lists_have_pages_and_times() {
         assert_eq!(ids(&listed(&world, &id, &query).await), [made[2].clone(), made[1].clone()]);
     }
     for bad in ["start=0", "limit=0", "limit=x", "beginTime=2026-11-22", "end_time=20261322000000"] {
-        let answered =
-            world.call(&format!("GET /v1.0/{{p}}/instances/{id}/backups?{bad}"), &Value::Null).await;
-        assert_eq!(answered.error(), (400, "DCS.4062".to_owned()), "{bad}");
+        for of in ["backups", "restores"] {
+            let line = format!("GET /v1.0/{{p}}/instances/{id}/{of}?{bad}");
+            assert_eq!(world.call(&line, &Value::Null).await.error(), (400, "DCS.4062".to_owned()), "{line}");
+        }
     }
     let second =
         world.call(&format!("GET /v2/{{p}}/instances/{id}/backups?offset=10&limit=10"), &Value::Null).await;
@@ -141,6 +142,12 @@ async fn what_cannot_be_backed_up_or_restored_says_why() {
     assert_eq!(back_up(&world, &id, json!({"remark": "é".repeat(128)})).await.status, 200);
     assert_eq!(restore(&world, &id, NOBODYS).await.error(), (400, "DCS.4062".to_owned()));
     assert_eq!(restore(&world, &other, &backup).await.error(), (400, "DCS.4062".to_owned()));
+    let long = json!({"backup_id": backup, "remark": "é".repeat(129)});
+    for version in ["v1.0", "v2"] {
+        let line = format!("POST /{version}/{{p}}/instances/{id}/restores");
+        let refused = world.call(&line, &long).await;
+        assert_eq!((refused.status, &refused.body["error_code"]), (400, &json!("DCS.4098")), "{version}");
+    }
     let without = world.call(&format!("POST /v1.0/{{p}}/instances/{id}/restores"), &json!({})).await;
     assert_eq!(without.error(), (400, "DCS.4062".to_owned()));
     for list in ["backups", "restores"] {
@@ -157,6 +164,9 @@ async fn what_cannot_be_backed_up_or_restored_says_why() {
         "dcs.08.0001"
     );
     assert_eq!(restore(&world, &id, &failed).await.error(), (400, "DCS.4087".to_owned()));
+    let body = json!({"backup_id": failed});
+    let of_v2 = world.call(&format!("POST /v2/{{p}}/instances/{id}/restores"), &body).await;
+    assert_eq!(of_v2.error_of_v2(), (400, "DCS.4087".to_owned()));
     assert_eq!(restore(&world, &id, &backup).await.status, 200);
     let restores = world.call(&format!("GET /v2/{{p}}/instances/{id}/restores"), &Value::Null).await;
     let record = &restores.body["restore_record_response"][0];
@@ -174,9 +184,16 @@ async fn one_thing_at_a_time() {
         tokio::task::yield_now().await;
     }
     let backup = backup_of(&world, &id).await;
-    let delete = format!("DELETE /v1.0/{{p}}/instances/{id}/backups/{backup}");
+    let refusals_to_delete = async || {
+        let first = format!("DELETE /v1.0/{{p}}/instances/{id}/backups/{backup}");
+        let second = first.replace("v1.0", "v2");
+        let (first, second) =
+            (world.call(&first, &Value::Null).await, world.call(&second, &Value::Null).await);
+        assert_eq!(first.error(), second.error_of_v2());
+        first.error()
+    };
     assert_eq!(back_up(&world, &id, json!({})).await.error(), (400, "DCS.4096".to_owned()));
-    assert_eq!(world.call(&delete, &Value::Null).await.error(), (400, "DCS.4096".to_owned()));
+    assert_eq!(refusals_to_delete().await, (400, "DCS.4096".to_owned()));
     assert_eq!(restore(&world, &id, &backup).await.error(), (400, "DCS.4087".to_owned()));
     world.clock.advance(15_000);
     assert_eq!(listed(&world, &id, "").await["backup_record_response"][0]["progress"], "50.00");
@@ -191,7 +208,7 @@ async fn one_thing_at_a_time() {
     assert_eq!(world.show(&id).await["status"], "RESTORING");
     assert_eq!(back_up(&world, &id, json!({})).await.error(), (400, "DCS.4097".to_owned()));
     assert_eq!(restore(&world, &id, &backup).await.error(), (400, "DCS.4097".to_owned()));
-    assert_eq!(world.call(&delete, &Value::Null).await.error(), (400, "DCS.4097".to_owned()));
+    assert_eq!(refusals_to_delete().await, (400, "DCS.4097".to_owned()));
 }
 
 #[tokio::test]
@@ -210,6 +227,8 @@ async fn files_are_deleted_and_records_stay() {
     }
     let nobodys = format!("DELETE /v2/{{p}}/instances/{NOBODYS}/backups/{NOBODYS}");
     assert_eq!(world.call(&nobodys, &Value::Null).await.error_of_v2(), (404, "DCS.4022".to_owned()));
+    let nobodys = nobodys.replace("v2", "v1.0");
+    assert_eq!(world.call(&nobodys, &Value::Null).await.error(), (404, "DCS.4022".to_owned()));
 }
 
 #[tokio::test]
@@ -240,6 +259,9 @@ async fn whoever_has_a_link_fetches_the_file_for_a_time() {
     }
     let unknown = world.call(&links(NOBODYS), &json!({"expiration": 300})).await;
     assert_eq!(unknown.error_of_v2(), (400, "DCS.4062".to_owned()));
+    let nobodys = links(&backup).replace(&id, NOBODYS);
+    let unknown = world.call(&nobodys, &json!({"expiration": 300})).await;
+    assert_eq!(unknown.error_of_v2(), (404, "DCS.4022".to_owned()));
     let answered = world.call(&links(&backup), &json!({"expiration": 86_400})).await;
     let link = answered.body["links"][0]["link"].as_str().unwrap().to_owned();
     world.call(&format!("DELETE /v2/{{p}}/instances/{id}/backups/{backup}"), &Value::Null).await;
@@ -254,13 +276,15 @@ async fn what_cannot_be_recorded_or_removed_is_told_as_such() {
     let setup = Setup { store: Store::open(directory.path()).unwrap(), ..Setup::default() };
     let world = World::with(setup).await;
     let id = pair(&world).await;
-    let backup = backup_of(&world, &id).await;
+    let (backup, other) = (backup_of(&world, &id).await, backup_of(&world, &id).await);
     // A file in the place of the backup's directory is none of the vault's, and stays.
     let own = directory.path().join("backups").join(&id).join(&backup);
     let aside = directory.path().join("aside");
     std::fs::rename(&own, &aside).unwrap();
     std::fs::write(&own, b"").unwrap();
-    let delete = format!("DELETE /v2/{{p}}/instances/{id}/backups/{backup}");
+    let delete = format!("DELETE /v1.0/{{p}}/instances/{id}/backups/{backup}");
+    assert_eq!(world.call(&delete, &Value::Null).await.error(), (500, "DCS.4101".to_owned()));
+    let delete = delete.replace("v1.0", "v2");
     assert_eq!(world.call(&delete, &Value::Null).await.error_of_v2(), (500, "DCS.4101".to_owned()));
     std::fs::remove_file(&own).unwrap();
     std::fs::rename(&aside, &own).unwrap();
@@ -268,7 +292,10 @@ async fn what_cannot_be_recorded_or_removed_is_told_as_such() {
     world.cloud.close();
     assert_eq!(back_up(&world, &id, json!({})).await.error(), (500, "DCS.5090".to_owned()));
     assert_eq!(restore(&world, &id, &backup).await.error(), (500, "DCS.5092".to_owned()));
-    assert_eq!(listed(&world, &id, "").await["total_num"], 1, "it is as if there had been no attempt");
+    assert_eq!(listed(&world, &id, "").await["total_num"], 2, "it is as if there had been no attempt");
+    assert_eq!(world.call(&delete, &Value::Null).await.error_of_v2(), (500, "DCS.5090".to_owned()));
+    let delete = format!("DELETE /v1.0/{{p}}/instances/{id}/backups/{other}");
+    assert_eq!(world.call(&delete, &Value::Null).await.error(), (500, "DCS.5090".to_owned()));
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ enum State {
     Nobodys,
     Creating,
     CreateFailed,
+    Broken,
     Restarting,
     Extending,
     Configuring,
@@ -33,10 +34,11 @@ enum State {
 }
 
 /// Each of them, and what is answered to whoever asks the instance to do something.
-const STATES: [(State, (u16, &str)); 12] = [
+const STATES: [(State, (u16, &str)); 13] = [
     (State::Nobodys, (404, "DCS.4022")),
     (State::Creating, (400, "DCS.4118")),
     (State::CreateFailed, (400, "DCS.4026")),
+    (State::Broken, (400, "DCS.4026")),
     (State::Restarting, (400, "DCS.4111")),
     (State::Extending, (400, "DCS.4113")),
     (State::Configuring, (400, "DCS.4114")),
@@ -67,7 +69,11 @@ const NO_DELETION: &[(State, (u16, &str))] = &[
     (State::Creating, (400, "DCS.4099")),
     (State::Restarting, (400, "DCS.4099")),
     (State::CreateFailed, (204, "")),
+    (State::Broken, (204, "")),
 ];
+/// What is only written down is possible where the instance does not run, though it should.
+const WRITTEN_DOWN: &[(State, (u16, &str))] = &[(State::Broken, (204, ""))];
+const WRITTEN_DOWN_V1: &[(State, (u16, &str))] = &[(State::Broken, (200, ""))];
 
 const WHITELIST: fn(&World) -> Value =
     |_| json!({"enable_whitelist": true, "whitelist": [{"group_name": "office", "ip_list": ["10.0.0.1"]}]});
@@ -104,10 +110,20 @@ const ASKS: &[Ask] = &[
         body: |_| json!({"new_password": "Second_Pw2"}),
         ..BASE
     },
-    Ask { line: "PUT /v2/{p}/instances/{id}", body: |_| json!({"name": "dcs-other"}), ..BASE },
-    Ask { line: "PUT /v1.0/{p}/instances/{id}", body: |_| json!({"name": "dcs-other"}), ..BASE },
-    Ask { line: "POST /v2/{p}/dcs/{id}/tags/action", body: TAGS, ..BASE },
-    Ask { line: "POST /v1.0/{p}/dcs/{id}/tags/action", body: TAGS, ..BASE },
+    Ask {
+        line: "PUT /v2/{p}/instances/{id}",
+        body: |_| json!({"name": "dcs-other"}),
+        otherwise: WRITTEN_DOWN,
+        ..BASE
+    },
+    Ask {
+        line: "PUT /v1.0/{p}/instances/{id}",
+        body: |_| json!({"name": "dcs-other"}),
+        otherwise: WRITTEN_DOWN,
+        ..BASE
+    },
+    Ask { line: "POST /v2/{p}/dcs/{id}/tags/action", body: TAGS, otherwise: WRITTEN_DOWN, ..BASE },
+    Ask { line: "POST /v1.0/{p}/dcs/{id}/tags/action", body: TAGS, otherwise: WRITTEN_DOWN_V1, ..BASE },
     Ask {
         line: "POST /v2/{p}/instances/{id}/resize",
         body: |_| json!({"spec_code": "redis.ha.xu1.large.r2.4", "new_capacity": 4}),
@@ -143,7 +159,7 @@ async fn status(world: &World, id: &str) -> Value {
 
 /// A world with an instance of this kind in this state, and the ids by which requests name it and what is inside.
 async fn stage(kind: &str, state: State) -> (World, BTreeMap<&'static str, String>) {
-    let is_instant = matches!(state, State::Nobodys | State::CreateFailed | State::NotSaved);
+    let is_instant = matches!(state, State::Nobodys | State::CreateFailed | State::Broken | State::NotSaved);
     let profile = if is_instant { Profile::Instant } else { Profile::Realistic };
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
@@ -178,6 +194,11 @@ async fn stage(kind: &str, state: State) -> (World, BTreeMap<&'static str, Strin
     }
     match state {
         State::Nobodys | State::Creating | State::CreateFailed => {}
+        State::Broken => {
+            world.nodes.be_silent(true);
+            cloud.restart(PROJECT, &id).await.unwrap_err();
+            assert_eq!(status(&world, &id).await, "ERROR");
+        }
         State::Restarting => cloud.restart(PROJECT, &id).await.unwrap(),
         State::Extending => {
             let (code, gb) = match kind {
