@@ -1,14 +1,24 @@
 //! `carnelian redis` and `carnelian memcached`: nodes without a control plane.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
-use memcached::{Access, Credentials, Policy};
+use anyhow::{Context, anyhow, bail};
+use cloud::data_plane::{NodeId, NodeSpec, Port, StartError};
+use cloud::engine::{Engine, Release};
+use cloud::identity::Secret;
+use cloud::instance::Access;
+use cloud::topology::Topology;
+use cloud::whitelist::Whitelist;
+use memcached::{Credentials, Policy};
 use server::{Clock, Cluster, ClusterOrder, Memcached, MemcachedOrder, Order, Workers};
 use tokio::task::JoinSet;
 
-use crate::data_plane;
+use crate::deployed::Deployed;
+use crate::deployed::redis::release_of;
+use crate::files::Files;
+use crate::nodes::Nodes;
 use crate::options::Settings;
 use crate::signals::Signals;
 
@@ -20,28 +30,95 @@ pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
         if settings.cluster > 0 {
             return cluster(settings, signals).await;
         }
-        let node = data_plane::BareNode {
-            bind: settings.bind,
-            port: settings.port,
-            release: settings.release,
-            threads: settings.threads,
-            config: settings.config.clone(),
-            directory: (!settings.ephemeral).then(std::env::current_dir).transpose()?,
-            shards: settings.proxy,
-        };
-        data_plane::run_bare(node, async {
+        let directory = (!settings.ephemeral).then(std::env::current_dir).transpose()?;
+        let nodes = Nodes::new(
+            settings.worker_threads(),
+            settings.bind,
+            directory.map_or(Files::Nowhere, Files::In),
+        )?;
+        let stop = async {
             signals.next().await;
-        })
-        .await
+        };
+        run(&nodes, spec(settings), settings.release, stop).await
     })
+}
+
+/// What a bare node or proxy is to be, in the words of the control plane.
+fn spec(settings: &Settings) -> NodeSpec {
+    let password = settings.config.iter().rev().find(|(name, _)| name.eq_ignore_ascii_case("requirepass"));
+    NodeSpec {
+        id: NodeId("bare".to_owned()),
+        engine: Engine::Redis,
+        release: Some(settings.release),
+        topology: if settings.proxy > 0 { Topology::Proxy } else { Topology::Single },
+        shards: settings.proxy.max(1),
+        copies: 1,
+        further_ports: Vec::new(),
+        memory_limit_bytes: 0,
+        port: Port::Exactly(settings.port),
+        reserved_ports: BTreeSet::new(),
+        access: password.map_or(Access::Open, |(_, text)| Access::Password(Secret::new(text))),
+        access_user: None,
+        whitelist: Whitelist::default(),
+        renamed_commands: Vec::new(),
+        databases: 16,
+        parameters: settings.config.clone(),
+    }
+}
+
+/// Runs a node until `stop` is done or a client has ended it.
+async fn run(
+    nodes: &Nodes,
+    node: NodeSpec,
+    release: Release,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    let id = node.id.clone();
+    let mut stop = std::pin::pin!(stop);
+    let endpoint = nodes.launch(node).map_err(|error| match error {
+        StartError::PortInUse(port) => {
+            anyhow!(
+                "port {port} is in use; stop the program that listens there, or choose another with --port"
+            )
+        }
+        error => error.into(),
+    })?;
+    let (loaded, asked) = {
+        let running = nodes.running.lock();
+        let node = running.get(&id).map(|node| &node.running);
+        (node.map(Deployed::loaded), node.and_then(Deployed::shut_down_asked))
+    };
+    // A bare node is its clients' to end.
+    let asked = async {
+        match asked {
+            Some(asked) => asked.await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut asked = std::pin::pin!(asked);
+    if let Some(loaded) = loaded {
+        tokio::select! {
+            loaded = loaded => loaded.map_err(StartError::NotLoaded)?,
+            // What has not been loaded is still where it was.
+            () = &mut stop => return Ok(()),
+            () = &mut asked => return Ok(()),
+        }
+    }
+    println!("Redis {release} is ready on {}", endpoint.address);
+    tokio::select! {
+        () = &mut stop => anyhow::ensure!(nodes.stop_all().await, "the keys could not be saved"),
+        // Whatever was to be saved has been.
+        () = &mut asked => nodes.running.lock().clear(),
+    }
+    Ok(())
 }
 
 /// Runs the bare nodes of a cluster until a signal comes.
 async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
-    let workers = Workers::start(threads(settings))?;
+    let workers = Workers::start(settings.worker_threads())?;
     let order = ClusterOrder {
         nodes: Order {
-            release: data_plane::release_of(settings.release),
+            release: release_of(settings.release),
             address: (settings.bind, settings.port).into(),
             seed: rand::random(),
             config: settings.config.clone(),
@@ -97,14 +174,14 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
             shuts_down: wanted.enable_shutdown.into(),
             ..memcached::Settings::default()
         },
-        access: Access::new(credentials),
+        access: memcached::Access::new(credentials),
         has_standby: false,
         file: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
-        let workers = Workers::start(threads(settings))?;
+        let workers = Workers::start(settings.worker_threads())?;
         let node = Memcached::start(&workers, &Arc::new(Clock::new()), order)?;
         node.loaded().await.map_err(anyhow::Error::msg)?;
         println!("Memcached {} is ready on {}", memcache_wire::VERSION, node.address());
@@ -131,12 +208,4 @@ fn credentials(path: &Path) -> anyhow::Result<Vec<Credentials>> {
     let credentials = credentials.collect::<anyhow::Result<Vec<_>>>()?;
     anyhow::ensure!(!credentials.is_empty(), "{} has nobody in it; lines are name:password", path.display());
     Ok(credentials)
-}
-
-/// How many threads run nodes.
-fn threads(settings: &Settings) -> usize {
-    match settings.threads {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
-        threads => threads,
-    }
 }

@@ -1,12 +1,20 @@
 //! Copying keys from elsewhere into what runs, on threads of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use cloud::data_plane::OrderError;
+use cloud::data_plane::{NodeId, OrderError};
 use cloud::migration::{Copying, Level, Line, Source};
 use parking_lot::Mutex;
-use server::import::{Find, Import, ImportError, Server, Watcher};
-use server::{Clock, Workers};
+use server::Clock;
+use server::import::{Find, Import, ImportError, Server, Target, Watcher};
+
+use crate::nodes::{Node, Nodes};
+
+/// For so long a thread that copies keys waits for the end of a failover, and how often.
+const FAILOVER_LOOK: Duration = Duration::from_millis(10);
+const FAILOVER_LOOKS: u32 = 500;
 
 /// Tells the cloud what the data plane tells: of one part of what is copied at once.
 struct Bridge {
@@ -100,16 +108,13 @@ impl Watcher for Bridge {
     }
 }
 
-/// Begins to copy to what `find` finds.
+/// Begins to copy to a node of Redis.
 ///
 /// # Errors
 /// [`OrderError::Refused`], where there are no threads left.
-pub(crate) fn copy(
-    workers: &Arc<Workers>,
-    clock: &Arc<Clock>,
-    find: &Find,
-    source: Source,
-) -> Result<Arc<Copying>, OrderError> {
+pub(crate) fn copy(nodes: &Nodes, node: &NodeId, source: Source) -> Result<Arc<Copying>, OrderError> {
+    let (running, id) = (Arc::clone(&nodes.running), node.clone());
+    let find: Find = Arc::new(move || target(&running, &id));
     let copying = Arc::new(Copying::default());
     type Work = Box<dyn FnOnce(&mut Import, &Clock) -> Result<(), ImportError> + Send>;
     let works: Vec<Work> = match source {
@@ -127,10 +132,10 @@ pub(crate) fn copy(
     };
     let parts = Arc::new(Parts(Mutex::new(vec![Part::default(); works.len()])));
     for (part, work) in works.into_iter().enumerate() {
-        let (clock, find) = (Arc::clone(clock), Arc::clone(find));
+        let (clock, find) = (Arc::clone(&nodes.clock), Arc::clone(&find));
         let (own, parts) = (Arc::clone(&copying), Arc::clone(&parts));
         let bridge = Arc::new(Bridge { copying: own, clock: Arc::clone(&clock), part, parts });
-        let workers = Arc::clone(workers);
+        let workers = Arc::clone(&nodes.workers);
         let run = move || {
             let watcher = Arc::clone(&bridge) as Arc<dyn Watcher>;
             let outcome =
@@ -144,4 +149,16 @@ pub(crate) fn copy(
         }
     }
     Ok(copying)
+}
+
+/// Where keys go that come for a node; waits for a failover to end.
+fn target(running: &Mutex<HashMap<NodeId, Node>>, id: &NodeId) -> Option<Target> {
+    for _ in 0..FAILOVER_LOOKS {
+        let target = running.lock().get(id)?.running.import_target();
+        if target.is_some() {
+            return target;
+        }
+        std::thread::sleep(FAILOVER_LOOK);
+    }
+    None
 }

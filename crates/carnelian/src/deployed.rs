@@ -3,6 +3,7 @@
 
 mod backup;
 pub(crate) mod memcached;
+pub(crate) mod redis;
 
 use std::net::SocketAddr;
 use std::pin::Pin;

@@ -19,8 +19,10 @@ use engine::commands::client::describe;
 use server::Both;
 use server::admission::Rule;
 
-use crate::data_plane::{Nodes, no_failover, release_of, statistics};
+use crate::data_plane::no_failover;
+use crate::deployed::redis::{release_of, statistics};
 use crate::deployed::{self, Deployed};
+use crate::nodes::Nodes;
 
 /// A server that runs, with its place.
 struct Found {
@@ -274,7 +276,9 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
-    use crate::data_plane::{Files, ask, spec};
+    use crate::files::Files;
+    use crate::launch::tests::spec;
+    use crate::ping::ask;
 
     const FIRST: ServerId = ServerId::Copy { shard: 0, copy: 0 };
     const SECOND: ServerId = ServerId::Copy { shard: 0, copy: 1 };

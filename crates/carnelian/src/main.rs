@@ -12,10 +12,14 @@ mod data_plane;
 mod deployed;
 #[cfg(test)]
 mod docs;
+mod files;
 mod healthcheck;
 mod https;
 mod inspection;
+mod launch;
+mod nodes;
 mod options;
+mod ping;
 mod reachable;
 mod resize;
 mod serve;

@@ -58,7 +58,7 @@ pub(crate) struct Settings {
     pub(crate) base_port: u16,
     pub(crate) bind: IpAddr,
     pub(crate) advertise: Option<String>,
-    pub(crate) threads: usize,
+    threads: usize,
     pub(crate) region: String,
     /// `None` is the project with the region's name.
     pub(crate) project: Option<String>,
@@ -739,6 +739,14 @@ const TITLES: [(&str, Command); 4] = [
 ];
 
 impl Settings {
+    /// How many threads run the nodes.
+    pub(crate) fn worker_threads(&self) -> usize {
+        match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+
     fn defaults() -> Self {
         let anywhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let mut settings = Settings {

@@ -17,9 +17,10 @@ use cloud::whitelist::{Group, Network, Whitelist};
 use engine::pause::{Reason, Scope};
 use server::{Order, Pair};
 
-use crate::data_plane::{Nodes, config, parts, release_of};
 use crate::deployed::Deployed;
+use crate::deployed::redis::{config, parts, release_of};
 use crate::inspection::rule;
+use crate::nodes::Nodes;
 
 /// For so long clients may be held back that write, in ms: it ends when the node begins anew.
 const MOST_PAUSE_MS: i64 = 600_000;
@@ -150,11 +151,11 @@ impl Nodes {
                     address: one.address(),
                     seed: rand::random(),
                     config: config(wanted),
-                    directory: self.directory(&wanted.id),
+                    directory: self.files.of(&wanted.id),
                     seat: None,
                     admission: Arc::clone(&node.admission),
                 };
-                node.running = Deployed::Pair(Pair::of(one, self.workers(), &self.clock(), &order));
+                node.running = Deployed::Pair(Pair::of(one, &self.workers, &self.clock, &order));
             }
             let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = match &node.running {
                 Deployed::Pair(pair) => Box::pin(pair.keep_standby(comes)),
@@ -171,7 +172,7 @@ impl Nodes {
     /// Has a node begin anew in another form, with all that it has. Its clients are held back meanwhile if they write, lose
     /// their connections, and are not let in before everything is there again.
     async fn begin_anew(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
-        let own = match self.directory(&wanted.id) {
+        let own = match self.files.of(&wanted.id) {
             Some(directory) => tempfile::tempdir_in(directory.parent().unwrap_or(&directory)),
             None => tempfile::tempdir(),
         };
@@ -181,7 +182,7 @@ impl Nodes {
             let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
             (node.form, node.limit, node.parts, node.running.nodes())
         };
-        let until_ms = self.clock().wall_ms() + MOST_PAUSE_MS;
+        let until_ms = self.clock.wall_ms() + MOST_PAUSE_MS;
         for node in &nodes {
             node.pause.begin(node, Reason::Shutdown, Scope::Writes, until_ms);
         }
@@ -227,7 +228,7 @@ impl Nodes {
         };
         for master in masters {
             // Until it is saved again it is lost with the process.
-            if let Err(error) = server::owner::order(&master, self.workers(), "save", &[]).await {
+            if let Err(error) = server::owner::order(&master, &self.workers, "save", &[]).await {
                 tracing::warn!("what node {} holds is not saved yet: {error}", node.id);
             }
         }

@@ -19,8 +19,9 @@ use tokio::net::TcpListener;
 
 use crate::banner;
 use crate::clock::SharedClock;
-use crate::data_plane::{Files, Nodes};
+use crate::files::Files;
 use crate::https;
+use crate::nodes::Nodes;
 use crate::options::Settings;
 use crate::signals::Signals;
 use crate::users;
@@ -46,11 +47,16 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     } else {
         Files::Below(std::path::absolute(&settings.data_dir)?)
     };
-    let nodes =
-        Arc::new(Nodes::new(settings.threads, settings.bind, files)?.advertise(settings.advertise.clone()));
-    let cloud =
-        Cloud::open(cloud_settings(settings), Arc::new(SharedClock(nodes.clock())), nodes.clone(), store)
-            .await;
+    let nodes = Arc::new(
+        Nodes::new(settings.worker_threads(), settings.bind, files)?.advertise(settings.advertise.clone()),
+    );
+    let cloud = Cloud::open(
+        cloud_settings(settings),
+        Arc::new(SharedClock(Arc::clone(&nodes.clock))),
+        nodes.clone(),
+        store,
+    )
+    .await;
     if let Some(buckets) = buckets(settings) {
         cloud.keep_buckets_in(std::path::absolute(buckets)?);
     }

@@ -4,16 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use cloud::data_plane::{NodeSpec, OrderError, PingError, Statistics};
+use cloud::data_plane::{NodeSpec, OrderError, Statistics};
 use cloud::instance::Access;
 use cloud::topology::Topology;
 use memcached::{Credentials, Node, Policy, Settings};
 use parking_lot::Mutex;
 use server::{Clock, Memcached, MemcachedOrder};
-use tokio::io::BufReader;
-use tokio::net::TcpStream;
-
-use crate::data_plane::ask;
 
 /// Items of a node that does not run, in its directory.
 const FILE: &str = "memcached.items";
@@ -200,21 +196,4 @@ pub(crate) async fn flush(node: Option<Arc<Node>>, clock: &Clock) -> Result<(), 
         std::future::poll_fn(|cx| node.poll_free(shard, cx)).await;
     }
     Ok(())
-}
-
-/// Asks a node as a client does, which has to log in where it asks for that.
-///
-/// # Errors
-/// [`PingError`]
-pub(crate) async fn ping(
-    connection: &mut BufReader<TcpStream>,
-    access: &Access,
-    user: Option<&str>,
-) -> Result<(), PingError> {
-    if let Access::Password(password) = access {
-        // Where any name will do, there must be one.
-        let login = format!("{} {}", user.unwrap_or("owner"), password.reveal());
-        ask(connection, &format!("set auth 0 0 {}\r\n{login}\r\n", login.len()), "STORED").await?;
-    }
-    ask(connection, "version\r\n", &format!("VERSION {}", memcache_wire::VERSION)).await
 }
