@@ -18,6 +18,7 @@ pub mod conform;
 mod error;
 pub mod openapi;
 mod operation;
+pub mod outcome;
 mod route;
 mod router;
 pub mod schema;

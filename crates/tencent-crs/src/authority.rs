@@ -44,9 +44,6 @@ impl Authority {
         if let Some(anyone) = self.directory.anyone(None) {
             return Ok(anyone);
         }
-        if let Some(anyone) = self.directory.anyone(None) {
-            return Ok(anyone);
-        }
         let parameters = Parameters::of(call);
         let text = |name: &'static str| parameters.get(name).ok_or_else(|| code::PARAMETER.of(name));
         let number = |name: &'static str| {

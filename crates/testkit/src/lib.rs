@@ -9,6 +9,7 @@ pub mod memcached;
 pub mod memcached_sequences;
 pub mod program;
 pub mod proxy;
+pub mod ratchet;
 pub mod reply;
 pub mod rng;
 pub mod save_cost;

@@ -219,17 +219,22 @@ pub(super) static RESTORE: Operation = Operation {
 
 pub(super) fn restore<'a>(crs: &'a Crs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
+        // Whoever waits for a backup that is being made is told of it rather than of what makes it.
+        let backup = found(crs, request.text("redisId"), request.text("backupId"));
+        if let Ok(backup) = &backup
+            && matches!(status(crs, backup), Some(1 | 3))
+        {
+            return Err((&code::BACKUP_LOCKED).into());
+        }
         let instance = crs.serving(request.text("redisId"))?;
         let password =
             request.parameters.text("password").ok_or_else(|| code::INVALID_PARAMETER.of("password"))?;
         if !opens(&instance, password) {
             return Err((&code::RESTORE_PASSWORD).into());
         }
-        let backup = found(crs, &instance.id, request.text("backupId"))?;
-        match status(crs, &backup) {
-            Some(2 | 4) => {}
-            Some(1 | 3) => return Err((&code::BACKUP_LOCKED).into()),
-            _ => return Err((&code::BACKUP_STATUS).into()),
+        let backup = backup?;
+        if !matches!(status(crs, &backup), Some(2 | 4)) {
+            return Err((&code::BACKUP_STATUS).into());
         }
         let restored = crs.cloud.restore(PROJECT, &instance.id, &backup.id, None).await;
         let restored = restored.map_err(|error| match error {

@@ -7,7 +7,7 @@ use operation::{Answer, Failure, Operation, Reply};
 use rand::seq::IndexedRandom;
 use serde_json::json;
 
-use super::purchase::{PURCHASE, PURCHASE_ERRORS, Purchase, purchase};
+use super::purchase::{PURCHASE, PURCHASE_ERRORS, purchase, see_that_there_is_room};
 use crate::account;
 use crate::action::{Request, texted};
 use crate::code;
@@ -79,7 +79,8 @@ pub(super) fn create<'a>(crs: &'a Crs, request: Request<'a>) -> Pending<'a, Resu
             password if !password::is_good(password) => return Err((&code::PASSWORD_RULE).into()),
             password => Secret::new(password),
         };
-        check_quota(crs, &bought)?;
+        let memory_mb = u64::from(bought.mem_mb) * u64::from(bought.num);
+        see_that_there_is_room(crs, bought.num, memory_mb)?;
         let user = &request.caller.user;
         let price_fen = bought.offer.price_fen(bought.mem_mb, bought.num, bought.months);
         let now_ms = crs.cloud.clock().now_ms();
@@ -147,15 +148,6 @@ fn place(request: &Request<'_>, vpc_only: bool) -> Result<Place, Failure> {
         (_, (0, "")) => Err((&code::INVALID_SUBNET).into()),
         (vpc, subnet) => Ok(account::place(vpc, subnet)),
     }
-}
-
-/// Whether there is room for so many instances.
-fn check_quota(crs: &Crs, bought: &Purchase) -> Result<(), Failure> {
-    let (quota, usage) = crs.cloud.quota(PROJECT);
-    let memory_mb = usage.memory_mb + u64::from(bought.mem_mb) * u64::from(bought.num);
-    let fits =
-        usage.instances + bought.num <= quota.instances && memory_mb <= u64::from(quota.memory_gb) * 1024;
-    if fits { Ok(()) } else { Err((&code::QUOTA).into()) }
 }
 
 /// An id for an instance.

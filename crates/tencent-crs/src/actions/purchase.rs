@@ -6,6 +6,8 @@ use operation::{ErrorCode, Failure};
 use crate::action::Request;
 use crate::catalogue::{self, MEM_STEP_MB, Offer, PERIODS, Type};
 use crate::code;
+use crate::crs::Crs;
+use crate::delivery::PROJECT;
 use crate::field::{number, unsigned};
 
 /// What is bought.
@@ -62,6 +64,14 @@ pub(super) fn purchase(request: &Request<'_>) -> Result<Purchase, Failure> {
         return Err((&code::GOODS_NUM_NOT_IN_RANGE).into());
     }
     Ok(Purchase { offer, mem_mb, num, months })
+}
+
+/// Sees that the quota leaves room for so many more instances and for so much more memory.
+pub(super) fn see_that_there_is_room(crs: &Crs, instances: u32, memory_mb: u64) -> Result<(), Failure> {
+    let (quota, usage) = crs.cloud.quota(PROJECT);
+    let fits = usage.instances + instances <= quota.instances
+        && usage.memory_mb + memory_mb <= u64::from(quota.memory_gb) * 1024;
+    if fits { Ok(()) } else { Err((&code::QUOTA).into()) }
 }
 
 /// The capacity that is asked for, in MB.

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::create::DEALT;
 use super::price::PRICED;
-use super::purchase::mem_size;
+use super::purchase::{mem_size, see_that_there_is_room};
 use crate::account;
 use crate::action::{Request, texted};
 use crate::catalogue;
@@ -77,6 +77,7 @@ pub(super) fn upgrade<'a>(crs: &'a Crs, request: Request<'a>) -> Pending<'a, Res
         let now_ms = crs.cloud.clock().now_ms();
         let deal_id = crs.ledger.write(|book| {
             let (lease, to_mb, price_fen) = upgraded(crs, book, &request)?;
+            see_that_there_is_room(crs, 0, u64::from(to_mb - lease.mem_mb))?;
             if price_fen > book.balance_fen() {
                 return Err((&code::BALANCE).into());
             }

@@ -166,7 +166,7 @@ async fn while_a_backup_is_made_it_is_locked_and_so_is_the_instance() {
     assert_eq!(world.refused("ManualBackupInstance", &[("redisId", &id)]).await, locked);
     let backup = world.last_backup(&id).await;
     let asked = [("redisId", id.as_str()), ("password", PASSWORD), ("backupId", &backup)];
-    assert_eq!(world.refused("RestoreInstance", &asked).await, locked);
+    assert_eq!(world.refused("RestoreInstance", &asked).await, "5100 10710 BackupLockedError");
     let abnormal = "5100 10711 BackupStatusAbnormal";
     assert_eq!(world.refused("GetBackupDownloadUrl", &[asked[0], asked[2]]).await, abnormal);
     world.clock.advance(10 * 60_000);

@@ -2,10 +2,12 @@
 
 mod backups;
 mod callers;
+mod every_action;
 mod examples;
 mod leases;
 mod offers;
 mod orders;
 mod owner;
+mod ratchet;
 mod tasks;
 mod world;

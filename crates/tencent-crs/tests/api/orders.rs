@@ -194,8 +194,11 @@ async fn a_quota_stops_orders() {
     let refused = "5200  Resource purchase failed";
     assert_eq!(world.refused("CreateRedis", &with(ORDER, &[("goodsNum", "2")])).await, refused);
     assert_eq!(world.refused("CreateRedis", &with(ORDER, &[("memSize", "5120")])).await, refused);
-    world.create(&[]).await;
+    let id = world.create(&[]).await;
     assert_eq!(world.refused("CreateRedis", ORDER).await, refused);
+    let upgrade = world.refused("UpgradeRedis", &[("redisId", &id), ("memSize", "5120")]).await;
+    assert_eq!(upgrade, refused, "it is refused before it is paid for");
+    world.buy("UpgradeRedis", &[("redisId", &id), ("memSize", "4096")]).await;
 }
 
 #[tokio::test]

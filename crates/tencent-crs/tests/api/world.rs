@@ -27,6 +27,8 @@ use serde_json::{Value, json};
 use sha1::Sha1;
 use tower::ServiceExt;
 
+use crate::ratchet;
+
 pub(crate) const SECRET_ID: &str = "AKIDz8krbsJ5yKBZQpn74WFkmLPx3gnPhESA";
 pub(crate) const SECRET_KEY: &str = "Gu5t9xGARNpq86cd98joQYCN3Cozk1qA";
 /// 2016-07-12 21:10:11 in Beijing, when the document's first order was made.
@@ -88,11 +90,14 @@ impl World {
 
     /// The answer to a request: its HTTP status and its body.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: String) -> (u16, Value) {
+        let parameters = if method == "POST" { body.clone() } else { path.to_owned() };
         let request = Request::builder().method(method).uri(path).header("host", HOST);
         let response = self.gateway.app().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        (status, serde_json::from_slice(&body).unwrap())
+        let body = serde_json::from_slice(&body).unwrap();
+        ratchet::record(&parameters, &body);
+        (status, body)
     }
 
     /// What is fetched from a path, as text.
@@ -188,10 +193,13 @@ pub(crate) fn with<'a>(
 
 /// The three parts of an error in a line.
 pub(crate) fn error(body: &Value) -> String {
-    let message = body["message"].as_str().unwrap_or_default();
-    let number =
-        message.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or("", |(number, _)| number);
+    let number = number(body["message"].as_str().unwrap_or_default());
     format!("{} {number} {}", body["code"], body["codeDesc"].as_str().unwrap_or_default())
+}
+
+/// The number of an error of an action, with which its message begins; nothing for a common one.
+pub(crate) fn number(message: &str) -> &str {
+    message.strip_prefix('(').and_then(|rest| rest.split_once(')')).map_or("", |(number, _)| number)
 }
 
 /// Pairs with their signature, as the query of a GET or the form of a POST.
