@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, TaskError};
 use crate::instance::{Instance, Order, Status};
 use crate::store::{Change, CommitError};
 use crate::task;
@@ -16,24 +16,15 @@ use crate::task;
 /// Why an instance is not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
-    /// The project has no such instance.
-    #[error("there is no such instance")]
-    NotFound,
-    /// A task is at work on it.
-    #[error("a task is at work on the instance")]
-    Busy(task::Kind),
-    /// Its state does not allow it.
-    #[error("the instance is {}", .0.name())]
-    WrongStatus(Status),
     /// Another instance of the project has the name.
     #[error("an instance of this name exists")]
     NameTaken,
     /// Whoever asked does not want the change, after all.
     #[error("the change does not suit the instance")]
     Refused,
-    /// It cannot be recorded.
+    /// What would keep a task from the instance.
     #[error(transparent)]
-    Store(#[from] CommitError),
+    Task(#[from] TaskError),
 }
 
 /// Why a task is not forgotten.
@@ -64,12 +55,12 @@ impl Cloud {
     ) -> Result<Arc<Instance>, UpdateError> {
         let (before, after, recorded) = {
             let mut state = self.state.write();
-            let before = state.find(project_id, id).ok_or(UpdateError::NotFound)?.clone();
+            let before = state.find(project_id, id).ok_or(TaskError::NotFound)?.clone();
             if let Some(kind) = state.work_on(&before) {
-                return Err(UpdateError::Busy(kind));
+                return Err(TaskError::Busy(kind).into());
             }
             if before.status == Status::CreateFailed {
-                return Err(UpdateError::WrongStatus(before.status));
+                return Err(TaskError::WrongStatus(before.status).into());
             }
             let mut after = Instance::clone(&before);
             if !change(&mut after.order) {
@@ -90,7 +81,7 @@ impl Cloud {
             if state.instance(id).is_some_and(|now| Arc::ptr_eq(now, &after)) {
                 state.put(before);
             }
-            return Err(error.into());
+            return Err(TaskError::from(error).into());
         }
         self.schedule_changed();
         Ok(after)

@@ -113,12 +113,9 @@ pub(crate) fn of_task(error: &TaskError) -> &'static ErrorCode {
 /// The code of a change that is not made. Whoever refuses a change itself, or a name, says why.
 pub(crate) fn of_update(error: &UpdateError) -> &'static ErrorCode {
     match error {
-        UpdateError::NotFound => &code::UNKNOWN_INSTANCE,
-        UpdateError::Busy(kind) => of_busy(*kind),
-        UpdateError::WrongStatus(status) => of_status(*status),
         UpdateError::NameTaken => &code::NAME_TAKEN,
         UpdateError::Refused => &code::BROKEN,
-        UpdateError::Store(_) => &code::NOT_SAVED,
+        UpdateError::Task(error) => of_task(error),
     }
 }
 
