@@ -52,6 +52,8 @@ struct State {
     lagging: bool,
     stubborn: bool,
     held_bytes: u64,
+    /// What nodes have and do, where that is another than usual, and their keys.
+    reported: HashMap<NodeId, (Statistics, u64)>,
     inside: inspection::Inside,
 }
 
@@ -135,6 +137,11 @@ impl FakeDataPlane {
     /// Has each node hold so much, when it is to hold less.
     pub fn hold(&self, bytes: u64) {
         self.0.lock().held_bytes = bytes;
+    }
+
+    /// Has the node of this instance have and do so much, and hold so many keys.
+    pub fn report(&self, instance: &str, statistics: Statistics, keys: u64) {
+        self.0.lock().reported.insert(NodeId(instance.to_owned()), (statistics, keys));
     }
 
     /// Whether nodes refuse to be changed.
@@ -333,22 +340,25 @@ impl DataPlane for FakeDataPlane {
     }
 
     fn statistics(&self, node: &NodeId) -> Option<Statistics> {
-        let (running, held_bytes) = {
-            let state = self.0.lock();
-            (state.nodes.contains_key(node), state.held_bytes)
-        };
-        running.then_some(Statistics {
-            used_memory_bytes: USED_BYTES.max(held_bytes),
+        let state = self.0.lock();
+        let usual = Statistics {
+            used_memory_bytes: USED_BYTES.max(state.held_bytes),
             gets: 5,
             sets: 3,
             input_bytes_per_s: 200,
             busy_us: 250_000,
             ..Statistics::default()
-        })
+        };
+        let reported = state.reported.get(node).map_or(usual, |(statistics, _)| *statistics);
+        state.nodes.contains_key(node).then_some(reported)
     }
 
     fn keys<'a>(&'a self, node: &'a NodeId) -> Pending<'a, Option<u64>> {
-        Box::pin(async move { self.0.lock().nodes.contains_key(node).then_some(7) })
+        Box::pin(async move {
+            let state = self.0.lock();
+            let keys = state.reported.get(node).map_or(7, |(_, keys)| *keys);
+            state.nodes.contains_key(node).then_some(keys)
+        })
     }
 
     fn has_command(&self, _: Engine, _: Option<Release>, name: &str) -> bool {

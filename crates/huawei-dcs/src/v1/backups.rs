@@ -46,7 +46,7 @@ pub(crate) const RESTORE_BODY: &[Field] = &[Field { need: Need::Required, ..BACK
 
 const QUERY: &[Field] = &[
     count("start", i64::MAX, "The number of the first record on the page, from 1."),
-    count("limit", 1000, "How many records a page has at most. 10 if left out."),
+    count("limit", i64::MAX, "How many records a page has at most. 10 if left out."),
     moment("beginTime", "Only what was asked for then or later, as yyyyMMddHHmmss in UTC."),
     moment("endTime", "Only what was asked for then or earlier, as yyyyMMddHHmmss in UTC."),
     moment("begin_time", "As beginTime; OpenStack-style clients call it so."),

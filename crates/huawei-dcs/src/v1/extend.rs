@@ -31,7 +31,7 @@ pub(crate) static EXTEND: Operation = Operation {
         Field {
             name: "spec_code",
             invalid: Some(&code::PARAMETER),
-            about: "The specification; the present one in the new capacity if left out.",
+            about: "The specification; release 3.0 and Memcached may leave it out, and keep theirs in the new capacity.",
             ..FIELD
         },
     ]),
@@ -81,6 +81,8 @@ pub(crate) fn sold(request: &Request<'_>, instance: &Instance) -> Result<Sold, F
     let capacity = request.body.number("new_capacity").and_then(Capacity::from_gb);
     let found = match request.body.text("spec_code") {
         Some(spec_code) => catalogue::find(spec_code, capacity),
+        // Table 4-27: optional for release 3.0, whose specifications come in all capacities.
+        None if instance.release > Some(Release::V3_0) => return Err(code::PARAMETER.of("spec_code")),
         None => catalogue::in_capacity(&instance.spec_code, instance.release, capacity),
     };
     let sold = found.map_err(|error| match error {

@@ -8,7 +8,7 @@ use cloud::instance::Instance;
 use cloud::task::{self, Task};
 use cloud::{ForgetError, Pending};
 use http::StatusCode;
-use operation::schema::{FIELD, Field, Integer, Kind, Need};
+use operation::schema::{Field, Integer, Kind, Need};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::{Value, json};
 
@@ -16,23 +16,18 @@ use super::V1_PROJECT;
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
+use crate::field;
 use crate::field::{
-    CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, boolean, count, list as list_field, moment,
-    object, reference, text, text_or_null,
+    CALLER_ERRORS, INSTANCE_ID, OFFSET, PROJECT_ERRORS, PROJECT_ID, boolean, limit, list as list_field,
+    moment, object, reference, text, text_or_null,
 };
 use crate::time;
 use crate::v1::show::cache_mode;
 
 /// Which tasks are listed.
 pub(crate) const QUERY: &[Field] = &[
-    Field {
-        name: "offset",
-        kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: true }),
-        invalid: Some(&code::PARAMETER),
-        about: "The number of the first task on the page, from 0.",
-        ..FIELD
-    },
-    count("limit", 1000, "How many tasks a page has at most. 10 if left out."),
+    OFFSET,
+    limit(1000, "How many tasks a page has at most. 10 if left out."),
     moment("start_time", "Only tasks that began then or later, as yyyyMMddHHmmss in UTC."),
     moment("end_time", "Only tasks that began then or earlier, as yyyyMMddHHmmss in UTC."),
 ];
@@ -141,12 +136,8 @@ pub(crate) fn page(
     let to_ms = at("end_time").map_or(u64::MAX, |at_ms| at_ms + 999);
     let mut tasks = dcs.cloud.tasks(request.project_id());
     tasks.retain(|task| is_meant(task) && (from_ms..=to_ms).contains(&task.created_at_ms));
-    let whole = |name, otherwise| {
-        let number = request.query.integer(name).map(|number| usize::try_from(number).unwrap_or(usize::MAX));
-        number.unwrap_or(otherwise)
-    };
-    let count = tasks.len();
-    (count, tasks.into_iter().rev().skip(whole("offset", 0)).take(whole("limit", 10)).collect())
+    tasks.reverse();
+    (tasks.len(), field::page(tasks, &request.query).collect())
 }
 
 pub(crate) fn delete<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {

@@ -117,10 +117,24 @@ const MORE: &[Field] = &[
         ..FIELD
     },
     Field {
+        name: "enterprise_project_name",
+        kind: Kind::Text(Text { max_chars: 64, ..TEXT }),
+        invalid: Some(&code::PARAMETER),
+        about: "The name of the enterprise project, which is not kept.",
+        ..FIELD
+    },
+    Field {
         name: "enable_publicip",
         kind: Kind::Flag,
         invalid: Some(&code::PARAMETER),
         about: "Whether the instance gets a public address. There is none: true is refused.",
+        ..FIELD
+    },
+    Field {
+        name: "publicip_id",
+        kind: Kind::Text(Text { max_chars: 64, ..TEXT }),
+        invalid: Some(&code::PARAMETER),
+        about: "The id of the public address, of which there is none.",
         ..FIELD
     },
     Field {

@@ -5,7 +5,7 @@
 
 use cloud::Pending;
 use cloud::instance::Status;
-use operation::schema::{FIELD, Field, Kind};
+use operation::schema::{self, FIELD, Field, Kind};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde::Serialize;
 
@@ -14,9 +14,8 @@ use super::{V2_PROJECT, reference};
 use crate::code;
 use crate::dcs::Dcs;
 use crate::endpoint::Request;
-use crate::field::{count, integer, list as list_field, text};
-use crate::v1::list::{Filter, IP, NAME, STATUS, TAGS, at_least_one};
-use operation::schema::{self, Integer};
+use crate::field::{OFFSET, integer, limit, list as list_field, page, text};
+use crate::v1::list::{Filter, IP, NAME, STATUS, TAGS};
 
 pub(crate) static LIST: Operation = Operation {
     id: "ListInstances",
@@ -25,7 +24,7 @@ pub(crate) static LIST: Operation = Operation {
     permission: Some("dcs:instance:list"),
     query: &[
         OFFSET,
-        count("limit", 1000, "How many instances a page has at most. 10 if left out."),
+        limit(1000, "How many instances a page has at most. 10 if left out."),
         Field { name: "instance_id", invalid: Some(&code::PARAMETER), about: "The id.", ..FIELD },
         NAME,
         Field {
@@ -71,18 +70,6 @@ const LISTED: &[Field] = &schema::joined::<{ SUMMARY.len() + 1 }>(
     &[text("updated_at", "When it was changed last, in UTC.")],
 );
 
-/// The number of the first item on a page, from 0.
-const OFFSET: Field = Field {
-    name: "offset",
-    kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: true }),
-    invalid: Some(&code::PARAMETER),
-    about: "The number of the first item on the page, from 0.",
-    ..FIELD
-};
-
-/// The number of items on a page, unless the request says otherwise.
-const PAGE: usize = 10;
-
 /// One page.
 #[derive(Serialize)]
 struct Page<'a> {
@@ -113,11 +100,11 @@ pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
         let here = query.text("ip").is_none_or(|ip| ip == host);
         let mut found = dcs.cloud.instances(request.project_id());
         found.retain(|instance| here && filter.admits(instance));
-        let first = query.integer("offset").map_or(0, |offset| usize::try_from(offset).unwrap_or(usize::MAX));
-        let page = found.iter().skip(first).take(at_least_one(query.integer("limit"), PAGE));
+        let instance_num = found.len();
+        let page = page(found.iter().collect(), query);
         let listed =
             |instance| Listed { summary: summary(dcs, instance, &host), updated_at: updated_at(instance) };
         let instances = page.map(|instance| listed(instance)).collect();
-        Ok(Reply::ok(Page { instances, instance_num: found.len() }))
+        Ok(Reply::ok(Page { instances, instance_num }))
     })
 }

@@ -2,6 +2,7 @@
 
 use cloud::Pending;
 use http::StatusCode;
+use operation::schema::{Field, Need};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 
 use super::{V2_INSTANCE, V2_PROJECT};
@@ -22,12 +23,15 @@ pub(crate) static LIST_ALL: Operation = Operation {
 }
 .checked();
 
+/// As in v1.0, but that the tags may be left out (table 9-9); then nothing is to be done.
+const BODY: &[Field] = &[ACTION[0], Field { need: Need::Optional, ..ACTION[1] }];
+
 pub(crate) static CHANGE: Operation = Operation {
     id: "BatchCreateOrDeleteTags",
     summary: "Adds tags to an instance, or deletes them.",
     route: Route::Path { method: Method::Post, template: "/v2/{project_id}/dcs/{instance_id}/tags/action" },
     permission: Some("dcs:instance:modify"),
-    body: Some(ACTION),
+    body: Some(BODY),
     answers: &[Answer { status: 204, about: "The tags are added or deleted.", body: None }],
     errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::EMPTY_BODY, &code::QUOTA_REACHED], BUSY],
     source: reference("9.5"),

@@ -110,3 +110,21 @@ async fn ids_and_bodies_have_their_form() {
         }
     }
 }
+
+/// Table 12-2 has two codes for it. That of `start` and its `limit` is the one of all parameters; `offset` and its `limit`,
+/// which came with v2, have the later one.
+#[test]
+fn a_page_is_refused_by_one_code() {
+    for operation in operations() {
+        let code = |name: &str| {
+            let field = operation.query.iter().find(|field| field.name == name);
+            field.and_then(|field| field.invalid).map(|error| error.code)
+        };
+        let expected = match (code("offset"), code("start")) {
+            (Some(_), None) => [Some("DCS.4800"), None, Some("DCS.4800")],
+            (None, Some(_)) => [None, Some("DCS.4062"), Some("DCS.4062")],
+            _ => [None; 3],
+        };
+        assert_eq!(["offset", "start", "limit"].map(code), expected, "{}", operation.id);
+    }
+}

@@ -144,8 +144,10 @@ async fn tasks_are_listed_and_forgotten_when_they_are_over() {
     for version in ["v1.0", "v2"] {
         let line = format!("DELETE /{version}/{{p}}/instances/{id}/tasks/{task}");
         assert_eq!(refused(&world, &line, &Value::Null).await, "DCS.4017", "{version}");
-        let line = format!("GET /{version}/{{p}}/instances/{id}/tasks?limit=0");
-        assert_eq!(refused(&world, &line, &Value::Null).await, "DCS.4062", "{version}");
+        for (query, code) in [("limit=0", "DCS.4800"), ("start_time=soon", "DCS.4062")] {
+            let line = format!("GET /{version}/{{p}}/instances/{id}/tasks?{query}");
+            assert_eq!(refused(&world, &line, &Value::Null).await, code, "{version}");
+        }
     }
 }
 

@@ -21,6 +21,10 @@ async fn resize(world: &World, id: &str, spec_code: &str, gb: f64) -> Answered {
     world.call(&format!("POST /v2/{{p}}/instances/{id}/resize"), &body).await
 }
 
+fn to_8() -> Value {
+    json!({"spec_code": "redis.single.xu1.large.8", "new_capacity": 8})
+}
+
 async fn tasks(world: &World, id: &str, query: &str) -> Value {
     let answered = world.call(&format!("GET /v2/{{p}}/instances/{id}/tasks{query}"), &Value::Null).await;
     assert_eq!(answered.status, 200, "{}", answered.body);
@@ -41,9 +45,10 @@ async fn the_example_of_section_4_7_extends() {
         (&json!("redis.single.au1.large.4"), &json!(6379))
     );
     assert_eq!(world.nodes.nodes()[0].memory_limit_bytes, 4 << 30);
-    // The specification may be left out.
-    assert_eq!(extend(&world, &id, json!({"new_capacity": 8})).await.status, 204);
+    let to_8 = json!({"spec_code": "redis.single.au1.large.8", "new_capacity": 8});
+    assert_eq!(extend(&world, &id, to_8).await.status, 204);
     assert_eq!(world.show(&id).await["resource_spec_code"], "redis.single.au1.large.8");
+    // Release 3.0 may leave the specification out.
     let old = world.create(json!({})).await;
     assert_eq!(extend(&world, &old, json!({"new_capacity": 16})).await.status, 204);
     let shown = world.show(&old).await;
@@ -65,24 +70,25 @@ async fn what_cannot_be_extended_is_refused_before_anything_changes() {
     for (body, code) in [
         (json!({}), "DCS.4012"),
         (json!({"new_capacity": "x"}), "DCS.4012"),
-        (json!({"new_capacity": 3}), "DCS.4012"),
+        (json!({"new_capacity": 3, "spec_code": "redis.single.xu1.large.4"}), "DCS.4012"),
         (json!({"new_capacity": 8, "spec_code": "none"}), "DCS.4062"),
         (json!({"new_capacity": 8, "spec_code": "redis.single.xu1.large.16"}), "DCS.4012"),
         (json!({"new_capacity": 8, "spec_code": "dcs.single_node"}), "DCS.4008"),
         (json!({"new_capacity": 8, "spec_code": "dcs.memcached.single_node"}), "DCS.4022"),
-        (json!({"new_capacity": 4}), "DCS.4103"),
+        (json!({"new_capacity": 8}), "DCS.4062"),
+        (json!({"new_capacity": 4, "spec_code": "redis.single.xu1.large.4"}), "DCS.4103"),
         (json!({"new_capacity": 2, "spec_code": "redis.single.xu1.large.2"}), "DCS.4103"),
         (json!({"new_capacity": 8, "spec_code": "redis.cluster.xu1.large.r2.8"}), "DCS.4102"),
-        (json!({"new_capacity": 24}), "DCS.4036"),
+        (json!({"new_capacity": 24, "spec_code": "redis.single.xu1.large.24"}), "DCS.4036"),
     ] {
         assert_eq!(extend(&world, &id, body.clone()).await.error(), (400, code.to_owned()), "{body}");
     }
     assert_eq!(world.show(&id).await["capacity"], 4);
     assert_eq!(tasks(&world, &id, "").await["task_count"], "1", "the creation");
-    let nobodys = extend(&world, "00000000-0000-4000-8000-000000000000", json!({"new_capacity": 8})).await;
+    let nobodys = extend(&world, "00000000-0000-4000-8000-000000000000", to_8()).await;
     assert_eq!(nobodys.error(), (404, "DCS.4022".to_owned()));
     world.nodes.be_silent(true);
-    assert_eq!(extend(&world, &id, json!({"new_capacity": 8})).await.error(), (500, "DCS.4842".to_owned()));
+    assert_eq!(extend(&world, &id, to_8()).await.error(), (500, "DCS.4842".to_owned()));
     let shown = world.show(&id).await;
     assert_eq!((&shown["capacity"], &shown["status"]), (&json!(4), &json!("RUNNING")));
     assert_eq!(tasks(&world, &id, "").await["tasks"][0]["status"], "FAILED");
@@ -139,16 +145,16 @@ async fn an_instance_that_is_being_extended_has_no_time() {
         }
     };
     let id = later(&world, "redis.single.xu1.large.4", 4.0).await;
-    let busy = extend(&world, &id, json!({"new_capacity": 8})).await;
+    let busy = extend(&world, &id, to_8()).await;
     assert_eq!(busy.error(), (400, "DCS.4118".to_owned()));
     step(&world);
     running(&world, &id, "RUNNING").await;
-    assert_eq!(extend(&world, &id, json!({"new_capacity": 8})).await.status, 204);
+    assert_eq!(extend(&world, &id, to_8()).await.status, 204);
     let shown = world.show(&id).await;
     assert_eq!((&shown["status"], &shown["capacity"]), (&json!("EXTENDING"), &json!(4)));
     assert!(shown["task"].is_string());
     for (line, body) in [
-        ("POST /v1.0/{p}/instances/{i}/extend", json!({"new_capacity": 8})),
+        ("POST /v1.0/{p}/instances/{i}/extend", to_8()),
         ("PUT /v1.0/{p}/instances/{i}", json!({"name": "dcs-other"})),
         ("DELETE /v1.0/{p}/instances/{i}", Value::Null),
     ] {
@@ -208,6 +214,6 @@ async fn what_is_paid_in_advance_is_extended_by_one_order_at_a_time() {
     assert_eq!(resize(&world, &id, "redis.single.xu1.large.4", 4.0).await.status, 204);
     let again = resize(&world, &id, "redis.single.xu1.large.8", 8.0).await;
     assert_eq!(again.error_of_v2(), (400, "DCS.4108".to_owned()));
-    let again = extend(&world, &id, json!({"new_capacity": 8})).await;
+    let again = extend(&world, &id, to_8()).await;
     assert_eq!(again.error(), (400, "DCS.4108".to_owned()));
 }

@@ -71,3 +71,17 @@ async fn limits_are_kept() {
     let nobodys = act(&world, "00000000-0000-4000-8000-000000000000", "create", many(0, 1)).await;
     assert_eq!(nobodys.error(), (404, "DCS.4022".to_owned()));
 }
+
+/// Table 9-9: v2 has no need of them.
+#[tokio::test]
+async fn an_action_of_v2_without_tags_does_nothing() {
+    let world = World::new().await;
+    let id = world.create(json!({"tags": [{"key": "a", "value": "b"}]})).await;
+    let line = format!("POST /v2/{{p}}/dcs/{id}/tags/action");
+    for action in ["create", "delete"] {
+        assert_eq!(world.call(&line, &json!({"action": action})).await.status, 204);
+    }
+    assert_eq!(world.show(&id).await["tags"], json!([{"key": "a", "value": "b"}]));
+    let first = act(&world, &id, "create", Value::Null).await;
+    assert_eq!(first.error(), (400, "DCS.4062".to_owned()));
+}

@@ -35,7 +35,8 @@ async fn tasks_of_all_instances_are_listed_those_of_gone_ones_among_them() {
     assert_eq!(world.call(&line, &Value::Null).await.status, 204);
     assert_eq!(refused(&world, &line).await, (400, "DCS.4070".to_owned()));
     assert_eq!(get(&world, "tasks").await["task_count"], "2");
-    assert_eq!(refused(&world, "GET /v2/{p}/tasks?limit=0").await, (400, "DCS.4062".to_owned()));
+    assert_eq!(refused(&world, "GET /v2/{p}/tasks?limit=0").await, (400, "DCS.4800".to_owned()));
+    assert_eq!(refused(&world, "GET /v2/{p}/tasks?end_time=soon").await, (400, "DCS.4062".to_owned()));
     let done =
         get(&world, &format!("instances/{kept}/tasks/{}/progress", first["id"].as_str().unwrap())).await;
     assert_eq!(done, json!({"progress": 100, "remain_time": 0, "step_details": []}));

@@ -51,6 +51,8 @@ pub(crate) struct Setup {
     pub(crate) quota: Quota,
     pub(crate) rights: Rights,
     pub(crate) store: (Store, Contents),
+    pub(crate) now_ms: u64,
+    pub(crate) region: &'static str,
 }
 
 impl Default for Setup {
@@ -60,6 +62,8 @@ impl Default for Setup {
             quota: Quota::default(),
             rights: Rights::everything(),
             store: Store::nowhere(),
+            now_ms: NOW_MS,
+            region: REGION,
         }
     }
 }
@@ -70,7 +74,7 @@ impl World {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
-        let directory = directory(setup.rights.clone());
+        let directory = Directory { region: setup.region.to_owned(), ..directory(setup.rights.clone()) };
         World::in_directory(directory, setup).await
     }
 
@@ -83,7 +87,7 @@ impl World {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertise: None,
         };
-        let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
+        let (clock, nodes) = (Arc::new(FakeClock::at(setup.now_ms)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
         let services = huawei_dcs::services(&cloud, directory);
         let table = services.iter().flat_map(|service| service.operations()).map(|operation| (operation, ()));
