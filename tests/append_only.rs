@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use testkit::program::carnelian;
-use testkit::{Client, Oracle, Program, Reply, Rng, until};
+use testkit::{Client, Oracle, Program, REAL_RELEASES, Reply, Rng, real_program, until};
 
 fn started(folder: &Path, release: &str, more: &[(&str, &str)]) -> Program {
     let mut config = vec![("appendonly", "yes")];
@@ -149,29 +149,55 @@ fn keys_come_back_from_every_form_of_the_file() {
 
 #[test]
 fn real_servers_read_what_is_written_and_the_other_way_round() {
-    for release in ["3.0", "5.0", "7.0"] {
-        let folder = tempfile::tempdir().unwrap();
-        let mut rng = Rng::new(13);
-        let program = started(folder.path(), release, &[]);
-        let mut client = program.client();
-        (0..500).for_each(|_| change(&mut client, &mut rng));
-        rewrite(&mut client);
-        (0..500).for_each(|_| change(&mut client, &mut rng));
-        let before = client.digest();
-        assert!(program.stop());
-        let directory = folder.path().to_str().unwrap();
-        let Some(oracle) = Oracle::start_with(&["--dir", directory, "--appendonly", "yes"]) else { return };
-        let mut real = oracle.client();
-        assert_eq!(real.digest(), before, "{release}");
-        (0..500).for_each(|_| change(&mut real, &mut rng));
-        rewrite(&mut real);
-        (0..500).for_each(|_| change(&mut real, &mut rng));
-        let before = real.digest();
-        real.say("SHUTDOWN");
-        drop(oracle);
-        let program = started(folder.path(), "7.0", &[]);
-        assert_eq!(program.client().digest(), before, "{release}");
+    for release in REAL_RELEASES {
+        // Before 5.0 a file has a preamble only where it is asked for.
+        for preamble in ["yes", "no"] {
+            let known = release > "3.0";
+            let config = [("aof-use-rdb-preamble", preamble)];
+            let config = if known { &config[..] } else { &[] };
+            let folder = tempfile::tempdir().unwrap();
+            let mut rng = Rng::new(13);
+            let program = started(folder.path(), release, config);
+            let mut client = program.client();
+            (0..500).for_each(|_| change(&mut client, &mut rng));
+            rewrite(&mut client);
+            (0..500).for_each(|_| change(&mut client, &mut rng));
+            let before = client.digest();
+            assert!(program.stop());
+            let mut arguments = vec!["--dir", folder.path().to_str().unwrap(), "--appendonly", "yes"];
+            if known {
+                arguments.extend(["--aof-use-rdb-preamble", preamble]);
+            }
+            check(folder.path(), release);
+            let Some(oracle) = Oracle::of(release, &arguments) else { return };
+            let mut real = oracle.client();
+            assert_eq!(real.digest(), before, "{release}, preamble: {preamble}");
+            (0..500).for_each(|_| change(&mut real, &mut rng));
+            rewrite(&mut real);
+            (0..500).for_each(|_| change(&mut real, &mut rng));
+            let before = real.digest();
+            assert_eq!(real.say("SHUTDOWN"), Reply::Closed);
+            drop(oracle);
+            let program = started(folder.path(), release, config);
+            assert_eq!(program.client().digest(), before, "{release}, preamble: {preamble}");
+            drop(program);
+            // A later release goes on with the files of an earlier one.
+            let program = started(folder.path(), "7.4", &[]);
+            assert_eq!(program.client().digest(), before, "{release} to 7.4, preamble: {preamble}");
+            rewrite(&mut program.client());
+            assert!(program.stop());
+            check(folder.path(), "7.4");
+        }
     }
+}
+
+/// Has the tool of a release look at the file.
+fn check(folder: &Path, release: &str) {
+    let Some(mut tool) = real_program(release, "redis-check-aof") else { return };
+    let name = if release < "7.0" { "appendonly.aof" } else { "appendonlydir/appendonly.aof.manifest" };
+    let output = tool.arg(folder.join(name)).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("valid"), "{release}: {said}");
 }
 
 /// The one increment that there is.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
-use testkit::program::{carnelian, redis_program};
-use testkit::{Client, Loaded, Oracle, Program, Reply, SaveCost, until};
+use testkit::program::carnelian;
+use testkit::{Client, Loaded, Oracle, Program, REAL_RELEASES, Reply, SaveCost, real_program, until};
 
 const RELEASES: [&str; 6] = ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"];
 const FILE: &str = "dump.rdb";
@@ -85,31 +85,6 @@ fn keys_come_back_as_they_were() {
 }
 
 #[test]
-fn a_real_server_takes_the_file_and_gives_it_back() {
-    let folder = tempfile::tempdir().unwrap();
-    let debug = [("enable-debug-command", "yes")];
-    let program = Program::redis_in(folder.path(), "7.0", &debug);
-    let mut client = program.client();
-    fill(&mut client, "7.0");
-    let before = client.digest();
-    assert_eq!(client.say("SHUTDOWN SAVE"), Reply::Closed);
-    assert!(program.ended());
-    let Some(mut check) = redis_program("redis-check-rdb") else { return };
-    let checked = check.arg(folder.path().join(FILE)).stdout(Stdio::null()).status().unwrap();
-    assert!(checked.success());
-    let directory = folder.path().to_str().unwrap();
-    let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
-    let mut real = oracle.client();
-    assert_eq!(real.digest(), before);
-    say(&mut real, "RPUSH added by the other one", "4");
-    let before = real.digest();
-    say(&mut real, "SAVE", "OK");
-    drop(oracle);
-    let program = Program::redis_in(folder.path(), "7.0", &debug);
-    assert_eq!(program.client().digest(), before);
-}
-
-#[test]
 fn what_is_killed_comes_back_as_of_its_last_save() {
     let folder = tempfile::tempdir().unwrap();
     let program = Program::redis_in(folder.path(), "7.4", &[]);
@@ -130,52 +105,81 @@ fn what_is_killed_comes_back_as_of_its_last_save() {
     assert_eq!(temporary.count(), 0, "nothing is left over");
 }
 
+/// Makes what files keep in all their forms: what expires soon, values that are packed, and numbers in all widths.
+fn fill_further(client: &mut Client) {
+    for line in [
+        "SET n8 -128",
+        "SET n16 32767",
+        "SET n32 -2147483648",
+        "SET n64 9223372036854775807",
+        "SADD wide -9223372036854775808 1",
+        "ZADD far 4503599627370497.5 max -0.5 least",
+    ] {
+        assert!(!client.say(line).is_error(), "{line}");
+    }
+    client.run(&["SET", "compresses", &"abc".repeat(5000)]);
+}
+
+/// What a release needs in order to tell a digest.
+fn debug(release: &str) -> &'static [(&'static str, &'static str)] {
+    if release >= "7" { &[("enable-debug-command", "yes")] } else { &[] }
+}
+
 #[test]
-fn the_files_of_each_release_are_taken_by_the_tools_and_a_real_server() {
+fn the_files_of_each_release_are_taken_by_its_tools_and_its_servers() {
     // The version that servers of the release write, as their files say.
     for (release, version) in [("3.0", 6), ("4.0", 8), ("5.0", 9), ("6.2", 9), ("7.0", 10), ("7.4", 12)] {
         let folder = tempfile::tempdir().unwrap();
-        let config = [("enable-debug-command", "yes")];
-        let config = if release.starts_with('7') { &config[..] } else { &[] };
-        let program = Program::redis_in(folder.path(), release, config);
+        let program = Program::redis_in(folder.path(), release, debug(release));
         let mut client = program.client();
         fill(&mut client, release);
-        // What expires soon, values that are packed, and numbers in all widths.
-        for line in [
-            "SET n8 -128",
-            "SET n16 32767",
-            "SET n32 -2147483648",
-            "SET n64 9223372036854775807",
-            "SADD wide -9223372036854775808 1",
-            "ZADD far 4503599627370497.5 max -0.5 least",
-        ] {
-            assert!(!client.say(line).is_error(), "{line}");
-        }
-        client.run(&["SET", "compresses", &"abc".repeat(5000)]);
+        fill_further(&mut client);
         let before = client.digest();
         say(&mut client, "SAVE", "OK");
         drop(program);
         let path = folder.path().join(FILE);
         let bytes = fs::read(&path).unwrap();
         assert_eq!(&bytes[..9], format!("REDIS{version:04}").as_bytes(), "{release}");
-        let Some(mut check) = redis_program("redis-check-rdb") else { return };
-        let checked = check.arg(&path).output().unwrap();
-        let said = String::from_utf8_lossy(&checked.stdout);
-        // The tools of 7.0 read what there was until then.
-        assert_eq!(checked.status.success(), version <= 10, "{release}: {said}");
-        if version <= 10 {
-            assert!(said.contains("Checksum OK") && said.contains("RDB looks OK"), "{release}: {said}");
-            let directory = folder.path().to_str().unwrap();
-            let Some(oracle) = Oracle::start_with(&["--dir", directory]) else { return };
-            assert_eq!(oracle.client().digest(), before, "{release}");
+        let directory = folder.path().to_str().unwrap();
+        // Real servers of the release and of all later ones.
+        for reader in REAL_RELEASES.iter().filter(|reader| **reader >= release) {
+            let Some(mut check) = real_program(reader, "redis-check-rdb") else { return };
+            let checked = check.arg(&path).output().unwrap();
+            let said = String::from_utf8_lossy(&checked.stdout);
+            assert!(checked.status.success(), "{release}, checked by {reader}: {said}");
+            let sound = if *reader == "3.0" { "CRC64 checksum is OK" } else { "RDB looks OK" };
+            assert!(said.contains(sound), "{release}, checked by {reader}: {said}");
+            let Some(oracle) = Oracle::of(reader, &["--dir", directory]) else { return };
+            assert_eq!(oracle.client().digest(), before, "{release}, read by {reader}");
         }
-        // And each release reads the files of those before it.
-        for reader in RELEASES.iter().skip_while(|reader| **reader != release) {
-            let debug = [("enable-debug-command", "yes")];
-            let debug = if reader.starts_with('7') { &debug[..] } else { &[] };
-            let program = Program::redis_in(folder.path(), reader, debug);
+        // And each release of ours reads the files of those before it.
+        for reader in RELEASES.iter().filter(|reader| **reader >= release) {
+            let program = Program::redis_in(folder.path(), reader, debug(reader));
             assert_eq!(program.client().digest(), before, "{release}, read by {reader}");
         }
+    }
+}
+
+#[test]
+fn the_files_of_real_servers_are_read_and_given_back() {
+    for release in REAL_RELEASES {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = folder.path().to_str().unwrap();
+        let Some(oracle) = Oracle::of(release, &["--dir", directory]) else { return };
+        let mut real = oracle.client();
+        fill(&mut real, release);
+        fill_further(&mut real);
+        let before = real.digest();
+        say(&mut real, "SAVE", "OK");
+        drop(oracle);
+        let program = Program::redis_in(folder.path(), release, debug(release));
+        let mut client = program.client();
+        assert_eq!(client.digest(), before, "{release}");
+        say(&mut client, "RPUSH added by the other one", "4");
+        let before = client.digest();
+        assert!(program.stop());
+        let Some(oracle) = Oracle::of(release, &["--dir", directory]) else { return };
+        assert_eq!(oracle.client().digest(), before, "{release}");
     }
 }
 

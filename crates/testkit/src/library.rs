@@ -34,6 +34,6 @@ pub fn said(mut command: Command) -> String {
 }
 
 /// The workspace.
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("this crate lies two folders below it")
 }

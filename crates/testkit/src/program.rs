@@ -1,12 +1,10 @@
-//! Programs that tests start: Carnelian itself, and a real redis-server to compare with.
+//! Programs that tests start: Carnelian itself, and tools.
 
 use crate::client::Client;
-use crate::reply::Reply;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 /// Set where a missing redis-server or tool is a failure rather than a reason to skip.
 pub(crate) const REQUIRE_ORACLE: &str = "CARNELIAN_REQUIRE_ORACLE";
@@ -139,104 +137,4 @@ pub fn tool(name: &str) -> Option<Command> {
         return None;
     }
     Some(Command::new(name))
-}
-
-/// A real redis-server; it ends with the test.
-#[derive(Debug)]
-pub struct Oracle {
-    process: Child,
-    address: SocketAddr,
-    /// Where it leaves the files that replicas write.
-    _directory: tempfile::TempDir,
-}
-
-impl Oracle {
-    /// Starts the redis-server of this machine. Says so and gives nothing if there is none, so that the test can be
-    /// skipped; fails instead where the environment requires it.
-    pub fn start() -> Option<Oracle> {
-        Oracle::start_with(&[])
-    }
-
-    /// The same, with further arguments.
-    pub fn start_with(args: &[&str]) -> Option<Oracle> {
-        for _ in 0..20 {
-            // Somebody else may take the port in between; then another is tried.
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|socket| socket.local_addr());
-            let address = port.expect("there is a free port");
-            let directory = tempfile::tempdir().expect("there is room for a directory");
-            let started = Command::new("redis-server")
-                .current_dir(&directory)
-                .args([
-                    "--port",
-                    &address.port().to_string(),
-                    "--bind",
-                    "127.0.0.1",
-                    "--save",
-                    "",
-                    "--appendonly",
-                    "no",
-                ])
-                // Its clock ticks often, so that timeouts end when they should.
-                .args(["--enable-debug-command", "yes", "--hz", "500"])
-                .args(args)
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn();
-            let process = match started {
-                Ok(process) => process,
-                Err(error) => {
-                    assert!(
-                        std::env::var_os(REQUIRE_ORACLE).is_none(),
-                        "redis-server does not start: {error}"
-                    );
-                    eprintln!("SKIPPED: there is no redis-server to compare with ({error})");
-                    return None;
-                }
-            };
-            let mut oracle = Oracle { process, address, _directory: directory };
-            if oracle.is_ready() {
-                return Some(oracle);
-            }
-        }
-        panic!("redis-server does not answer");
-    }
-
-    fn is_ready(&mut self) -> bool {
-        for _ in 0..500 {
-            if std::net::TcpStream::connect(self.address).is_ok() {
-                let mut client = Client::connect(self.address);
-                if client.run(&["PING"]) == Reply::Status(b"PONG".to_vec()) {
-                    return true;
-                }
-            }
-            if !matches!(self.process.try_wait(), Ok(None)) {
-                return false;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        false
-    }
-
-    /// The number of its process.
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
-    /// A connection to it.
-    pub fn client(&self) -> Client {
-        Client::connect(self.address)
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-impl Drop for Oracle {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
