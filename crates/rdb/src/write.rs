@@ -5,7 +5,7 @@ use structures::entry::{Entry, Object, ValueRef};
 use structures::hash::Hash;
 use structures::list::List;
 use structures::number;
-use structures::packed::Item;
+use structures::packed::{Item, Packed};
 use structures::set::Set;
 use structures::stream::StreamId;
 use structures::zset::ZSet;
@@ -168,6 +168,14 @@ impl<S: Sink> Encoder<'_, S> {
         if code == code::LIST {
             self.len(list.len());
             return list.iter().for_each(|item| self.item(item));
+        }
+        if self.version >= Version::V11 && !list.is_wide() {
+            // Servers of these versions keep a small list in one node, and take one of several for a big one.
+            let mut whole = Packed::new();
+            list.nodes().for_each(|node| whole.append(node));
+            self.len(1);
+            self.number(code::NODE_PACKED);
+            return self.string(whole.bytes());
         }
         self.len(list.nodes().count());
         for node in list.nodes() {
