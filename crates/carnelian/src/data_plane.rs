@@ -23,28 +23,13 @@ use server::backup::Written;
 use crate::copying;
 use crate::deployed::redis::{passwords, release_of, statistics};
 use crate::deployed::{Deployed, memcached};
-use crate::files::Files;
+use crate::layout::Reserve;
 use crate::nodes::Nodes;
 use crate::ping::ping;
 
 impl DataPlane for Nodes {
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
-        Box::pin(async move {
-            let id = node.id.clone();
-            let endpoint = self.launch(node)?;
-            let loaded = self.running.lock().get(&id).map(|node| node.running.loaded());
-            let Some(loaded) = loaded else { return Ok(endpoint) };
-            match loaded.await {
-                Ok(()) => Ok(endpoint),
-                Err(reason) => {
-                    let stopped = self.running.lock().remove(&id);
-                    if let Some(stopped) = stopped {
-                        stopped.running.stop().await;
-                    }
-                    Err(StartError::NotLoaded(reason))
-                }
-            }
-        })
+        Box::pin(self.start_with_files(node))
     }
 
     fn stop<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
@@ -58,17 +43,11 @@ impl DataPlane for Nodes {
 
     fn remove<'a>(&'a self, node: &'a NodeId) -> Pending<'a, ()> {
         Box::pin(async move {
-            let nodes = self.running.lock().get(node).map(|node| node.running.nodes());
-            self.stop(node).await;
-            // What is being saved or rewritten comes to nothing, rather than begin the directory again.
-            let give_up = move || nodes.into_iter().flatten().for_each(|node| _ = node.give_up_files());
-            let _ = tokio::task::spawn_blocking(give_up).await;
-            if let Files::Below(_) = self.files
-                && let Some(directory) = self.files.of(node)
-                && let Err(error) = std::fs::remove_dir_all(&directory)
-                && error.kind() != io::ErrorKind::NotFound
+            self.discard(node).await;
+            if let Some(directory) = self.own_directory(node)
+                && let Err(error) = Reserve::beside(&directory).remove()
             {
-                tracing::warn!("the files of node {node} are left in {}: {error}", directory.display());
+                tracing::warn!("what node {node} has set aside is left: {error}");
             }
         })
     }
@@ -98,7 +77,7 @@ impl DataPlane for Nodes {
                 let node = running.get(node).ok_or(OrderError::NotRunning)?;
                 node.running.restore(&self.workers, files.to_owned())
             };
-            restoring.await.map_err(OrderError::Refused)
+            restoring.await.map(drop).map_err(OrderError::Refused)
         })
     }
 

@@ -4,28 +4,18 @@
 //! - What is refused has changed nothing.
 //! - There is room for all keys at every moment: memory grows first and shrinks last.
 //!
-//! Deliberately not here: how servers hand keys to each other. They do that themselves.
+//! Deliberately not here: how servers hand keys to each other, which they do themselves, and how a node begins anew with all
+//! that it has ([`crate::renewal`]).
 
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
-use cloud::backup::Format;
-use cloud::data_plane::{DataPlane, NodeSpec, ResizeError};
+use cloud::data_plane::{NodeSpec, ResizeError};
 use cloud::topology::Topology;
-use cloud::whitelist::{Group, Network, Whitelist};
-use engine::pause::{Reason, Scope};
 use server::{Order, Pair};
 
 use crate::deployed::Deployed;
 use crate::deployed::redis::{config, parts, release_of};
-use crate::inspection::rule;
 use crate::nodes::Nodes;
-
-/// For so long clients may be held back that write, in ms: it ends when the node begins anew.
-const MOST_PAUSE_MS: i64 = 600_000;
-/// How long what has begun may take to be written.
-const SETTLE: Duration = Duration::from_millis(5);
 
 /// What a node is, as far as it can become something else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +41,12 @@ enum Change {
 impl Form {
     pub(crate) fn of(node: &NodeSpec) -> Self {
         Form { topology: node.topology, shards: node.shards.max(1), copies: node.copies.max(1) }
+    }
+
+    /// The same node as one of this form, whose data may take so much.
+    pub(crate) fn apply(self, memory_limit_bytes: u64, node: &NodeSpec) -> NodeSpec {
+        let Form { topology, shards, copies } = self;
+        NodeSpec { topology, shards, copies, memory_limit_bytes, ..node.clone() }
     }
 
     /// How one becomes the other, if it can.
@@ -169,73 +165,6 @@ impl Nodes {
         Ok(())
     }
 
-    /// Has a node begin anew in another form, with all that it has. Its clients are held back meanwhile if they write, lose
-    /// their connections, and are not let in before everything is there again.
-    async fn begin_anew(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
-        let own = match self.files.of(&wanted.id) {
-            Some(directory) => tempfile::tempdir_in(directory.parent().unwrap_or(&directory)),
-            None => tempfile::tempdir(),
-        };
-        let own = own.map_err(|error| failed(&error))?;
-        let (form, limit, parts, nodes) = {
-            let running = self.running.lock();
-            let node = running.get(&wanted.id).ok_or(ResizeError::NotRunning)?;
-            (node.form, node.limit, node.parts, node.running.nodes())
-        };
-        let until_ms = self.clock.wall_ms() + MOST_PAUSE_MS;
-        for node in &nodes {
-            node.pause.begin(node, Reason::Shutdown, Scope::Writes, until_ms);
-        }
-        // Whoever was about to write has done so.
-        tokio::time::sleep(SETTLE).await;
-        let files = self.back_up(&wanted.id, own.path(), Format::Rdb).await;
-        let files: Vec<PathBuf> = match files {
-            Ok(files) => files.iter().map(|file| own.path().join(&file.name)).collect(),
-            Err(error) => {
-                nodes.iter().for_each(|node| node.pause.end(node, Reason::Shutdown));
-                return Err(failed(&error));
-            }
-        };
-        drop(nodes);
-        let before = NodeSpec {
-            topology: form.topology,
-            shards: form.shards,
-            copies: form.copies,
-            memory_limit_bytes: limit * parts,
-            ..wanted.clone()
-        };
-        let Err(error) = self.replace(wanted, &files).await else { return Ok(()) };
-        tracing::warn!("node {} does not begin anew in another form: {error}", wanted.id);
-        self.replace(&before, &files).await.map_err(|error| failed(&error))?;
-        Err(failed(&error))
-    }
-
-    /// Has a node of this specification, with what is in these files, take the place of the one that runs.
-    async fn replace(&self, node: &NodeSpec, files: &[PathBuf]) -> Result<(), String> {
-        self.remove(&node.id).await;
-        // Nobody connects from the address that stands for all.
-        let networks = Network::parse("255.255.255.255").into_iter().collect();
-        let group = Group { name: String::new(), networks };
-        let closed = Whitelist { is_enabled: true, groups: vec![group] };
-        let spec = NodeSpec { whitelist: closed, ..node.clone() };
-        self.start(spec).await.map_err(|error| error.to_string())?;
-        self.restore(&node.id, files).await.map_err(|error| error.to_string())?;
-        let (admission, masters) = {
-            let running = self.running.lock();
-            let own = running.get(&node.id).ok_or("the node does not run")?;
-            let masters = own.running.nodes().into_iter().filter(|node| !node.follows() && node.has_files());
-            (Arc::clone(&own.admission), masters.collect::<Vec<_>>())
-        };
-        for master in masters {
-            // Until it is saved again it is lost with the process.
-            if let Err(error) = server::owner::order(&master, &self.workers, "save", &[]).await {
-                tracing::warn!("what node {} holds is not saved yet: {error}", node.id);
-            }
-        }
-        admission.set(rule(&node.whitelist));
-        Ok(())
-    }
-
     /// Gives a cluster another number of shards or of replicas.
     async fn reshard(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
         let resized = {
@@ -252,7 +181,7 @@ impl Nodes {
     }
 }
 
-fn failed(error: &impl std::fmt::Display) -> ResizeError {
+pub(crate) fn failed(error: &impl std::fmt::Display) -> ResizeError {
     ResizeError::Failed(error.to_string())
 }
 

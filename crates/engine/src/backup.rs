@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// While another snapshot is being taken, it is looked this often whether it has ended.
 const LOOK_FOR_OTHER: Duration = Duration::from_millis(5);
+/// So often it is looked whether an append-only file has begun anew.
+const LOOKS_FOR_REWRITE: u32 = 12_000;
 
 /// Why nothing has been restored.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +96,23 @@ impl Node {
 }
 
 impl Node {
-    /// Saves all keys, if the node has a directory, as soon as no other snapshot is being taken; whether that has been
-    /// done. The thread must hold no shards, and no connection may wait for it.
-    pub fn save_when_it_may(&self) -> bool {
-        self.has_directory() && self.save_when_free().unwrap_or(false)
+    /// Saves all keys, if the node has a directory, as soon as no other snapshot is being taken, and waits until its
+    /// append-only file has begun anew with them, if it has one; whether that has been done. The thread must hold no shards,
+    /// and no connection may wait for it.
+    pub fn keep(&self) -> bool {
+        if !self.has_directory() {
+            return true;
+        }
+        if !self.save_when_free().unwrap_or(false) {
+            return false;
+        }
+        for _ in 0..LOOKS_FOR_REWRITE {
+            if !self.append_file.is_on() || self.rewriting.state().is_complete() {
+                return true;
+            }
+            std::thread::sleep(LOOK_FOR_OTHER);
+        }
+        false
     }
 }
 

@@ -140,7 +140,7 @@ impl Node {
     }
 
     /// All changes that there have been.
-    fn changes(&self) -> u64 {
+    pub fn changes(&self) -> u64 {
         self.stats.sum(|worker| &worker.dirty)
     }
 

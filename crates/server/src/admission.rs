@@ -19,12 +19,16 @@ pub struct Admission(RwLock<Option<Rule>>);
 /// Whether clients from an address may connect.
 pub type Rule = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// The ports from which this process connects to nodes, and how often it does from each.
-static OWN: Mutex<BTreeMap<u16, usize>> = Mutex::new(BTreeMap::new());
+/// The ports from which this process connects to nodes, with those to which it does, and how often. Somebody else may connect
+/// from such a port to another one.
+static OWN: Mutex<BTreeMap<Ports, usize>> = Mutex::new(BTreeMap::new());
 
-/// A port from which this process connects; it is its own until this is dropped.
+/// The ports of a connection: from where, and where to.
+type Ports = (u16, u16);
+
+/// The ports of a connection of this process; they are its own until this is dropped.
 #[derive(Debug)]
-pub struct OwnPort(u16);
+pub struct OwnPort(Ports);
 
 impl Admission {
     /// Says who may connect from now on. Those who are connected stay.
@@ -49,7 +53,7 @@ impl fmt::Debug for Admission {
 fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
     let (from, to) = (peer.ip().to_canonical(), local.ip().to_canonical());
     let from_here = from == to || from.is_loopback() && to.is_loopback();
-    from_here && OWN.lock().contains_key(&peer.port())
+    from_here && OWN.lock().contains_key(&(peer.port(), local.port()))
 }
 
 /// Connects to a node of this process, which admits the connection as long as the second of what this gives is kept.
@@ -64,7 +68,7 @@ pub async fn connect(address: SocketAddr) -> io::Result<(TcpStream, OwnPort)> {
     };
     let from = if address.ip().is_loopback() { address.ip() } else { any };
     socket.bind((from, 0).into())?;
-    let port = OwnPort::new(socket.local_addr()?.port());
+    let port = OwnPort::new((socket.local_addr()?.port(), address.port()));
     Ok((socket.connect(address).await?, port))
 }
 
@@ -74,12 +78,12 @@ impl OwnPort {
     /// # Errors
     /// The connection has no address any more.
     pub(crate) fn of(stream: &std::net::TcpStream) -> io::Result<Self> {
-        Ok(OwnPort::new(stream.local_addr()?.port()))
+        Ok(OwnPort::new((stream.local_addr()?.port(), stream.peer_addr()?.port())))
     }
 
-    fn new(port: u16) -> Self {
-        *OWN.lock().entry(port).or_default() += 1;
-        OwnPort(port)
+    fn new(ports: Ports) -> Self {
+        *OWN.lock().entry(ports).or_default() += 1;
+        OwnPort(ports)
     }
 }
 
@@ -111,8 +115,12 @@ mod tests {
         admission.set(Some(Arc::new(|_| false)));
         let own: SocketAddr = "127.0.0.1:4141".parse().unwrap();
         assert!(!admission.admits(own, here));
-        let port = OwnPort::new(4141);
+        let port = OwnPort::new((4141, 6379));
         assert!(admission.admits(own, here));
+        assert!(
+            !admission.admits(own, "127.0.0.1:6380".parse().unwrap()),
+            "somebody else's, to another node"
+        );
         assert!(!admission.admits("192.0.2.1:4141".parse().unwrap(), here), "another machine's port");
         drop(port);
         assert!(!admission.admits(own, here));

@@ -130,11 +130,12 @@ impl Holders {
         tokio::task::spawn_blocking(write).await.unwrap_or_else(|_| Err("writing broke off".to_owned()))
     }
 
-    /// Puts what [`Holders::back_up`] has written in the place of all keys. Once that has begun it comes to its end.
+    /// Puts what [`Holders::back_up`] has written in the place of all keys. Once that has begun it comes to its end. Whether a
+    /// process that is killed from then on comes back with it, where nodes have directories.
     ///
     /// # Errors
     /// Why it has not been done, in a sentence; then the nodes have what they had.
-    pub async fn restore(self, workers: &Arc<Workers>, files: &[PathBuf]) -> Result<(), String> {
+    pub async fn restore(self, workers: &Arc<Workers>, files: &[PathBuf]) -> Result<bool, String> {
         if self.nodes.is_empty() {
             return Err("there is no master".to_owned());
         }
@@ -158,9 +159,8 @@ impl Holders {
         if tokio::time::timeout(STANDBYS, all).await.is_err() {
             tracing::warn!("a standby does not have yet what has been restored");
         }
-        // A process that is killed from now on comes back with it.
-        let save = move || nodes.iter().for_each(|node| _ = node.save_when_it_may());
-        let _ = tokio::task::spawn_blocking(save).await;
-        Ok(())
+        // One that fails keeps none of the others from being saved.
+        let keep = move || nodes.iter().filter(|node| !node.keep()).count() == 0;
+        Ok(tokio::task::spawn_blocking(keep).await.unwrap_or(false))
     }
 }

@@ -47,14 +47,15 @@ impl Deployed {
         Box::pin(async move { holders.back_up(&directory, as_commands).await })
     }
 
-    /// Puts what such files hold in the place of all that it holds.
-    pub(crate) fn restore(&self, workers: &Arc<Workers>, files: Vec<PathBuf>) -> Later<Result<(), String>> {
+    /// Puts what such files hold in the place of all that it holds. Whether that is on the disk when it is done, if the node
+    /// has a directory.
+    pub(crate) fn restore(&self, workers: &Arc<Workers>, files: Vec<PathBuf>) -> Later<Result<bool, String>> {
         let Some(holders) = self.holders() else {
             let (Deployed::Memcached(own), [path]) = (self, &files[..]) else {
                 return Box::pin(async { Err("the backup is of something else".to_owned()) });
             };
             let restored = own.memcached.restore(path.clone());
-            return Box::pin(async move { restored.await.map(drop) });
+            return Box::pin(async move { restored.await.map(|_| true) });
         };
         let workers = Arc::clone(workers);
         Box::pin(async move { holders.restore(&workers, &files).await })
