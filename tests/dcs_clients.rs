@@ -12,15 +12,21 @@ fn python(file: &str, server: &Server) {
     assert_eq!(said(command), "done\n");
 }
 
+/// The address at which a cloud serves https, and the file of the authority that vouches for it.
+fn https(server: &Server) -> [&str; 2] {
+    let said =
+        server.https.as_deref().and_then(|line| line.strip_prefix("https ")?.split_once(", trusted by "));
+    let (address, authority) = said.expect("it says where it serves https, and who vouches for it");
+    [address.trim(), authority]
+}
+
 /// Runs the script that has `openstack dcs` and its package drive a cloud that keeps what it has.
-fn openstack(https: bool) {
+fn openstack(by_https: bool) {
     let Some(mut command) = script("python3", "openstack_dcs.py") else { return };
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let server = Server::start(&["--data-dir", directory.path().to_str().expect("its name is text")]);
-    if https {
-        let line = server.https.as_deref().and_then(|line| line.split_once(", trusted by "));
-        let (address, authority) = line.expect("it says where it serves https, and who vouches for it");
-        command.args([address.trim_start_matches("https "), authority]);
+    if by_https {
+        command.args(https(&server));
     } else {
         command.arg(&server.url);
     }
@@ -40,4 +46,15 @@ fn openstack_does_so_by_https() {
 #[test]
 fn the_sdk_of_v2_drives_the_life_of_instances() {
     python("dcs_lifecycle.py", &Server::start(&["--ephemeral"]));
+}
+
+#[test]
+fn every_operation_of_the_sdk_is_answered_or_refused() {
+    let Some(mut command) = script("python3", "dcs_operations.py") else { return };
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let server = Server::start(&["--data-dir", directory.path().to_str().expect("its name is text")]);
+    let [url, authority] = https(&server);
+    command.args([url, &server.project_id, "carnelian-access-key", "carnelian-secret-key"]);
+    command.arg(directory.path().join("buckets")).arg(authority);
+    assert_eq!(said(command), "done\n");
 }

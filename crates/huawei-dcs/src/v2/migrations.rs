@@ -514,7 +514,7 @@ pub(super) fn set_online<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, 
             follows: body.text("migration_method") == Some("incremental_migration"),
             resumes: body.text("resume_mode") != Some("manual"),
             bandwidth_mb: bandwidth,
-            request: kept(&request),
+            request: also_kept(&*named(dcs, &request)?, &request),
             ..MigrationOrder::default()
         };
         let id = request.call.parameter("task_id");
@@ -744,6 +744,16 @@ fn kept(request: &Request<'_>) -> String {
         }
     }
     kept.to_string()
+}
+
+/// The same of a request that says more about a migration: what was kept before and is not said again stays.
+fn also_kept(migration: &Migration, request: &Request<'_>) -> String {
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    let (mut all, new) = (read(&migration.request), read(&kept(request)));
+    if let (Some(all), Value::Object(new)) = (all.as_object_mut(), new) {
+        all.extend(new);
+    }
+    all.to_string()
 }
 
 fn status(state: State) -> &'static str {

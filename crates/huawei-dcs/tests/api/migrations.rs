@@ -198,6 +198,9 @@ async fn a_migration_may_be_made_before_it_is_known_what_it_copies() {
     });
     let set = world.call(&format!("POST /v2/{{p}}/migration/{id}/task"), &body).await;
     assert_eq!(set.body, json!({"id": id, "name": "lmd-test", "status": "MIGRATING"}));
+    let shown = show(&world, &id).await;
+    let network = ["tenant_vpc_id", "tenant_subnet_id", "tenant_security_group_id"].map(|name| &shown[name]);
+    assert_eq!(network, ["v", "s", "g"]);
     let addresses = vec![("127.0.0.1".to_owned(), 6380)];
     let password = Some("First_Pw1".to_owned());
     let expected = Source::Servers { addresses, password, follows: false, bytes_per_s: 2 << 20 };
