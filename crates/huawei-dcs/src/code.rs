@@ -131,6 +131,8 @@ pub(crate) static RESIZE_RUNNING: ErrorCode = code(
     "111400108",
     "The Instance exists for processing scale up order. Please try again later.",
 );
+pub(crate) static OTHER_PASSWORD: ErrorCode =
+    code(400, "DCS.4080", "111400080", "Instance password verify failed.");
 pub(crate) static BACKUP_NOT_SUCCEEDED: ErrorCode =
     code(400, "DCS.4087", "111400087", "the backup record status is err when restore this instance");
 pub(crate) static NO_BACKUPS: ErrorCode =
@@ -180,6 +182,9 @@ const fn present(status: u16, code: &'static str, message: &'static str) -> Erro
 }
 
 pub(crate) static NOT_RUNNING: ErrorCode = present(400, "DCS.4049", "The instance status is not running.");
+pub(crate) static NO_BIG_KEYS: ErrorCode = present(400, "DCS.4919", "Does not support bigkey analyze.");
+pub(crate) static HOT_KEY_ID: ErrorCode = present(400, "DCS.4941", "The hotkey id does not exist.");
+pub(crate) static BIG_KEY_ID: ErrorCode = present(400, "DCS.4942", "The bigkey id does not exist.");
 
 pub(crate) static NEEDLESS_PASSWORD: ErrorCode =
     code(400, "DCS.4849", "111400849", "The request parameter new_password should not exist.");

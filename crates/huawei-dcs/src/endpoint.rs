@@ -24,6 +24,8 @@ pub(crate) type Handler<S> = for<'a> fn(&'a S, Request<'a>) -> Pending<'a, Resul
 
 /// A request that fits its operation's declaration.
 pub(crate) struct Request<'a> {
+    /// The operation that it is for.
+    pub(crate) operation: &'static Operation,
     /// The request as it came.
     pub(crate) call: &'a Call,
     /// The query.
@@ -78,7 +80,7 @@ impl<S> Endpoints<S> {
         let body = schema::check(operation.body.unwrap_or_default(), &object)?;
         let handler =
             self.handlers.get(operation.id).expect("the gateway asks for this service's operations");
-        handler(service, Request { call: &call, query, body, caller: caller.as_ref() }).await
+        handler(service, Request { operation, call: &call, query, body, caller: caller.as_ref() }).await
     }
 
     fn parse(&self, call: &Call) -> Result<Map<String, Value>, Failure> {

@@ -36,6 +36,7 @@ pub(crate) const BUSY_TO_GO: &[&ErrorCode] = &[
     &code::FREEZING,
     &code::BACKING_UP,
     &code::RESTORING,
+    &code::WRONG_STATUS,
     &code::NOT_SAVED,
 ];
 
@@ -94,6 +95,8 @@ pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {
         task::Kind::Freeze => &code::FREEZING,
         task::Kind::Backup => &code::BACKING_UP,
         task::Kind::Restore => &code::RESTORING,
+        // It is told by the state that it has brought about.
+        task::Kind::Flush => &code::WRONG_STATUS,
         // Others have no code of their own.
         _ => &code::TASK_RUNNING,
     }

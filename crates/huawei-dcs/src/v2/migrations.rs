@@ -5,6 +5,7 @@
 
 use cloud::engine::Engine;
 use cloud::identity::Secret;
+use cloud::instance::Access;
 use cloud::migration::{From, Level, Migration, State};
 use cloud::{MigrationError, MigrationOrder, Pending};
 use http::StatusCode;
@@ -26,7 +27,7 @@ const PERMISSION: Option<&str> = Some("dcs:instance:migrateData");
 
 /// What may go wrong when keys begin to be copied.
 const BEGIN_ERRORS: &[&ErrorCode] =
-    &[&code::UNKNOWN_INSTANCE, &code::ENGINE, &code::WRONG_STATUS, &code::JOB_FAILED];
+    &[&code::UNKNOWN_INSTANCE, &code::ENGINE, &code::OTHER_PASSWORD, &code::WRONG_STATUS, &code::JOB_FAILED];
 /// What may go wrong with a migration that is at work, or is not.
 const STATE_ERRORS: &[&ErrorCode] = &[&code::TASK_ID, &code::TASK_RUNNING, &code::NOT_SAVED];
 
@@ -715,24 +716,32 @@ fn place(
         let addresses = addresses.ok_or_else(|| code::PARAMETER.of("addrs"))?;
         return Ok(From::Servers { addresses, password: place.text("password").map(Secret::new) });
     }
+    Ok(From::Instance { id: instance(dcs, request, &place, name)? })
+}
+
+/// The instance that a place means, whose password must be right if one is sent.
+fn instance(
+    dcs: &Dcs,
+    request: &Request<'_>,
+    place: &Fields<'_>,
+    name: &'static str,
+) -> Result<String, Failure> {
     let id = place.text("id").ok_or_else(|| code::PARAMETER.of(name))?;
     let instance = dcs.cloud.instance(request.project_id(), id).ok_or(&code::UNKNOWN_INSTANCE)?;
     if instance.engine == Engine::Memcached {
         return Err((&code::ENGINE).into());
     }
-    Ok(From::Instance { id: id.to_owned() })
+    match (&instance.access, place.text("password")) {
+        (Access::Password(own), Some(sent)) if !own.is(sent) => Err((&code::OTHER_PASSWORD).into()),
+        _ => Ok(id.to_owned()),
+    }
 }
 
-/// The instance that keys are copied into, whose password must be right if one is sent.
+/// The instance that keys are copied into.
 fn target(dcs: &Dcs, request: &Request<'_>) -> Result<String, Failure> {
     let target =
         request.body.object("target_instance").ok_or_else(|| code::PARAMETER.of("target_instance"))?;
-    let id = target.text("id").ok_or_else(|| code::PARAMETER.of("target_instance"))?;
-    let instance = dcs.cloud.instance(request.project_id(), id).ok_or(&code::UNKNOWN_INSTANCE)?;
-    if instance.engine == Engine::Memcached {
-        return Err((&code::ENGINE).into());
-    }
-    Ok(id.to_owned())
+    instance(dcs, request, &target, "target_instance")
 }
 
 /// What is kept of a request, to be shown again: all but passwords.

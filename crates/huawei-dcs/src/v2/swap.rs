@@ -17,18 +17,7 @@ pub(crate) static SWAP: Operation = Operation {
     route: Route::Path { method: Method::Post, template: "/v2/{project_id}/instances/{instance_id}/swap" },
     permission: Some("dcs:instance:swap"),
     answers: &[Answer { status: 204, about: "The standby is the master, or is about to be.", body: None }],
-    errors: &[
-        CALLER_ERRORS,
-        PROJECT_ERRORS,
-        &[
-            &code::UNKNOWN_INSTANCE,
-            &code::NO_SWAP,
-            &code::TASK_RUNNING,
-            &code::WRONG_STATUS,
-            &code::SWAP_FAILED,
-            &code::NOT_SAVED,
-        ],
-    ],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, BUSY, &[&code::NO_SWAP, &code::SWAP_FAILED]],
     source: reference("Master/Standby Switchover"),
     ..V2_INSTANCE
 }
@@ -38,12 +27,9 @@ pub(super) fn swap<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result
     Box::pin(async move {
         let swapped = dcs.cloud.swap(request.project_id(), request.instance_id()).await;
         swapped.map_err(|error| match error {
-            TaskError::NotFound => &code::UNKNOWN_INSTANCE,
             TaskError::NotSupported => &code::NO_SWAP,
-            TaskError::Busy(_) => &code::TASK_RUNNING,
-            TaskError::WrongStatus(_) => &code::WRONG_STATUS,
             TaskError::Failed => &code::SWAP_FAILED,
-            TaskError::Store(_) => &code::NOT_SAVED,
+            error => refusal::of_task(&error),
         })?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     })

@@ -1,7 +1,8 @@
 //! What the clients of v2 can ask for that is not here: it is known, so that it is refused in the documented way, and
 //! stands in the matrix of what is supported.
 //!
-//! Invariant: an instance that there is not is answered as such, by these as by all others.
+//! Invariants: an instance that there is not is answered as such, by these as by all others; what refuses an operation is the
+//! last error that it declares.
 
 mod accounts;
 mod keys;
@@ -56,13 +57,14 @@ const fn id(name: &'static str, about: &'static str) -> Field {
     Field { name, need: Need::Required, invalid: Some(&code::NOT_SUPPORTED), about, ..FIELD }
 }
 
-/// Refuses.
+/// Refuses, by the last error that the operation declares.
 fn refuse<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
         let id = request.instance_id();
         if !id.is_empty() && dcs.cloud.instance(request.project_id(), id).is_none() {
             return Err((&code::UNKNOWN_INSTANCE).into());
         }
-        Err((&code::NOT_SUPPORTED).into())
+        let last = request.operation.errors.last().and_then(|group| group.last());
+        Err((*last.unwrap_or(&&code::NOT_SUPPORTED)).into())
     })
 }

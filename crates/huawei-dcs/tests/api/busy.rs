@@ -23,6 +23,7 @@ enum State {
     CreateFailed,
     Broken,
     Restarting,
+    Flushing,
     Extending,
     Configuring,
     ChangingPassword,
@@ -34,12 +35,13 @@ enum State {
 }
 
 /// Each of them, and what is answered to whoever asks the instance to do something.
-const STATES: [(State, (u16, &str)); 13] = [
+const STATES: [(State, (u16, &str)); 14] = [
     (State::Nobodys, (404, "DCS.4022")),
     (State::Creating, (400, "DCS.4118")),
     (State::CreateFailed, (400, "DCS.4026")),
     (State::Broken, (400, "DCS.4026")),
     (State::Restarting, (400, "DCS.4111")),
+    (State::Flushing, (400, "DCS.4026")),
     (State::Extending, (400, "DCS.4113")),
     (State::Configuring, (400, "DCS.4114")),
     (State::ChangingPassword, (400, "DCS.4115")),
@@ -136,6 +138,7 @@ const ASKS: &[Ask] = &[
     },
     Ask { line: "DELETE /v2/{p}/instances/{id}", otherwise: NO_DELETION, ..BASE },
     Ask { line: "DELETE /v1.0/{p}/instances/{id}", otherwise: NO_DELETION, ..BASE },
+    Ask { line: "POST /v2/{p}/instances/{id}/swap", ..BASE },
     Ask { line: "PUT /v2/{p}/instances/{id}/async-swap", ..BASE },
     Ask {
         line: "POST /v2/{p}/instance/{id}/groups/{group}/replications/{replica}/async-switchover",
@@ -200,6 +203,7 @@ async fn stage(kind: &str, state: State) -> (World, BTreeMap<&'static str, Strin
             assert_eq!(status(&world, &id).await, "ERROR");
         }
         State::Restarting => cloud.restart(PROJECT, &id).await.unwrap(),
+        State::Flushing => _ = cloud.clear(PROJECT, &id).await.unwrap(),
         State::Extending => {
             let (code, gb) = match kind {
                 PAIR => ("redis.ha.xu1.large.r2.4", 4),

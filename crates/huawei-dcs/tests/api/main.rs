@@ -22,6 +22,7 @@ mod refusals;
 mod resize;
 mod status;
 mod swap;
+mod table_12_2;
 mod tables;
 mod tags;
 mod v2_lifecycle;

@@ -248,6 +248,8 @@ async fn what_makes_no_sense_is_refused() {
         (with("target_instance", json!({})), 400, "DCS.4062"),
         (with("target_instance", json!({"id": NOBODYS})), 404, "DCS.4022"),
         (with("target_instance", json!({"id": memcached})), 400, "DCS.4007"),
+        (with("target_instance", json!({"id": instance, "password": "Wrong_Pw1"})), 400, "DCS.4080"),
+        (with("source_instance", json!({"id": instance, "password": "Wrong_Pw1"})), 400, "DCS.4080"),
     ] {
         let refused = world.call("POST /v2/{p}/migration-task", &body).await;
         assert_eq!(refused.error_of_v2(), (status, code.to_owned()), "{body}");
@@ -375,6 +377,8 @@ async fn the_state_of_a_migration_says_what_may_be_done_with_it() {
         .await;
     to["target_instance"]["id"] = memcached.into();
     assert_eq!(world.call(&task(&ids[1]), &to).await.error_of_v2(), (400, "DCS.4007".to_owned()));
+    to["target_instance"] = json!({"id": instance, "password": "Wrong_Pw1"});
+    assert_eq!(world.call(&task(&ids[1]), &to).await.error_of_v2(), (400, "DCS.4080".to_owned()));
     world.nodes.refuse_backups(Some("no"));
     let refused = world.call(&task(&ids[1]), &settings(&instance)).await;
     assert_eq!(refused.error_of_v2(), (500, "DCS.4842".to_owned()));

@@ -31,7 +31,7 @@ async fn a_pair_swaps_and_nothing_else_does() {
 async fn an_instance_at_work_or_out_of_order_does_not_swap() {
     let world = World::with(Setup { profile: Profile::Realistic, ..Setup::default() }).await;
     let id = pair(&world).await;
-    assert_eq!(swap(&world, &id).await.error_of_v2(), (400, "DCS.4017".to_owned()));
+    assert_eq!(swap(&world, &id).await.error_of_v2(), (400, "DCS.4118".to_owned()));
 
     let world = World::new().await;
     world.nodes.be_silent(true);

@@ -56,7 +56,15 @@ async fn what_is_not_supported_is_refused_where_the_instance_exists() {
             "{line} goes elsewhere"
         );
         let refused = world.call(&line, &Value::Null).await;
-        assert_eq!(refused.error_of_v2(), (400, "DCS.4027".to_owned()), "{line}");
+        let code = match template {
+            template if template.ends_with("/{bigkey_id}") => "DCS.4942",
+            template if template.ends_with("/{hotkey_id}") || template.ends_with("/{task_id}/export") => {
+                "DCS.4941"
+            }
+            template if template.contains("/bigkey") => "DCS.4919",
+            _ => "DCS.4027",
+        };
+        assert_eq!(refused.error_of_v2(), (400, code.to_owned()), "{line}");
         let anybodys = world.ask(&line, &[], "").await;
         assert_eq!(anybodys.error_of_v2(), (401, "DCS.1003".to_owned()), "{line}");
         if template.contains("{instance_id}") {

@@ -1,9 +1,12 @@
-//! Analyses of keys: big ones, hot ones, those that have expired, and those of backups.
+//! Analyses of keys: big ones, hot ones, those that have expired, and those of backups. There are codes of their own for
+//! analyses of big keys, and for results that there are not.
 
+use operation::schema::Field;
 use operation::{Method, Operation, Route};
 
 use super::{REFUSED_INSTANCE, id};
-use crate::field::{INSTANCE_ID, PROJECT_ID};
+use crate::code;
+use crate::field::{CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID};
 use crate::v2::reference;
 
 pub(super) static OPERATIONS: &[&Operation] = &[
@@ -31,6 +34,33 @@ pub(super) static OPERATIONS: &[&Operation] = &[
     &DELETE_OFFLINE_KEY_ANALYSIS_TASK,
 ];
 
+/// What analyses of big keys have in common.
+const BIG_KEYS: Operation = Operation {
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::UNKNOWN_INSTANCE, &code::NO_BIG_KEYS]],
+    ..REFUSED_INSTANCE
+};
+
+/// What is about the result of such an analysis.
+const BIG_KEY: Operation = Operation {
+    path: &[
+        PROJECT_ID,
+        INSTANCE_ID,
+        Field { invalid: Some(&code::BIG_KEY_ID), ..id("bigkey_id", "The id of the search.") },
+    ],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::UNKNOWN_INSTANCE, &code::BIG_KEY_ID]],
+    ..REFUSED_INSTANCE
+};
+
+/// What is about the result of an analysis of hot keys.
+const HOT_KEY: Operation = Operation {
+    path: &[PROJECT_ID, INSTANCE_ID, HOT_KEY_ID],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::UNKNOWN_INSTANCE, &code::HOT_KEY_ID]],
+    ..REFUSED_INSTANCE
+};
+
+const HOT_KEY_ID: Field =
+    Field { invalid: Some(&code::HOT_KEY_ID), ..id("hotkey_id", "The id of the search.") };
+
 static CREATE_BIGKEY_SCAN_TASK: Operation = Operation {
     id: "CreateBigkeyScanTask",
     summary: "Looks for big keys.",
@@ -39,7 +69,7 @@ static CREATE_BIGKEY_SCAN_TASK: Operation = Operation {
         template: "/v2/{project_id}/instances/{instance_id}/bigkey-task",
     },
     source: reference("Creating a Big Key Analysis Task"),
-    ..REFUSED_INSTANCE
+    ..BIG_KEYS
 }
 .checked();
 
@@ -51,7 +81,7 @@ static LIST_BIGKEY_SCAN_TASKS: Operation = Operation {
         template: "/v2/{project_id}/instances/{instance_id}/bigkey-tasks",
     },
     source: reference("Listing Big Key Analysis Tasks"),
-    ..REFUSED_INSTANCE
+    ..BIG_KEYS
 }
 .checked();
 
@@ -62,9 +92,8 @@ static SHOW_BIGKEY_SCAN_TASK_DETAILS: Operation = Operation {
         method: Method::Get,
         template: "/v2/{project_id}/instances/{instance_id}/bigkey-task/{bigkey_id}",
     },
-    path: &[PROJECT_ID, INSTANCE_ID, id("bigkey_id", "The id of the search.")],
     source: reference("Querying Big Key Analysis Details"),
-    ..REFUSED_INSTANCE
+    ..BIG_KEY
 }
 .checked();
 
@@ -75,9 +104,8 @@ static DELETE_BIGKEY_SCAN_TASK: Operation = Operation {
         method: Method::Delete,
         template: "/v2/{project_id}/instances/{instance_id}/bigkey-task/{bigkey_id}",
     },
-    path: &[PROJECT_ID, INSTANCE_ID, id("bigkey_id", "The id of the search.")],
     source: reference("Deleting a Big Key Analysis Task"),
-    ..REFUSED_INSTANCE
+    ..BIG_KEY
 }
 .checked();
 
@@ -89,7 +117,7 @@ static SHOW_BIGKEY_AUTOSCAN_CONFIG: Operation = Operation {
         template: "/v2/{project_id}/instances/{instance_id}/bigkey/autoscan",
     },
     source: reference("Querying the Configurations of Automatic Big Key Analysis"),
-    ..REFUSED_INSTANCE
+    ..BIG_KEYS
 }
 .checked();
 
@@ -101,7 +129,7 @@ static UPDATE_BIGKEY_AUTOSCAN_CONFIG: Operation = Operation {
         template: "/v2/{project_id}/instances/{instance_id}/bigkey/autoscan",
     },
     source: reference("Configuring Automatic Big Key Analysis"),
-    ..REFUSED_INSTANCE
+    ..BIG_KEYS
 }
 .checked();
 
@@ -136,9 +164,8 @@ static SHOW_HOTKEY_TASK_DETAILS: Operation = Operation {
         method: Method::Get,
         template: "/v2/{project_id}/instances/{instance_id}/hotkey-task/{hotkey_id}",
     },
-    path: &[PROJECT_ID, INSTANCE_ID, id("hotkey_id", "The id of the search.")],
     source: reference("Querying Hot Key Analysis Details"),
-    ..REFUSED_INSTANCE
+    ..HOT_KEY
 }
 .checked();
 
@@ -149,9 +176,8 @@ static DELETE_HOTKEY_SCAN_TASK: Operation = Operation {
         method: Method::Delete,
         template: "/v2/{project_id}/instances/{instance_id}/hotkey-task/{hotkey_id}",
     },
-    path: &[PROJECT_ID, INSTANCE_ID, id("hotkey_id", "The id of the search.")],
     source: reference("Deleting a Hot Key Analysis Task"),
-    ..REFUSED_INSTANCE
+    ..HOT_KEY
 }
 .checked();
 
@@ -186,9 +212,9 @@ static DOWNLOAD_HOT_KEY: Operation = Operation {
         method: Method::Post,
         template: "/v2/{project_id}/instances/{instance_id}/hotkey/{task_id}/export",
     },
-    path: &[PROJECT_ID, INSTANCE_ID, id("task_id", "The id of the task.")],
+    path: &[PROJECT_ID, INSTANCE_ID, Field { name: "task_id", ..HOT_KEY_ID }],
     source: reference("Exporting a Hot Key Analysis"),
-    ..REFUSED_INSTANCE
+    ..HOT_KEY
 }
 .checked();
 
