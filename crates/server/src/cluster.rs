@@ -7,8 +7,9 @@
 use crate::clock::Clock;
 use crate::configure::{Values, alike, configure, put};
 use crate::node::{Order, Running, StartError};
-use crate::pair::{AT_ONCE, DRAIN, FailoverError, Fault, LIFE_SIGN, catch_up, lives};
+use crate::pair::{AT_ONCE, DRAIN, FailoverError, Fault, catch_up, lives};
 use crate::takeover::take_over;
+use crate::watch::is_lifeless;
 use crate::workers::Workers;
 use engine::cluster::{ClusterMap, Seat, id_of};
 use engine::{BadParameter, Node};
@@ -378,17 +379,18 @@ impl Shared {
 
     /// The number of a shard's master, and the best of its replicas; without a shard, of the first one that has replicas.
     fn pair(&self, shard: Option<usize>) -> Result<(usize, Arc<Node>), FailoverError> {
-        let mut masters: Vec<(usize, Arc<Node>, bool)> = {
+        let mut masters: Vec<(u16, usize, Arc<Node>, bool)> = {
             let nodes = self.nodes.lock();
-            let running = |(number, place): (usize, &Place)| {
-                Some((number, Arc::clone(place.running.as_ref()?.node()), place.has_stopped))
+            let master = |(number, place): (usize, &Place)| {
+                let node = place.running.as_ref()?.node();
+                let first_slot = node.member.as_ref()?.first_slot()?;
+                Some((first_slot, number, Arc::clone(node), place.has_stopped))
             };
-            nodes.iter().enumerate().filter_map(running).collect()
+            // While a replica takes over, its slots would be seen with both or with neither.
+            self.map.look(|_| nodes.iter().enumerate().filter_map(master).collect())
         };
-        let first_slot = |node: &Node| node.member.as_ref().and_then(|member| member.first_slot());
-        masters.retain(|(_, node, _)| first_slot(node).is_some());
-        masters.sort_by_key(|(_, node, _)| first_slot(node));
-        let best = |(number, master, has_stopped): (usize, Arc<Node>, bool)| {
+        masters.sort_by_key(|(first_slot, ..)| *first_slot);
+        let best = |(_, number, master, has_stopped): (u16, usize, Arc<Node>, bool)| {
             // One that has stopped keeps its number until it has been replaced.
             if has_stopped { None } else { Some((number, self.best_replica(&master)?)) }
         };
@@ -411,17 +413,22 @@ impl Shared {
                     let Some(running) = &place.running else { continue };
                     (Arc::clone(running.node()), place.has_stopped)
                 };
-                if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&node)).await.is_ok() {
-                    continue;
+                if has_stopped || is_lifeless(lives(&node)).await {
+                    let _turning = self.turning.lock().await;
+                    self.replace(number, node).await;
                 }
-                let _turning = self.turning.lock().await;
-                self.replace(number, node).await;
             }
         }
     }
 
     /// Has a replica take the place of a node that has failed, which begins anew.
     async fn replace(&self, number: usize, failed: Arc<Node>) {
+        let running =
+            self.nodes.lock().get(number).and_then(|place| Some(Arc::clone(place.running.as_ref()?.node())));
+        if !running.is_some_and(|node| Arc::ptr_eq(&node, &failed)) {
+            // Somebody else has come to its place, or its place is gone.
+            return;
+        }
         if let Some(replica) = self.best_replica(&failed) {
             let caught_up = catch_up(&failed, &replica);
             let _ = tokio::time::timeout(DRAIN, caught_up).await;

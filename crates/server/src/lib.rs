@@ -24,6 +24,7 @@ pub mod proxy;
 mod reshard;
 mod sync;
 mod takeover;
+mod watch;
 pub mod workers;
 
 pub use admission::Admission;

@@ -87,7 +87,7 @@ impl Memcached {
             let is_loaded = outcome.is_ok();
             told.send_replace(Some(outcome));
             if is_loaded && has_standby {
-                watched.watch().await;
+                watched.stand_by().await;
             }
         });
         Ok(Memcached { shared, watching, loaded })
@@ -234,6 +234,6 @@ async fn lives(hangs: &AtomicBool, node: &Node) {
     let mut from = 0;
     while let Some(held) = node.held_from(from) {
         std::future::poll_fn(|cx| node.poll_free(held, cx)).await;
-        from = held;
+        from = held + 1;
     }
 }

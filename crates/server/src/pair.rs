@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::configure::{Values, alike, configure, put};
 use crate::hold::hold;
 use crate::node::{Door, Order, Resident, Running, StartError, private_line};
+use crate::watch::{Watched, is_lifeless, watch};
 use crate::workers::Workers;
 use engine::master::{Address, reachable};
 use engine::pause::{Reason, Scope};
@@ -36,14 +37,10 @@ const PAUSE_MS: i64 = 2_000;
 const CATCH_UP: Duration = Duration::from_millis(PAUSE_MS as u64 / 2);
 /// For so long a forced failover waits for what is on its way to the standby.
 pub(crate) const DRAIN: Duration = Duration::from_millis(20);
-/// A master that a client waits for has so long to show that it is alive.
-pub(crate) const LIFE_SIGN: Duration = Duration::from_millis(50);
 /// How often it is looked whether the standby has caught up.
 const LOOK: Duration = Duration::from_micros(500);
 /// So long it is waited for a new standby to have all keys; it gets them all the same.
 const IN_STEP: Duration = Duration::from_secs(60);
-/// After so long it is tried again to have the standby take a failed master's place.
-const STANDBY_AGAIN: Duration = Duration::from_secs(1);
 /// There is one replica: nobody else is to be waited for before it is sent the keys.
 pub(crate) const AT_ONCE: [&str; 2] = ["repl-diskless-sync-delay", "0"];
 
@@ -319,7 +316,7 @@ impl Couple {
                     let _turning = watched.turning.lock().await;
                     watched.begin_standby();
                 }
-                watched.watch().await;
+                watch(watched).await;
             }
         });
         Couple { shared, watching }
@@ -450,36 +447,35 @@ impl Drop for Couple {
     }
 }
 
-impl Shared {
-    /// Looks after the master whenever something seems to be wrong with it.
-    async fn watch(self: Arc<Self>) {
-        loop {
-            self.suspicion.notified().await;
-            if !self.wants_standby.load(Ordering::Relaxed) {
-                // Nobody could take its place.
-                continue;
-            }
-            let (node, has_stopped) = {
-                let nodes = self.nodes.lock();
-                let Some(master) = &nodes.master else { continue };
-                (Arc::clone(&master.node), nodes.has_stopped)
-            };
-            if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&node)).await.is_ok() {
-                continue;
-            }
-            let failed = Arc::downgrade(&node);
-            drop(node);
-            tracing::warn!(
-                "the master at {} has stopped or hangs: its standby takes its place",
-                self.address
-            );
-            while let Err(error) = self.fail_over(Some(&failed)).await {
-                tracing::warn!("the standby of {} cannot take its master's place: {error}", self.address);
-                tokio::time::sleep(STANDBY_AGAIN).await;
-            }
-        }
+impl Watched for Shared {
+    type Node = Node;
+
+    fn address(&self) -> SocketAddr {
+        self.address
     }
 
+    fn suspicion(&self) -> &Notify {
+        &self.suspicion
+    }
+
+    async fn failed(&self) -> Option<Weak<Node>> {
+        if !self.wants_standby.load(Ordering::Relaxed) {
+            // Nobody could take its place.
+            return None;
+        }
+        let (node, has_stopped) = {
+            let nodes = self.nodes.lock();
+            (Arc::clone(&nodes.master.as_ref()?.node), nodes.has_stopped)
+        };
+        (has_stopped || is_lifeless(lives(&node)).await).then(|| Arc::downgrade(&node))
+    }
+
+    async fn replace(self: &Arc<Self>, failed: &Weak<Node>) -> Result<(), FailoverError> {
+        self.fail_over(Some(failed)).await
+    }
+}
+
+impl Shared {
     /// Has the standby take the master's place: whatever it lacks if that has failed, and if it is still the master.
     async fn fail_over(self: &Arc<Self>, failed: Option<&Weak<Node>>) -> Result<(), FailoverError> {
         let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;

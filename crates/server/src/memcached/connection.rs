@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use super::seat::Ears;
 use crate::clock::Clock;
-use crate::pair::LIFE_SIGN;
+use crate::watch::LIFE_SIGN;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 << 10;

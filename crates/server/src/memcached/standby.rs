@@ -9,22 +9,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use memcached::Node;
 use memcached::node::Host;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::seat::{Ears, NodeHost, Seat};
 use super::{file, lives};
 use crate::clock::Clock;
 use crate::node::Door;
-use crate::pair::{DRAIN, FailoverError, Fault, LIFE_SIGN};
+use crate::pair::{DRAIN, FailoverError, Fault};
+use crate::watch::{Watched, is_lifeless, watch};
 use crate::workers::Workers;
-
-/// After so long it is tried again to have the standby take a failed master's place.
-const STANDBY_AGAIN: Duration = Duration::from_secs(1);
 
 /// What a master and its standby have in common.
 #[derive(Debug)]
@@ -136,6 +134,7 @@ impl Shared {
             let mut seats = self.seats.lock();
             self.serve(Some(&seat));
             seats.master = Some(seat);
+            seats.has_stopped = false;
         }
         if standby.is_some()
             && let Some(copying) = self.replace_standby()
@@ -155,29 +154,9 @@ impl Shared {
     }
 
     /// Has a standby follow the master, and looks after both whenever something seems to be wrong with it.
-    pub(super) async fn watch(self: Arc<Self>) {
+    pub(super) async fn stand_by(self: Arc<Self>) {
         self.replace_standby();
-        loop {
-            self.ears.suspicion.notified().await;
-            let (node, hangs, has_stopped) = {
-                let seats = self.seats.lock();
-                let Some(master) = &seats.master else { continue };
-                (Arc::clone(&master.node), master.hangs(), seats.has_stopped)
-            };
-            if !has_stopped && tokio::time::timeout(LIFE_SIGN, lives(&hangs, &node)).await.is_ok() {
-                continue;
-            }
-            let failed = Arc::downgrade(&node);
-            drop(node);
-            tracing::warn!(
-                "the master at {} has stopped or hangs: its standby takes its place",
-                self.address
-            );
-            while let Err(error) = self.fail_over(Some(&failed)).await {
-                tracing::warn!("the standby of {} cannot take its master's place: {error}", self.address);
-                tokio::time::sleep(STANDBY_AGAIN).await;
-            }
-        }
+        watch(self).await;
     }
 
     /// Has the standby take the master's place: without waiting for the master if that has failed, and if it is still
@@ -245,6 +224,31 @@ impl Shared {
             seats.has_all |= is_own(&seats.master, &master) && is_own(&seats.standby, &standby);
         });
         Some(copying)
+    }
+}
+
+impl Watched for Shared {
+    type Node = Node;
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn suspicion(&self) -> &Notify {
+        &self.ears.suspicion
+    }
+
+    async fn failed(&self) -> Option<Weak<Node>> {
+        let (node, hangs, has_stopped) = {
+            let seats = self.seats.lock();
+            let master = seats.master.as_ref()?;
+            (Arc::clone(&master.node), master.hangs(), seats.has_stopped)
+        };
+        (has_stopped || is_lifeless(lives(&hangs, &node)).await).then(|| Arc::downgrade(&node))
+    }
+
+    async fn replace(self: &Arc<Self>, failed: &Weak<Node>) -> Result<(), FailoverError> {
+        self.fail_over(Some(failed)).await
     }
 }
 
