@@ -185,6 +185,8 @@ pub(crate) static NOT_RUNNING: ErrorCode = present(400, "DCS.4049", "The instanc
 pub(crate) static NO_BIG_KEYS: ErrorCode = present(400, "DCS.4919", "Does not support bigkey analyze.");
 pub(crate) static HOT_KEY_ID: ErrorCode = present(400, "DCS.4941", "The hotkey id does not exist.");
 pub(crate) static BIG_KEY_ID: ErrorCode = present(400, "DCS.4942", "The bigkey id does not exist.");
+pub(crate) static NODE_LIST: ErrorCode = present(400, "DCS.4930", "The request param node_list is invalid");
+pub(crate) static MASTER_NODE: ErrorCode = present(400, "DCS.4936", "The master node cannot be deleted");
 
 pub(crate) static NEEDLESS_PASSWORD: ErrorCode =
     code(400, "DCS.4849", "111400849", "The request parameter new_password should not exist.");

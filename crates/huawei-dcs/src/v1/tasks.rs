@@ -18,8 +18,8 @@ use crate::dcs::Dcs;
 use crate::endpoint::Request;
 use crate::field;
 use crate::field::{
-    CALLER_ERRORS, INSTANCE_ID, OFFSET, PROJECT_ERRORS, PROJECT_ID, boolean, limit, list as list_field,
-    moment, object, reference, text, text_or_null,
+    CALLER_ERRORS, INSTANCE_ID, OFFSET, PROJECT_ERRORS, PROJECT_ID, boolean, integer_or_null, limit,
+    list as list_field, moment, object, reference, text, text_or_null,
 };
 use crate::time;
 use crate::v1::show::cache_mode;
@@ -59,8 +59,9 @@ pub(crate) const TASK: &[Field] = &[
                 kind: Kind::Integer(Integer { min: 0, max: i64::MAX, or_text: false }),
                 ..text_or_null("new_replica_num", "How often each shard was to exist.")
             },
+            integer_or_null("updated_config_length", "How many parameters were to change."),
         ],
-        "What changes, where the specification does.",
+        "What changes, where the specification or parameters do.",
     ),
     text_or_null("user_name", "The name of the instance's owner, as long as there is the instance."),
     text_or_null("user_id", "The id of the instance's owner, as long as there is the instance."),
@@ -163,12 +164,7 @@ pub(crate) async fn forget(dcs: &Dcs, request: &Request<'_>) -> Result<(), Failu
 
 /// A task as [`TASK`] declares it, and its instance as long as there is one.
 pub(crate) fn shown(task: &Task, instance: Option<&Instance>) -> Value {
-    let status = match task.state {
-        task::State::Running => "RUNNING",
-        task::State::Succeeded => "SUCCESS",
-        task::State::Failed => "FAILED",
-    };
-    let details = task.details.resize.as_ref().map(|resize| {
+    let mut details = task.details.resize.as_ref().map(|resize| {
         let (from, to) = (&resize.from, &resize.to);
         json!({
             "old_capacity": from.capacity.gb().to_string(),
@@ -181,14 +177,16 @@ pub(crate) fn shown(task: &Task, instance: Option<&Instance>) -> Value {
             "new_replica_num": to.copies,
         })
     });
+    let details = details.get_or_insert_with(nothing);
+    details["updated_config_length"] = task.details.configure.as_ref().map(|change| change.told.len()).into();
     json!({
         "id": task.id,
         "name": name(task.kind),
-        "details": details.unwrap_or_else(nothing),
+        "details": details,
         "user_name": instance.map(|instance| &instance.owner.user_name),
         "user_id": instance.map(|instance| &instance.owner.user_id),
         "params": null,
-        "status": status,
+        "status": status(task.state),
         "created_at": time::with_millis(task.created_at_ms),
         "updated_at": time::with_millis(task.finished_at_ms.unwrap_or(task.created_at_ms)),
         "enable_show": false,
@@ -209,6 +207,16 @@ fn nothing() -> Value {
     })
 }
 
-fn name(kind: task::Kind) -> String {
+/// How far it is.
+pub(crate) fn status(state: task::State) -> &'static str {
+    match state {
+        task::State::Running => "RUNNING",
+        task::State::Succeeded => "SUCCESS",
+        task::State::Failed => "FAILED",
+    }
+}
+
+/// What it does.
+pub(crate) fn name(kind: task::Kind) -> String {
     format!("{kind:?}").to_ascii_uppercase()
 }

@@ -3,7 +3,7 @@
 use cloud::task::Task;
 use cloud::{ForgetError, Pending};
 use http::StatusCode;
-use operation::schema::{self, Field, Kind};
+use operation::schema::{self, FIELD, Field, Kind};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 use serde_json::json;
 
@@ -14,7 +14,8 @@ use crate::endpoint::Request;
 use crate::field::{
     CALLER_ERRORS, INSTANCE_ID, PROJECT_ERRORS, PROJECT_ID, integer, list as list_field, text, text_or_null,
 };
-use crate::v1::tasks::{QUERY, TASK, TASK_ID, page, shown};
+use crate::time;
+use crate::v1::tasks::{QUERY, TASK, TASK_ID, name, page, shown, status};
 
 pub(crate) static LIST: Operation = Operation {
     id: "ListCenterTask",
@@ -48,6 +49,13 @@ pub(crate) static DELETE: Operation = Operation {
     route: Route::Path { method: Method::Delete, template: "/v2/{project_id}/tasks/{task_id}" },
     path: &[PROJECT_ID, TASK_ID],
     permission: Some("dcs:instance:deleteBackgroundTask"),
+    body: Some(&[Field {
+        name: "message",
+        invalid: Some(&code::PARAMETER),
+        about: "Why; it is not kept.",
+        ..FIELD
+    }]),
+    body_optional: true,
     answers: &[Answer { status: 204, about: "The task is forgotten.", body: None }],
     errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::TASK_RUNNING, &code::NOT_SAVED]],
     source: reference("Deleting a Task in the Task Center"),
@@ -70,7 +78,7 @@ pub(crate) static PROGRESS: Operation = Operation {
         body: Some(&[
             integer("progress", "How much of it is done, in percent."),
             integer("remain_time", "How long it is meant to take still, in seconds."),
-            list_field("step_details", &Kind::Object(&[]), "Not used: a task is one step."),
+            list_field("step_details", &Kind::Object(STEP), "The only step: all of it."),
         ]),
     }],
     errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::UNKNOWN_INSTANCE]],
@@ -78,6 +86,28 @@ pub(crate) static PROGRESS: Operation = Operation {
     ..V2_INSTANCE
 }
 .checked();
+
+/// A step of a task.
+const STEP: &[Field] = &[
+    text("step_id", "The id of the task."),
+    text("step_name", "What it does."),
+    text("step_status", "RUNNING, SUCCESS or FAILED."),
+    text("begin_time", "When it began, in UTC."),
+    text_or_null("end_time", "When it ended, in UTC."),
+    text_or_null("error_code", "Null."),
+    list_field("sub_step_details", &Kind::Object(SUB_STEP), "Nothing."),
+];
+
+/// A part of a step, of which there is none.
+const SUB_STEP: &[Field] = &[
+    text("sub_step_id", "Its id."),
+    text("sub_step_name", "What it does."),
+    text("sub_step_status", "How far it is."),
+    text("begin_time", "When it began, in UTC."),
+    text_or_null("end_time", "When it ended, in UTC."),
+    text_or_null("detail", "What there is to tell."),
+    text_or_null("error_code", "Why it failed."),
+];
 
 pub(super) fn list<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Result<Reply, Failure>> {
     Box::pin(async move {
@@ -121,7 +151,15 @@ pub(super) fn progress<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Re
         Ok(Reply::ok(json!({
             "progress": task.progress_percent(now_ms),
             "remain_time": left_ms.div_ceil(1_000),
-            "step_details": [],
+            "step_details": [{
+                "step_id": task.id,
+                "step_name": name(task.kind),
+                "step_status": status(task.state),
+                "begin_time": time::with_millis(task.created_at_ms),
+                "end_time": task.finished_at_ms.map(time::with_millis),
+                "error_code": null,
+                "sub_step_details": [],
+            }],
         })))
     })
 }

@@ -18,6 +18,7 @@ use crate::endpoint::Request;
 use crate::field::{CALLER_ERRORS, PROJECT_ERRORS, backup_policy_of, list, text};
 use crate::time;
 use crate::v1::create::{self, BACKUP_POLICY, Dialect};
+use crate::v1::show::cache_mode;
 
 pub(crate) static CREATE: Operation = Operation {
     id: "CreateInstance",
@@ -159,6 +160,34 @@ const MORE: &[Field] = &[
         ..FIELD
     },
     Field {
+        name: "spec_param",
+        kind: Kind::Object(&[
+            Field {
+                name: "sharding_count",
+                kind: Kind::Integer(Integer { min: 1, max: 1_024, or_text: true }),
+                invalid: Some(&code::PARAMETER),
+                about: "How many shards it has.",
+                ..FIELD
+            },
+            Field {
+                name: "replica_count",
+                kind: Kind::Integer(Integer { min: 1, max: 10, or_text: true }),
+                invalid: Some(&code::PARAMETER),
+                about: "How often each shard exists.",
+                ..FIELD
+            },
+            Field {
+                name: "cache_mode",
+                invalid: Some(&code::PARAMETER),
+                about: "The form: single, ha, cluster or proxy.",
+                ..FIELD
+            },
+        ]),
+        invalid: Some(&code::PARAMETER),
+        about: "What the specification must be; there are no others than those of the list.",
+        ..FIELD
+    },
+    Field {
         name: "bss_param",
         kind: Kind::Object(&[
             Field {
@@ -232,6 +261,9 @@ pub(super) fn create<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
         }
         plan_is_there(body)?;
         let mut order = create::order(dcs, &request, &DIALECT)?;
+        if !is_so(body.object("spec_param"), &order) {
+            return Err(code::PARAMETER.of("spec_param"));
+        }
         if let Some(id) = body.text("template_id") {
             dcs.templates.apply(id, &mut order)?;
         }
@@ -260,6 +292,15 @@ pub(crate) fn plan_is_there(body: &Fields<'_>) -> Result<(), Failure> {
         policy.text("backup_type") == Some("auto") && policy.object("periodical_backup_plan").is_none()
     });
     if lacks_it { Err(code::PARAMETER.of("periodical_backup_plan")) } else { Ok(()) }
+}
+
+/// Whether the specification of an order is what a request says of it besides.
+fn is_so(said: Option<Fields<'_>>, order: &Order) -> bool {
+    let Some(said) = said else { return true };
+    let is = |name: &str, number: u32| said.integer(name).is_none_or(|said| said == i64::from(number));
+    is("sharding_count", order.shards)
+        && is("replica_count", order.copies)
+        && said.text("cache_mode").is_none_or(|said| said == cache_mode(order.topology))
 }
 
 /// So many orders that differ in their names; one is as it was.

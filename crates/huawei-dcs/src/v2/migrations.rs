@@ -58,12 +58,30 @@ const RESUME: Field = Field {
     ..field("resume_mode", "auto or manual: whether it begins again by itself.")
 };
 
-/// An instance, or servers elsewhere.
-const PLACE: &[Field] = &[
+/// Where keys come from: an instance, or servers elsewhere.
+const SOURCE: &[Field] = &[
     field("id", "The id of an instance."),
     field("name", "The name of the instance."),
     field("addrs", "The addresses of servers, with ports, separated by commas."),
     field("password", "The password."),
+];
+
+/// Where they go to: an instance.
+const TARGET: &[Field] = &[
+    Field { need: Need::Required, ..field("id", "The id of the instance.") },
+    field("name", "The name of the instance."),
+    field("addrs", "The address of the instance, which its id tells as well."),
+    field("password", "The password, which is not needed."),
+];
+
+/// An instance or servers as they are shown.
+const PLACE: &[Field] = &[
+    text_or_null("id", "The id of the instance."),
+    text_or_null("name", "The name of the instance."),
+    text_or_null("addrs", "The addresses, with ports, separated by commas."),
+    text_or_null("ip", "The host of the first address."),
+    text_or_null("port", "The port of the first address."),
+    text("task_status", "How far the migration is."),
 ];
 
 const FILES: &[Field] = &[
@@ -125,30 +143,8 @@ const SHOWN: &[Field] = &[
             "What is imported.",
         )
     },
-    Field {
-        need: Need::Nullable,
-        ..object(
-            "source_instance",
-            &[
-                text_or_null("id", "The id of the instance."),
-                text_or_null("name", "The name of the instance."),
-                text_or_null("addrs", "The addresses."),
-            ],
-            "What is copied.",
-        )
-    },
-    Field {
-        need: Need::Nullable,
-        ..object(
-            "target_instance",
-            &[
-                text_or_null("id", "The id of the instance."),
-                text_or_null("name", "The name of the instance."),
-                text_or_null("addrs", "The address."),
-            ],
-            "Where it is copied to.",
-        )
-    },
+    Field { need: Need::Nullable, ..object("source_instance", PLACE, "What is copied.") },
+    Field { need: Need::Nullable, ..object("target_instance", PLACE, "Where it is copied to.") },
     text("created_at", "When it was asked for, in UTC."),
     text("updated_at", "When it last changed, in UTC."),
     text_or_null("released_at", "Null: there is nothing to release."),
@@ -177,6 +173,10 @@ const LISTED: &[Field] = &[
     text_or_null("target_instance_id", "The id of the instance that is filled."),
     text("created_at", "When it was asked for, in UTC."),
     text_or_null("description", "What its owner says about it."),
+    text_or_null("source_instance_subnet_id", "The subnet of the instance that is copied."),
+    text_or_null("target_instance_subnet_id", "The subnet of the instance that is filled."),
+    text_or_null("source_instance_spec_code", "The specification of the instance that is copied."),
+    text_or_null("target_instance_spec_code", "The specification of the instance that is filled."),
     text_or_null("source_instance_status", "The state of the instance that is copied."),
     text_or_null("target_instance_status", "The state of the instance that is filled."),
     text_or_null("error_message", "Why it failed."),
@@ -215,9 +215,9 @@ pub(crate) static CREATE: Operation = Operation {
             kind: Kind::Text(Text { one_of: &["vpc", "vpn"], ..TEXT }),
             ..field("network_type", "vpc or vpn; without effect.")
         },
-        Field { kind: Kind::Object(PLACE), ..field("source_instance", "What is copied.") },
+        Field { kind: Kind::Object(SOURCE), ..field("source_instance", "What is copied.") },
         Field {
-            kind: Kind::Object(PLACE),
+            kind: Kind::Object(TARGET),
             need: Need::Required,
             ..field("target_instance", "Where it is copied to.")
         },
@@ -268,12 +268,12 @@ pub(crate) static SET_ONLINE: Operation = Operation {
             ..field("bandwidth_limit_mb", "What may be read in a second, in MB.")
         },
         Field {
-            kind: Kind::Object(PLACE),
+            kind: Kind::Object(SOURCE),
             need: Need::Required,
             ..field("source_instance", "What is copied.")
         },
         Field {
-            kind: Kind::Object(PLACE),
+            kind: Kind::Object(TARGET),
             need: Need::Required,
             ..field("target_instance", "Where it is copied to.")
         },
@@ -834,18 +834,12 @@ fn shown(dcs: &Dcs, request: &Request<'_>, migration: &Migration) -> Value {
         let source = &sent["source_instance"];
         let id = source["id"].as_str();
         let addresses = source["addrs"].as_str().map(str::to_owned);
-        json!({
-            "id": id,
-            "name": text(&source["name"]),
-            "addrs": addresses.or_else(|| address_of(dcs, request, id)),
-        })
+        let addresses = addresses.or_else(|| address_of(dcs, request, id));
+        place_shown(id, source["name"].as_str(), addresses, migration)
     });
     let target = migration.target_id.as_deref().map(|id| {
-        json!({
-            "id": id,
-            "name": migration.target_name,
-            "addrs": address_of(dcs, request, Some(id)),
-        })
+        let address = address_of(dcs, request, Some(id));
+        place_shown(Some(id), migration.target_name.as_deref(), address, migration)
     });
     json!({
         "task_id": migration.id,
@@ -870,6 +864,24 @@ fn shown(dcs: &Dcs, request: &Request<'_>, migration: &Migration) -> Value {
         "tenant_subnet_id": text(&sent["subnet_id"]),
         "tenant_security_group_id": text(&sent["security_group_id"]),
         "bandwidth_limit_mb": migration.bandwidth_mb.map(|mb| mb.to_string()),
+    })
+}
+
+/// An instance or servers as [`PLACE`] declares them.
+fn place_shown(
+    id: Option<&str>,
+    name: Option<&str>,
+    addresses: Option<String>,
+    migration: &Migration,
+) -> Value {
+    let first = addresses.as_deref().and_then(|all| all.split(',').next()?.trim().rsplit_once(':'));
+    json!({
+        "id": id,
+        "name": name,
+        "addrs": addresses,
+        "ip": first.map(|(host, _)| host),
+        "port": first.map(|(_, port)| port),
+        "task_status": status(migration.state),
     })
 }
 
@@ -912,6 +924,10 @@ fn listed(dcs: &Dcs, request: &Request<'_>, migration: &Migration) -> Value {
         "target_instance_id": migration.target_id,
         "created_at": time::with_millis(migration.created_at_ms),
         "description": migration.description,
+        "source_instance_subnet_id": source.as_ref().map(|source| &source.network.subnet_id),
+        "target_instance_subnet_id": target.as_ref().map(|target| &target.network.subnet_id),
+        "source_instance_spec_code": source.as_ref().map(|source| &source.spec_code),
+        "target_instance_spec_code": target.as_ref().map(|target| &target.spec_code),
         "source_instance_status": source.map(|source| source.status.name()),
         "target_instance_status": target.map(|target| target.status.name()),
         "error_message": error.filter(|_| migration.state == State::Failed),

@@ -1,12 +1,13 @@
 //! Giving an instance another specification: more capacity or less, a standby, more shards or replicas.
 
 use cloud::Pending;
+use cloud::inspection::Role;
 use cloud::instance::Instance;
 use http::StatusCode;
 use operation::schema::{FIELD, Field, Kind, Need, TEXT};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 
-use super::{V2_INSTANCE, reference};
+use super::{V2_INSTANCE, reference, server};
 use crate::catalogue::Sold;
 use crate::code;
 use crate::dcs::Dcs;
@@ -43,6 +44,33 @@ pub(crate) static RESIZE: Operation = Operation {
             ..FIELD
         },
         Field {
+            name: "node_list",
+            kind: Kind::List { of: &Kind::Text(TEXT), min_items: 0 },
+            invalid: Some(&code::NODE_LIST),
+            about: "The ids of the replicas that are to go. Which of a shard's replicas go makes no difference.",
+            ..FIELD
+        },
+        Field {
+            name: "reserved_ip",
+            kind: Kind::List { of: &Kind::Text(TEXT), min_items: 0 },
+            invalid: Some(&code::PARAMETER),
+            about: "The addresses that are to stay. All are this machine's.",
+            ..FIELD
+        },
+        Field {
+            name: "bss_param",
+            kind: Kind::Object(&[Field {
+                name: "is_auto_pay",
+                kind: Kind::Flag,
+                invalid: Some(&code::PARAMETER),
+                about: "Whether it is paid at once. It always is.",
+                ..FIELD
+            }]),
+            invalid: Some(&code::PARAMETER),
+            about: "How it is paid, where that is in advance.",
+            ..FIELD
+        },
+        Field {
             name: "execute_immediately",
             kind: Kind::Flag,
             invalid: Some(&code::PARAMETER),
@@ -51,7 +79,7 @@ pub(crate) static RESIZE: Operation = Operation {
         },
     ]),
     answers: &[Answer { status: 204, about: "The instance is changed, or is being changed.", body: None }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, RESIZE_ERRORS, &[&code::UNKNOWN_ZONE], BUSY],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, RESIZE_ERRORS, &[&code::UNKNOWN_ZONE, &code::MASTER_NODE], BUSY],
     source: reference("Modifying Instance Specifications"),
     ..V2_INSTANCE
 }
@@ -71,6 +99,14 @@ pub(super) fn resize<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
             |name: &str| dcs.zones.iter().any(|zone| [&zone.id, &zone.code].contains(&&name.to_owned()));
         if !request.body.texts("available_zones").all(is_known) {
             return Err((&code::UNKNOWN_ZONE).into());
+        }
+        let servers = dcs.cloud.servers(&instance);
+        for id in request.body.texts("node_list") {
+            match server::find(&instance, &servers, id).map(|server| server.role) {
+                None => return Err((&code::NODE_LIST).into()),
+                Some(Role::Master) => return Err((&code::MASTER_NODE).into()),
+                Some(_) => {}
+            }
         }
         give(dcs, &instance, sold).await?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))

@@ -13,6 +13,7 @@ mod every_operation;
 mod examples;
 mod instances;
 mod migrations;
+mod models;
 mod modify;
 mod other_queries;
 mod password;

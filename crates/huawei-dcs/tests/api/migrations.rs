@@ -108,7 +108,15 @@ async fn a_migration_goes_through_its_states() {
     );
 
     let shown = show(&world, &id).await;
-    assert_eq!(shown["source_instance"], json!({"id": null, "name": null, "addrs": "192.168.1.135:6379"}));
+    let source = json!({
+        "id": null,
+        "name": null,
+        "addrs": "192.168.1.135:6379",
+        "ip": "192.168.1.135",
+        "port": "6379",
+        "task_status": "INCRMIGEATING",
+    });
+    assert_eq!(shown["source_instance"], source);
     assert_eq!(shown["target_instance"]["addrs"], "127.0.0.1:6379");
     assert_eq!(
         (&shown["network_type"], &shown["migration_method"]),

@@ -220,10 +220,39 @@ async fn replicas_beyond_the_first_could_go() {
     let thrice = instance(&world, "dcs-thrice", "redis.cluster.xu1.large.r3.4", 4).await;
     let body = get(&world, &format!("instances/{thrice}/deletable-replication")).await;
     assert_eq!((&body["check_result"], &body["available_zone"]), (&json!(true), &json!(ZONES[1])));
-    assert_eq!(body["replication_list"].as_array().unwrap().len(), 6);
+    let spare = body["replication_list"].as_array().unwrap();
+    assert_eq!(spare.len(), 6);
+    replicas_that_are_to_go_are_looked_at(&world, &thrice, spare).await;
     let twice = cluster(&world).await;
     let body = get(&world, &format!("instances/{twice}/deletable-replication")).await;
     assert_eq!(body, json!({"check_result": false, "available_zone": null, "replication_list": []}));
+}
+
+/// Has a cluster of three copies lose one, by the ids of replicas as an SDK sends them.
+async fn replicas_that_are_to_go_are_looked_at(world: &World, id: &str, spare: &[Value]) {
+    let groups = get(world, &format!("instance/{id}/groups")).await;
+    let copies = groups["group_list"][0]["replication_list"].as_array().unwrap();
+    let master = &copies.iter().find(|copy| copy["replication_role"] == "master").unwrap()["node_id"];
+    for (ids, expected) in [
+        (json!(["nobodys"]), Some("DCS.4930")),
+        (json!("none"), Some("DCS.4930")),
+        (json!([spare[0]["node_id"], master]), Some("DCS.4936")),
+        (json!([spare[0]["node_id"]]), None),
+    ] {
+        let body = json!({
+            "spec_code": "redis.cluster.xu1.large.r2.4",
+            "new_capacity": 4,
+            "change_type": "deleteReplication",
+            "node_list": ids,
+            "reserved_ip": [],
+            "bss_param": {"is_auto_pay": "true"},
+        });
+        let answered = world.call(&format!("POST /v2/{{p}}/instances/{id}/resize"), &body).await;
+        match expected {
+            Some(code) => assert_eq!(answered.error_of_v2(), (400, code.to_owned()), "{ids}"),
+            None => assert_eq!(answered.status, 204, "{}", answered.body),
+        }
+    }
 }
 
 #[tokio::test]

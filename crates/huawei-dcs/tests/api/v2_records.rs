@@ -32,14 +32,25 @@ async fn tasks_of_all_instances_are_listed_those_of_gone_ones_among_them() {
     assert_eq!((&page["tasks"][0], &page["tasks"][1]), (first, &json!(null)));
     let id = last["id"].as_str().unwrap();
     let line = format!("DELETE /v2/{{p}}/tasks/{id}");
-    assert_eq!(world.call(&line, &Value::Null).await.status, 204);
+    let malformed = world.call(&line, &json!({"message": 7})).await;
+    assert_eq!(malformed.error_of_v2(), (400, "DCS.4062".to_owned()));
+    assert_eq!(world.call(&line, &json!({"message": "old"})).await.status, 204);
     assert_eq!(refused(&world, &line).await, (400, "DCS.4070".to_owned()));
     assert_eq!(get(&world, "tasks").await["task_count"], "2");
     assert_eq!(refused(&world, "GET /v2/{p}/tasks?limit=0").await, (400, "DCS.4800".to_owned()));
     assert_eq!(refused(&world, "GET /v2/{p}/tasks?end_time=soon").await, (400, "DCS.4062".to_owned()));
     let done =
         get(&world, &format!("instances/{kept}/tasks/{}/progress", first["id"].as_str().unwrap())).await;
-    assert_eq!(done, json!({"progress": 100, "remain_time": 0, "step_details": []}));
+    let step = json!({
+        "step_id": first["id"],
+        "step_name": "CREATE",
+        "step_status": "SUCCESS",
+        "begin_time": first["created_at"],
+        "end_time": first["updated_at"],
+        "error_code": null,
+        "sub_step_details": [],
+    });
+    assert_eq!(done, json!({"progress": 100, "remain_time": 0, "step_details": [step]}));
 }
 
 #[tokio::test]
