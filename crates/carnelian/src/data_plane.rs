@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use cloud::Pending;
 use cloud::backup::{File, Format};
@@ -23,9 +24,14 @@ use server::backup::Written;
 use crate::copying;
 use crate::deployed::redis::{passwords, release_of, statistics};
 use crate::deployed::{Deployed, memcached};
+use crate::files::Files;
 use crate::layout::Reserve;
 use crate::nodes::Nodes;
 use crate::ping::ping;
+
+/// For so long a failover waits for a standby that has begun just now, and how often.
+const STANDBY_LOOK: Duration = Duration::from_millis(10);
+const STANDBY_LOOKS: u32 = 500;
 
 impl DataPlane for Nodes {
     fn start(&self, node: NodeSpec) -> Pending<'_, Result<Endpoint, StartError>> {
@@ -117,6 +123,9 @@ impl DataPlane for Nodes {
 
     fn shut_down<'a>(&'a self, node: &'a NodeId) -> Pending<'a, bool> {
         Box::pin(async move {
+            if let Files::Nowhere = self.files {
+                return self.stop_and_set_aside(node).await;
+            }
             let stopped = self.running.lock().remove(node);
             match stopped {
                 Some(stopped) => stopped.running.stop_and_save(true).await,
@@ -220,11 +229,23 @@ impl DataPlane for Nodes {
         shard: Option<usize>,
     ) -> Pending<'a, Result<(), FailoverError>> {
         Box::pin(async move {
-            let failover = match self.running.lock().get(node) {
-                Some(node) => node.running.failover(shard),
-                None => return Err(FailoverError::NotRunning),
-            };
-            failover.map_err(no_failover)?.await.map_err(no_failover)
+            let mut looks = 0;
+            loop {
+                let (failover, has_standbys) = match self.running.lock().get(node) {
+                    Some(node) => (node.running.failover(shard), node.form.copies() > 1),
+                    None => return Err(FailoverError::NotRunning),
+                };
+                let outcome = failover.map_err(no_failover)?.await.map_err(no_failover);
+                // After a failover another standby begins, which has everything soon.
+                if !matches!(outcome, Err(FailoverError::NoStandby))
+                    || !has_standbys
+                    || looks == STANDBY_LOOKS
+                {
+                    return outcome;
+                }
+                looks += 1;
+                tokio::time::sleep(STANDBY_LOOK).await;
+            }
         })
     }
 

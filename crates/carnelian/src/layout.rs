@@ -94,11 +94,13 @@ impl Reserve {
         Reserve { complete: beside(".reserve"), draft: beside(".draft") }
     }
 
-    /// The files of keys in it, if it is there.
+    /// The files of keys or items in it, if it is there.
     pub(crate) fn files(&self) -> Option<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.complete).ok()?;
         let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        files.retain(|path| path.extension().is_some_and(|extension| extension == "rdb"));
+        files.retain(|path| {
+            path.extension().is_some_and(|extension| extension == "rdb" || extension == "items")
+        });
         Some(files)
     }
 

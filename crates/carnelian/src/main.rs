@@ -3,6 +3,7 @@
 //! This program reads its options ([`options`]), wires the control plane to the data plane ([`serve`]), or runs a
 //! bare node ([`bare`]). What goes wrong before it serves is said in one line, with exit code 2.
 
+mod aside;
 mod banner;
 mod bare;
 mod certificates;

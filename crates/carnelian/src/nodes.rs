@@ -13,6 +13,7 @@ use cloud::instance::Access;
 use parking_lot::Mutex;
 use server::{Admission, Clock, Workers};
 
+use crate::aside::Aside;
 use crate::deployed::Deployed;
 use crate::files::Files;
 use crate::resize::Form;
@@ -28,6 +29,8 @@ pub(crate) struct Nodes {
     /// The clock by which the nodes go.
     pub(crate) clock: Arc<Clock>,
     pub(crate) running: Arc<Mutex<HashMap<NodeId, Node>>>,
+    /// What those had that have ended for the moment, and write no files.
+    pub(crate) aside: Mutex<HashMap<NodeId, Aside>>,
 }
 
 /// What runs for a node, and how it was ordered.
@@ -56,6 +59,7 @@ impl Nodes {
             workers: Workers::start(threads)?,
             clock: Arc::new(Clock::new()),
             running: Arc::default(),
+            aside: Mutex::default(),
         })
     }
 

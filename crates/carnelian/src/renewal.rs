@@ -37,7 +37,9 @@ impl Nodes {
     /// # Errors
     /// [`StartError`]; then it does not run, and what it had is where it was.
     pub(crate) async fn start_with_files(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
-        let Some(directory) = self.own_directory(&node.id) else { return self.bring_up(node).await };
+        let Some(directory) = self.own_directory(&node.id) else {
+            return self.start_from_aside(node).await;
+        };
         let reserve = Reserve::beside(&directory);
         reserve.sweep();
         let renewed = if let Some(files) = reserve.files() {
@@ -104,7 +106,7 @@ impl Nodes {
     }
 
     /// Writes all keys of a node to its reserve. It runs no command any more, unless that fails.
-    async fn set_aside(&self, id: &NodeId, reserve: &Reserve) -> Result<Vec<PathBuf>, String> {
+    pub(crate) async fn set_aside(&self, id: &NodeId, reserve: &Reserve) -> Result<Vec<PathBuf>, String> {
         let until_ms = self.clock.wall_ms() + MOST_PAUSE_MS;
         let mut retired: Vec<Arc<engine::Node>> = Vec::new();
         let outcome = loop {
@@ -144,7 +146,12 @@ impl Nodes {
 
     /// Has a node of this specification, with what is in the files of the reserve, take the place of the one that runs; then
     /// there is no reserve any more.
-    async fn replace(&self, node: &NodeSpec, reserve: &Reserve, files: &[PathBuf]) -> Result<(), String> {
+    pub(crate) async fn replace(
+        &self,
+        node: &NodeSpec,
+        reserve: &Reserve,
+        files: &[PathBuf],
+    ) -> Result<(), String> {
         self.discard(&node.id).await;
         self.bring_up(closed(node)).await.map_err(|error| error.to_string())?;
         let restoring = {
@@ -163,7 +170,7 @@ impl Nodes {
     }
 
     /// Starts a node, and waits until it has loaded its keys.
-    async fn bring_up(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
+    pub(crate) async fn bring_up(&self, node: NodeSpec) -> Result<Endpoint, StartError> {
         let (id, layout) = (node.id.clone(), Layout::of(&node));
         let endpoint = self.launch(node)?;
         let loaded = self.running.lock().get(&id).map(|node| node.running.loaded());
@@ -185,6 +192,7 @@ impl Nodes {
     pub(crate) async fn discard(&self, node: &NodeId) {
         let nodes = self.running.lock().get(node).map(|node| node.running.nodes());
         self.stop(node).await;
+        self.aside.lock().remove(node);
         // What is being saved or rewritten comes to nothing, rather than begin the directory again.
         let give_up = move || nodes.into_iter().flatten().for_each(|node| _ = node.give_up_files());
         let _ = tokio::task::spawn_blocking(give_up).await;

@@ -43,6 +43,11 @@ impl Form {
         Form { topology: node.topology, shards: node.shards.max(1), copies: node.copies.max(1) }
     }
 
+    /// How often each shard exists.
+    pub(crate) fn copies(self) -> u32 {
+        self.copies
+    }
+
     /// The same node as one of this form, whose data may take so much.
     pub(crate) fn apply(self, memory_limit_bytes: u64, node: &NodeSpec) -> NodeSpec {
         let Form { topology, shards, copies } = self;
