@@ -45,25 +45,36 @@ OPERATIONS = {
     for name, method in inspect.getmembers(v2.DcsClient, inspect.isfunction)
     if list(inspect.signature(method).parameters) == ["self", "request"] and not re.search("^_|_invoker$", name)
 }
-# What is not here.
-REFUSED = """
-    list_acl_accounts create_acl_account delete_acl_account update_acl_account_remark update_acl_account_pass_word
-    reset_acl_account_pass_word update_acl_account login_web_cli execute_command_mobilization logoff_web_cli
-    create_bigkey_scan_task list_bigkey_scan_tasks show_bigkey_scan_task_details delete_bigkey_scan_task
-    show_bigkey_autoscan_config update_bigkey_autoscan_config create_hotkey_scan_task list_hot_key_scan_tasks
-    show_hotkey_task_details delete_hotkey_scan_task show_hotkey_autoscan_config update_hotkey_auto_scan_config
-    download_hot_key scan_expire_key create_auto_expire_scan_task show_expire_key_scan_info show_expire_auto_scan_config
-    update_expire_auto_scan_config create_offline_key_analysis list_offline_key_analysis_task
-    show_offline_key_analysis_task delete_offline_key_analysis_task exchange_instance_ip rollback_exchange_instance_ip
-    show_bandwidths update_bandwidth update_instance_bandwidth show_instance_bandwidth_auto_scaling_policy
-    update_instance_bandwidth_auto_scaling_policy delete_instance_bandwidth_auto_scaling_policy update_public_ip
-    delete_public_ip show_instance_ssl_detail update_ssl_switch download_ssl_cert delete_ip_from_domain_name migrate_az
-    update_client_ip_transparent_transmission create_diagnosis_task list_diagnosis_tasks show_diagnosis_task_details
-    delete_diagnosis_task create_redislog list_redislog create_redislog_download_link export_instances_task
-    export_excel_job list_monitored_objects list_monitored_objects_of_instance upgrade_instance_minor_version
-    change_nodes_start_stop_status update_slave_priority start_instance_resize_check_job create_resize_order
-""".split()
-assert len(OPERATIONS) == 137 and set(REFUSED) < OPERATIONS, OPERATIONS
+# What is not here, by what it is refused with.
+REFUSED = {
+    "DCS.4027": """
+        list_acl_accounts create_acl_account delete_acl_account update_acl_account_remark update_acl_account_pass_word
+        reset_acl_account_pass_word update_acl_account login_web_cli execute_command_mobilization logoff_web_cli
+        create_hotkey_scan_task list_hot_key_scan_tasks show_hotkey_autoscan_config update_hotkey_auto_scan_config
+        scan_expire_key create_auto_expire_scan_task show_expire_key_scan_info show_expire_auto_scan_config
+        update_expire_auto_scan_config create_offline_key_analysis list_offline_key_analysis_task
+        show_offline_key_analysis_task delete_offline_key_analysis_task exchange_instance_ip
+        rollback_exchange_instance_ip show_bandwidths update_bandwidth update_instance_bandwidth
+        show_instance_bandwidth_auto_scaling_policy update_instance_bandwidth_auto_scaling_policy
+        delete_instance_bandwidth_auto_scaling_policy update_public_ip delete_public_ip show_instance_ssl_detail
+        update_ssl_switch download_ssl_cert delete_ip_from_domain_name migrate_az
+        update_client_ip_transparent_transmission create_diagnosis_task list_diagnosis_tasks show_diagnosis_task_details
+        delete_diagnosis_task create_redislog list_redislog create_redislog_download_link export_instances_task
+        export_excel_job list_monitored_objects list_monitored_objects_of_instance upgrade_instance_minor_version
+        change_nodes_start_stop_status update_slave_priority start_instance_resize_check_job create_resize_order
+    """,
+    "DCS.4919": """
+        create_bigkey_scan_task list_bigkey_scan_tasks show_bigkey_autoscan_config update_bigkey_autoscan_config
+    """,
+    "DCS.4942": """
+        show_bigkey_scan_task_details delete_bigkey_scan_task
+    """,
+    "DCS.4941": """
+        show_hotkey_task_details delete_hotkey_scan_task download_hot_key
+    """,
+}
+REFUSED = {operation: code for code, operations in REFUSED.items() for operation in operations.split()}
+assert len(OPERATIONS) == 137 and REFUSED.keys() < OPERATIONS, OPERATIONS
 
 # What is null or left out in all answers of an operation, below a path: nothing has failed, been paid for in advance or
 # been made reachable from elsewhere, and some of it there is not.
@@ -74,7 +85,6 @@ EMPTY = """
     list_background_task tasks.details:
         account_name enable_public_ip enable_ssl group_name is_only_adjust_charging new_cache_type new_port node_name
         old_cache_type old_port public_ip_address public_ip_id rename_commands replica_az replica_ip source_ip target_ip
-        updated_config_length
     list_background_task tasks: params
     list_backup_records backup_record_response: error_code period
     list_center_task tasks.details:
@@ -89,16 +99,15 @@ EMPTY = """
         access_user capacity_minor order_id publicip_address publicip_id readonly_domain_name service_task_id sub_status
     list_migration_task migration_tasks:
         ecs_tenant_private_ip error_message released_at source_instance_id source_instance_name
-        source_instance_spec_code source_instance_status source_instance_subnet_id target_instance_spec_code
-        target_instance_subnet_id
+        source_instance_spec_code source_instance_status source_instance_subnet_id
     list_migration_task_logs migration_logs: log_code
     list_restore_records restore_record_response: error_code
     list_slowlog slowlogs: database_id shard_name username
+    show_background_task_progress step_details: error_code
     show_instance -:
         access_user capacity_minor order_id publicip_address publicip_id readonly_domain_name service_task_id sub_status
     show_instance bandwidth_info:
-        begin_time end_time expand_effect_time expand_interval_time max_bandwidth_for_node max_expand_count
-        next_expand_time
+        begin_time end_time expand_effect_time expand_interval_time next_expand_time
     show_instance domain_name_info: zone_name
     show_instance instance_backup_policy: backup_policy_id created_at updated_at
     show_instance_topology redis_server.dbs: avg_ttl
@@ -106,11 +115,11 @@ EMPTY = """
     show_job_info -: fail_reason
     show_migration_task backup_files: backup_id
     show_migration_task -: ecs_tenant_private_ip released_at
-    show_migration_task source_instance: db id ip name password port proxy_multi_db task_status
-    show_migration_task target_instance: db ip password port proxy_multi_db task_status
+    show_migration_task source_instance: db id name password proxy_multi_db
+    show_migration_task target_instance: db password proxy_multi_db
     stop_migration_task -: backup_files ecs_tenant_private_ip network_type released_at
-    stop_migration_task source_instance: db id ip name password port proxy_multi_db task_status
-    stop_migration_task target_instance: db ip password port proxy_multi_db task_status
+    stop_migration_task source_instance: db id name password proxy_multi_db
+    stop_migration_task target_instance: db password proxy_multi_db
     validate_deletable_replica -: available_zone
 """
 
@@ -293,10 +302,10 @@ assert (quotas["instance"].used, quotas["ram"].used) == (1, 1), quotas
 assert call("show_instance_version", **one).engine_minor_version.startswith("5.0"), "its version"
 
 # What is not here is refused, for an instance that there is as well.
-for operation in REFUSED:
+for operation, code in REFUSED.items():
     request = model(operation, "Request")
     fields = {name: sample(of) for name, of in request.openapi_types.items()}
-    refused(400, "DCS.4027", operation, **fields | {name: id for name in fields if name == "instance_id"})
+    refused(400, code, operation, **fields | {name: id for name in fields if name == "instance_id"})
     called.add(operation)
 
 # It is changed, and tagged.
