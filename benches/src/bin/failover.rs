@@ -56,7 +56,7 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
         seat: None,
         admission: Arc::default(),
     };
-    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).map_err(anyhow::Error::new)?;
+    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order, 1).map_err(anyhow::Error::new)?;
     let mut gaps = Vec::new();
     for _ in 0..rounds {
         until(|| pair.standby().is_some_and(|standby| standby.master.is_up())).await?;
@@ -64,7 +64,7 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
         tokio::time::sleep(WHILE).await;
         let before = pair.failovers();
         match fault {
-            None => pair.failover().await?,
+            None => pair.failover(None).await?,
             Some(fault) => assert!(pair.fail(fault), "the standby is in step"),
         }
         until(|| pair.failovers() > before).await?;

@@ -232,7 +232,7 @@ impl DataPlane for Nodes {
             let mut looks = 0;
             loop {
                 let (failover, has_standbys) = match self.running.lock().get(node) {
-                    Some(node) => (node.running.failover(shard), node.form.copies() > 1),
+                    Some(node) => (node.running.failover(shard, None), node.form.copies() > 1),
                     None => return Err(FailoverError::NotRunning),
                 };
                 let outcome = failover.map_err(no_failover)?.await.map_err(no_failover);

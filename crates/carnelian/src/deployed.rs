@@ -74,20 +74,21 @@ impl Deployed {
         }
     }
 
-    /// Has the standby of a shard take its master's place. Shards are counted from 0 in the order of their slots; what is
-    /// no cluster has one.
+    /// Has a standby of a shard take its master's place: the one that is furthest, or that of this place among the copies, which
+    /// are not counted in a cluster. Shards are counted from 0 in the order of their slots; what is no cluster has one.
     ///
     /// # Errors
     /// [`FailoverError`], if it is known at once that it does not.
     pub(crate) fn failover(
         &self,
         shard: Option<usize>,
+        copy: Option<usize>,
     ) -> Result<Later<Result<(), FailoverError>>, FailoverError> {
         match self {
             Deployed::Cluster(cluster) => Ok(Box::pin(cluster.failover(shard))),
-            Deployed::Proxy(proxy) => Ok(Box::pin(proxy.failover(shard)?)),
+            Deployed::Proxy(proxy) => Ok(Box::pin(proxy.failover(shard, copy)?)),
             _ if shard.is_some_and(|shard| shard > 0) => Err(FailoverError::NoShard),
-            Deployed::Pair(pair) => Ok(Box::pin(pair.failover())),
+            Deployed::Pair(pair) => Ok(Box::pin(pair.failover(copy))),
             Deployed::Memcached(own) => Ok(Box::pin(own.memcached.failover())),
             Deployed::One(_) => Err(FailoverError::NoStandby),
         }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use cloud::Pending;
-use cloud::data_plane::{DataPlane, FailoverError, NodeId};
+use cloud::data_plane::{FailoverError, NodeId};
 use cloud::engine::{Engine, Release};
 use cloud::inspection::{Connection, Database, Inspection, Role, Server, ServerId, SlowCommand};
 use cloud::whitelist::Whitelist;
 use engine::Client;
 use engine::clients::Marks;
 use engine::commands::client::describe;
-use server::Both;
+use server::Member;
 use server::admission::Rule;
 
 use crate::data_plane::no_failover;
@@ -125,18 +125,19 @@ impl Inspection for Nodes {
         Box::pin(async move {
             let found = self.found(node).into_iter().find(|found| found.id == server);
             let found = found.ok_or(FailoverError::NotRunning)?;
-            let (ServerId::Copy { shard, .. }, Role::Standby { .. }) = (found.id, found.role) else {
+            let (ServerId::Copy { shard, copy }, Role::Standby { .. }) = (found.id, found.role) else {
                 return Err(FailoverError::NoStandby);
             };
-            let promoting = match self.running.lock().get(node).map(|node| &node.running) {
-                Some(Deployed::Cluster(cluster)) => Some(cluster.promote(found.node)),
-                _ => None,
+            let promoting: Pending<'_, Result<(), server::FailoverError>> = {
+                let running = self.running.lock();
+                match &running.get(node).ok_or(FailoverError::NotRunning)?.running {
+                    Deployed::Cluster(cluster) => Box::pin(cluster.promote(found.node)),
+                    other => {
+                        other.failover(Some(shard as usize), Some(copy as usize)).map_err(no_failover)?
+                    }
+                }
             };
-            match promoting {
-                Some(promoting) => promoting.await.map_err(no_failover),
-                // There is one standby.
-                None => self.failover(node, Some(shard as usize)).await,
-            }
+            promoting.await.map_err(no_failover)
         })
     }
 
@@ -164,29 +165,29 @@ fn found(deployed: &Deployed) -> Vec<Found> {
             let id = ServerId::Copy { shard: 0, copy: 0 };
             vec![Found { id, role: Role::Master, port, node: Arc::clone(running.node()) }]
         }
-        Deployed::Pair(pair) => couple(0, pair.both(), Some(pair.address().port())),
+        Deployed::Pair(pair) => copies(0, pair.members(), Some(pair.address().port())),
         Deployed::Proxy(proxy) => {
             let front = Arc::clone(proxy.node());
             let port = Some(proxy.address().port());
             let front = Found { id: ServerId::Proxy, role: Role::Proxy, port, node: front };
-            let shards = proxy.couples().into_iter().zip(0..);
-            std::iter::once(front).chain(shards.flat_map(|(both, shard)| couple(shard, both, None))).collect()
+            let shards = proxy.members().into_iter().zip(0..);
+            std::iter::once(front).chain(shards.flat_map(|(own, shard)| copies(shard, own, None))).collect()
         }
         Deployed::Cluster(cluster) => members(cluster),
         Deployed::Memcached(_) => Vec::new(),
     }
 }
 
-/// A master, which has this port, and its standby.
-fn couple(shard: u32, both: Both, port: Option<u16>) -> Vec<Found> {
-    let master = u32::from(both.failovers % 2 == 1);
-    let place = |copy| ServerId::Copy { shard, copy };
-    let own = both.master.map(|node| Found { id: place(master), role: Role::Master, port, node });
-    let other = both.standby.map(|node| {
-        let role = Role::Standby { is_in_step: node.master.is_up() };
-        Found { id: place(1 - master), role, port: None, node }
-    });
-    own.into_iter().chain(other).collect()
+/// A master, which has this port, and its standbys.
+fn copies(shard: u32, members: Vec<Member>, port: Option<u16>) -> Vec<Found> {
+    let found = |Member { copy, is_master, node }: Member| {
+        let (role, port) = match is_master {
+            true => (Role::Master, port),
+            false => (Role::Standby { is_in_step: node.master.is_up() }, None),
+        };
+        Found { id: ServerId::Copy { shard, copy: copy as u32 }, role, port, node }
+    };
+    members.into_iter().map(found).collect()
 }
 
 /// The servers of a cluster. Masters without slots come last.
@@ -268,7 +269,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
-    use cloud::data_plane::Port;
+    use cloud::data_plane::{DataPlane, Port};
     use cloud::instance::Access;
     use cloud::topology::Topology;
     use cloud::whitelist::{Group, Network};

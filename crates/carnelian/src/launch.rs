@@ -97,12 +97,14 @@ impl Nodes {
         }
         match node.topology {
             Topology::Single => Running::start(workers, clock, &order).map(Deployed::One),
-            Topology::MasterStandby => Pair::start(workers, clock, &order).map(Deployed::Pair),
+            Topology::MasterStandby => {
+                Pair::start(workers, clock, &order, Form::of(node).standbys()).map(Deployed::Pair)
+            }
             Topology::Cluster => {
                 Cluster::start(workers, clock, &self.cluster(order, node), is_free).map(Deployed::Cluster)
             }
             Topology::Proxy => {
-                let standbys = node.copies > 1;
+                let standbys = Form::of(node).standbys();
                 let order = ProxyOrder { nodes: order, shards: node.shards as usize, standbys };
                 Proxy::start(workers, clock, &order).map(Deployed::Proxy)
             }

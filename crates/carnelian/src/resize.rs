@@ -30,8 +30,8 @@ pub(crate) struct Form {
 enum Change {
     /// Nothing.
     None,
-    /// A standby comes or goes.
-    Standby(bool),
+    /// Standbys come or go, until each master has so many.
+    Standbys(usize),
     /// Shards or their replicas do.
     Shards,
     /// It begins anew with all that it has.
@@ -40,7 +40,17 @@ enum Change {
 
 impl Form {
     pub(crate) fn of(node: &NodeSpec) -> Self {
-        Form { topology: node.topology, shards: node.shards.max(1), copies: node.copies.max(1) }
+        let copies = match node.topology {
+            Topology::Single => 1,
+            Topology::MasterStandby => node.copies.max(2),
+            Topology::Proxy | Topology::Cluster => node.copies.max(1),
+        };
+        Form { topology: node.topology, shards: node.shards.max(1), copies }
+    }
+
+    /// How many standbys, or replicas, each master has.
+    pub(crate) fn standbys(self) -> usize {
+        self.copies as usize - 1
     }
 
     /// How often each shard exists.
@@ -57,14 +67,12 @@ impl Form {
     /// How one becomes the other, if it can.
     fn change(self, to: Form) -> Option<Change> {
         match (self.topology, to.topology) {
-            (Topology::Single, Topology::Single) | (Topology::MasterStandby, Topology::MasterStandby) => {
-                Some(Change::None)
+            (Topology::Single | Topology::MasterStandby, Topology::Single | Topology::MasterStandby) => {
+                Some(if self == to { Change::None } else { Change::Standbys(to.standbys()) })
             }
-            (Topology::Single, Topology::MasterStandby) => Some(Change::Standby(true)),
-            (Topology::MasterStandby, Topology::Single) => Some(Change::Standby(false)),
+            (Topology::Proxy, Topology::Proxy) if self == to => Some(Change::None),
             (Topology::Proxy, Topology::Proxy) if self.shards == to.shards => {
-                let has = to.copies > 1;
-                Some(if has == (self.copies > 1) { Change::None } else { Change::Standby(has) })
+                Some(Change::Standbys(to.standbys()))
             }
             (Topology::Proxy, Topology::Proxy) => Some(Change::Whole),
             (Topology::Cluster, Topology::Cluster) if self == to => Some(Change::None),
@@ -115,7 +123,7 @@ impl Nodes {
         }
         match change {
             Change::None => {}
-            Change::Standby(comes) => self.keep_standby(&wanted, comes).await?,
+            Change::Standbys(count) => self.keep_standbys(&wanted, count).await?,
             Change::Shards => self.reshard(&wanted).await?,
             Change::Whole => return self.begin_anew(&wanted).await,
         }
@@ -141,8 +149,8 @@ impl Nodes {
         configured.await.map_err(|error| failed(&error))
     }
 
-    /// Gives each master a standby, or takes it away.
-    async fn keep_standby(&self, wanted: &NodeSpec, comes: bool) -> Result<(), ResizeError> {
+    /// Gives each master so many standbys.
+    async fn keep_standbys(&self, wanted: &NodeSpec, count: usize) -> Result<(), ResizeError> {
         let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = {
             let mut running = self.running.lock();
             let mut node = running.remove(&wanted.id).ok_or(ResizeError::NotRunning)?;
@@ -159,8 +167,8 @@ impl Nodes {
                 node.running = Deployed::Pair(Pair::of(one, &self.workers, &self.clock, &order));
             }
             let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = match &node.running {
-                Deployed::Pair(pair) => Box::pin(pair.keep_standby(comes)),
-                Deployed::Proxy(proxy) => Box::pin(proxy.keep_standbys(comes)),
+                Deployed::Pair(pair) => Box::pin(pair.keep_standbys(count, &[])),
+                Deployed::Proxy(proxy) => Box::pin(proxy.keep_standbys(count)),
                 _ => Box::pin(std::future::ready(())),
             };
             running.insert(wanted.id.clone(), node);
@@ -201,11 +209,13 @@ mod tests {
         let (proxy, cluster) = (form(Topology::Proxy, 8, 2), form(Topology::Cluster, 3, 2));
         for (from, to, change) in [
             (single, single, Some(Change::None)),
-            (single, pair, Some(Change::Standby(true))),
-            (pair, single, Some(Change::Standby(false))),
-            (pair, form(Topology::MasterStandby, 1, 3), Some(Change::None)),
+            (single, pair, Some(Change::Standbys(1))),
+            (pair, single, Some(Change::Standbys(0))),
+            (pair, pair, Some(Change::None)),
+            (pair, form(Topology::MasterStandby, 1, 3), Some(Change::Standbys(2))),
+            (form(Topology::MasterStandby, 1, 6), pair, Some(Change::Standbys(1))),
             (proxy, proxy, Some(Change::None)),
-            (proxy, form(Topology::Proxy, 8, 1), Some(Change::Standby(false))),
+            (proxy, form(Topology::Proxy, 8, 1), Some(Change::Standbys(0))),
             (proxy, form(Topology::Proxy, 16, 2), Some(Change::Whole)),
             (cluster, cluster, Some(Change::None)),
             (cluster, form(Topology::Cluster, 3, 1), Some(Change::Shards)),

@@ -60,8 +60,8 @@ impl Holders {
     /// Those of a pair; without a master in the midst of a failover.
     pub fn of_pair(pair: &Pair) -> Holders {
         let master = pair.master();
-        let standbys =
-            master.iter().zip(pair.standby()).map(|(master, standby)| (Arc::clone(master), standby));
+        let own = pair.standbys().into_iter();
+        let standbys = own.filter_map(|standby| Some((Arc::clone(master.as_ref()?), standby)));
         Holders { standbys: standbys.collect(), nodes: master.into_iter().collect(), slots: Vec::new() }
     }
 

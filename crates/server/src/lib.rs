@@ -34,6 +34,6 @@ pub use cluster::{Cluster, ClusterOrder};
 pub use engine::BadParameter;
 pub use memcached::{Memcached, MemcachedOrder};
 pub use node::{Order, Running, StartError};
-pub use pair::{Both, FailoverError, Fault, Pair};
+pub use pair::{FailoverError, Fault, Member, Pair};
 pub use proxy::{Proxy, ProxyOrder};
 pub use workers::Workers;

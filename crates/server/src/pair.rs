@@ -1,8 +1,8 @@
-//! A master and its standby behind one address, or behind a proxy.
+//! A master and its standbys behind one address, or behind a proxy.
 //!
-//! The standby is a node of this process that follows the master as any replica does; nobody else reaches it. A failover
-//! has it take the master's place behind the address: connections drop, and whoever connects again is served by what was
-//! the standby. Then a fresh standby follows it.
+//! A standby is a node of this process that follows the master as any replica does; nobody else reaches it. A failover
+//! has the one that is furthest take the master's place behind the address: connections drop, and whoever connects again is
+//! served by what was the standby. The others follow it from then on, and a fresh one does.
 //!
 //! That a master has stopped is known at once. Whether one hangs is looked into when a client's command is kept waiting
 //! by it: an instance that nobody uses costs nothing, and one that is used is mended before its clients give up.
@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -41,7 +41,7 @@ pub(crate) const DRAIN: Duration = Duration::from_millis(20);
 const LOOK: Duration = Duration::from_micros(500);
 /// So long it is waited for a new standby to have all keys; it gets them all the same.
 const IN_STEP: Duration = Duration::from_secs(60);
-/// There is one replica: nobody else is to be waited for before it is sent the keys.
+/// Nobody is to be waited for before a replica is sent the keys.
 pub(crate) const AT_ONCE: [&str; 2] = ["repl-diskless-sync-delay", "0"];
 
 /// Why a failover does not happen.
@@ -70,18 +70,18 @@ pub enum Fault {
     Hang,
 }
 
-/// A master and its standby at one moment.
+/// A master or one of its standbys.
 #[derive(Clone, Debug)]
-pub struct Both {
-    /// The master; nothing in the midst of a failover.
-    pub master: Option<Arc<Node>>,
-    /// The standby, if there is one.
-    pub standby: Option<Arc<Node>>,
-    /// How often a standby has taken its master's place.
-    pub failovers: u64,
+pub struct Member {
+    /// Its place among the copies, counted from 0. A node that begins anew has the place of the one that it follows upon.
+    pub copy: usize,
+    /// Whether it is the master.
+    pub is_master: bool,
+    /// The node.
+    pub node: Arc<Node>,
 }
 
-/// A master and its standby behind one address; dropping it ends both.
+/// A master and its standbys behind one address; dropping it ends all.
 #[derive(Debug)]
 pub struct Pair {
     couple: Couple,
@@ -106,7 +106,7 @@ pub(crate) trait Entrance: Send + Sync {
     fn is_for_clients(&self) -> bool;
 }
 
-/// A master and its standby, whichever way clients come to them; dropping it ends both.
+/// A master and its standbys, whichever way clients come to them; dropping it ends all.
 #[derive(Debug)]
 pub(crate) struct Couple {
     shared: Arc<Shared>,
@@ -121,8 +121,8 @@ struct Shared {
     address: SocketAddr,
     entrance: Box<dyn Entrance>,
     nodes: Mutex<Nodes>,
-    /// Whether there is to be a standby.
-    wants_standby: AtomicBool,
+    /// How many standbys there are to be.
+    wanted: AtomicUsize,
     /// Held during a failover.
     turning: tokio::sync::Mutex<()>,
     /// Notified when the master has stopped or may hang.
@@ -131,10 +131,29 @@ struct Shared {
 
 struct Nodes {
     master: Option<Resident>,
-    standby: Option<Resident>,
+    /// The place of the master, or of the one that there was.
+    master_copy: usize,
+    /// Those that stand by, each with its place, in the order of these.
+    standbys: Vec<(usize, Resident)>,
     /// Whether the master has stopped.
     has_stopped: bool,
     failovers: u64,
+}
+
+impl Nodes {
+    /// Who is to take the master's place: of those that have had its keys, and follow it unless that has failed, the one that is
+    /// furthest; or the one of this place.
+    fn furthest(&self, has_failed: bool, copy: Option<usize>) -> Option<Arc<Node>> {
+        let may = |(own, standby): &&(usize, Resident)| {
+            let master = &standby.node.master;
+            copy.is_none_or(|copy| copy == *own)
+                && !master.state().never_up()
+                && (has_failed || master.is_up())
+        };
+        // Of several the first.
+        let standbys = self.standbys.iter().rev().filter(may).map(|(_, standby)| &standby.node);
+        standbys.max_by_key(|node| node.replicas.offset()).cloned()
+    }
 }
 
 impl std::fmt::Debug for Shared {
@@ -166,11 +185,16 @@ impl Entrance for (Arc<Mutex<Option<Door>>>, Arc<Workers>, Arc<Clock>) {
 }
 
 impl Pair {
-    /// Starts a master, and a standby as soon as the master has loaded its keys.
+    /// Starts a master, and so many standbys as soon as the master has loaded its keys.
     ///
     /// # Errors
     /// [`StartError`]
-    pub fn start(workers: &Arc<Workers>, clock: &Arc<Clock>, order: &Order) -> Result<Pair, StartError> {
+    pub fn start(
+        workers: &Arc<Workers>,
+        clock: &Arc<Clock>,
+        order: &Order,
+        standbys: usize,
+    ) -> Result<Pair, StartError> {
         let mut order = order.clone();
         order.config.insert(0, AT_ONCE.map(str::to_owned).into());
         let door = Door::open(workers, order.address)?;
@@ -179,7 +203,7 @@ impl Pair {
         door.serve(Some(master.counter()));
         let door = Arc::new(Mutex::new(Some(door)));
         let entrance = Box::new((Arc::clone(&door), Arc::clone(workers), Arc::clone(clock)));
-        Ok(Pair { couple: Couple::begin(workers, clock, order, master, entrance, true), door })
+        Ok(Pair { couple: Couple::begin(workers, clock, order, master, entrance, standbys), door })
     }
 
     /// Makes a node that runs the master of a pair; its clients do not notice. The order is what it has been started with.
@@ -189,12 +213,13 @@ impl Pair {
         order.config.insert(0, AT_ONCE.map(str::to_owned).into());
         let door = Arc::new(Mutex::new(Some(door)));
         let entrance = Box::new((Arc::clone(&door), Arc::clone(workers), Arc::clone(clock)));
-        Pair { couple: Couple::begin(workers, clock, order, master, entrance, false), door }
+        Pair { couple: Couple::begin(workers, clock, order, master, entrance, 0), door }
     }
 
-    /// Has a standby follow the master from now on, or none. Done when it has all keys, or has gone; clients do not notice.
-    pub fn keep_standby(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
-        self.couple.keep_standby(wanted)
+    /// Has so many standbys follow the master from now on. Done when they have all keys, and others have gone, first those of
+    /// these places; clients do not notice.
+    pub fn keep_standbys(&self, wanted: usize, leaving: &[usize]) -> impl Future<Output = ()> + Send + use<> {
+        self.couple.keep_standbys(wanted, leaving)
     }
 
     /// Where it listens.
@@ -207,9 +232,14 @@ impl Pair {
         self.couple.master()
     }
 
-    /// The node that stands by, if there is one.
+    /// The nodes that stand by.
+    pub fn standbys(&self) -> Vec<Arc<Node>> {
+        self.couple.standbys()
+    }
+
+    /// The first node that stands by, if there is one.
     pub fn standby(&self) -> Option<Arc<Node>> {
-        self.couple.standby()
+        self.standbys().into_iter().next()
     }
 
     /// Changes the parameters with which standbys start that are still to come. What can be set while a node runs they have
@@ -218,17 +248,17 @@ impl Pair {
         change(&mut self.couple.shared.order.lock().config);
     }
 
-    /// Has both run with other values of these parameters from now on, and those that take their places.
+    /// Has all run with other values of these parameters from now on, and those that take their places.
     pub fn configure(&self, values: Values) -> impl Future<Output = Result<(), BadParameter>> + use<> {
         self.couple.configure(values, &[])
     }
 
-    /// Both nodes at one moment.
-    pub fn both(&self) -> Both {
-        self.couple.both()
+    /// All nodes at one moment, the master first, which is missing in the midst of a failover.
+    pub fn members(&self) -> Vec<Member> {
+        self.couple.members()
     }
 
-    /// How often the standby has taken the master's place.
+    /// How often a standby has taken the master's place.
     pub fn failovers(&self) -> u64 {
         self.couple.failovers()
     }
@@ -241,12 +271,13 @@ impl Pair {
         self.couple.loaded()
     }
 
-    /// Has the standby take the master's place, without losing anything. Done when clients are served again.
+    /// Has the standby that is furthest take the master's place, or the one of this place, without losing anything. Done when
+    /// clients are served again.
     ///
     /// # Errors
     /// [`FailoverError`]; then everything is as it was.
-    pub fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
-        self.couple.failover()
+    pub fn failover(&self, copy: Option<usize>) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+        self.couple.failover(copy)
     }
 
     /// Has the master fail, to see what happens. Whether somebody can take its place.
@@ -254,7 +285,7 @@ impl Pair {
         self.couple.fail(fault)
     }
 
-    /// Ends both, and waits until the port is free.
+    /// Ends all, and waits until the port is free.
     pub async fn stop(self) {
         self.end().await;
     }
@@ -271,7 +302,7 @@ impl Pair {
         }
     }
 
-    /// Ends the standby, and the way to the master, which is given back.
+    /// Ends the standbys, and the way to the master, which is given back.
     async fn end(self) -> Option<Resident> {
         let Pair { couple, door } = self;
         let master = couple.end().await;
@@ -284,7 +315,7 @@ impl Pair {
 }
 
 impl Couple {
-    /// A master that clients come to by an entrance, and its standby, which begins as soon as the master has loaded its
+    /// A master that clients come to by an entrance, and its standbys, which begin as soon as the master has loaded its
     /// keys. The address of the order is the one that the nodes tell.
     pub(crate) fn begin(
         workers: &Arc<Workers>,
@@ -292,12 +323,18 @@ impl Couple {
         order: Order,
         master: Resident,
         entrance: Box<dyn Entrance>,
-        has_standby: bool,
+        standbys: usize,
     ) -> Couple {
         let suspicion: Arc<Notify> = Arc::default();
         master.host.suspect_to(&suspicion);
         let loaded = master.loaded();
-        let nodes = Nodes { master: Some(master), standby: None, has_stopped: false, failovers: 0 };
+        let nodes = Nodes {
+            master: Some(master),
+            master_copy: 0,
+            standbys: Vec::new(),
+            has_stopped: false,
+            failovers: 0,
+        };
         let shared = Arc::new(Shared {
             workers: Arc::clone(workers),
             clock: Arc::clone(clock),
@@ -305,16 +342,16 @@ impl Couple {
             order: Mutex::new(order),
             entrance,
             nodes: Mutex::new(nodes),
-            wants_standby: AtomicBool::new(has_standby),
+            wanted: AtomicUsize::new(standbys),
             turning: tokio::sync::Mutex::new(()),
             suspicion,
         });
         let watched = Arc::clone(&shared);
         let watching = workers.next().spawn(async move {
             if loaded.await.is_ok() {
-                if has_standby {
+                {
                     let _turning = watched.turning.lock().await;
-                    watched.begin_standby();
+                    watched.begin_standbys();
                 }
                 watch(watched).await;
             }
@@ -327,12 +364,12 @@ impl Couple {
         self.shared.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node))
     }
 
-    /// As [`Pair::standby`].
-    pub(crate) fn standby(&self) -> Option<Arc<Node>> {
-        self.shared.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node))
+    /// As [`Pair::standbys`].
+    pub(crate) fn standbys(&self) -> Vec<Arc<Node>> {
+        self.shared.nodes.lock().standbys.iter().map(|(_, standby)| Arc::clone(&standby.node)).collect()
     }
 
-    /// As [`Pair::configure`]; the standby keeps its own values of some parameters until it takes its master's place.
+    /// As [`Pair::configure`]; standbys keep their own values of some parameters until they take their master's place.
     pub(crate) fn configure(
         &self,
         values: Values,
@@ -342,15 +379,15 @@ impl Couple {
         async move {
             // Whoever takes the master's place meanwhile would not know of it.
             let _turning = shared.turning.lock().await;
-            let (master, standby) = {
+            let (master, standbys) = {
                 let nodes = shared.nodes.lock();
-                let node = |resident: &Option<Resident>| resident.as_ref().map(|some| Arc::clone(&some.node));
-                (node(&nodes.master), node(&nodes.standby))
+                let standbys = nodes.standbys.iter().map(|(_, standby)| Arc::clone(&standby.node));
+                (nodes.master.as_ref().map(|master| Arc::clone(&master.node)), standbys.collect::<Vec<_>>())
             };
             let is_own = |name: &str| kept.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
             let others: Values = values.iter().filter(|(name, _)| !is_own(name)).cloned().collect();
             let mut nodes = alike(master, &values);
-            nodes.extend(alike(standby, &others));
+            nodes.extend(alike(standbys, &others));
             configure(&nodes).await?;
             put(&mut shared.order.lock().config, &values);
             Ok(())
@@ -362,11 +399,17 @@ impl Couple {
         self.shared.nodes.lock().failovers
     }
 
-    /// As [`Pair::both`].
-    pub(crate) fn both(&self) -> Both {
+    /// As [`Pair::members`].
+    pub(crate) fn members(&self) -> Vec<Member> {
         let nodes = self.shared.nodes.lock();
-        let node = |resident: &Option<Resident>| resident.as_ref().map(|own| Arc::clone(&own.node));
-        Both { master: node(&nodes.master), standby: node(&nodes.standby), failovers: nodes.failovers }
+        let master = nodes.master.iter().map(|master| (nodes.master_copy, true, master));
+        let standbys = nodes.standbys.iter().map(|(copy, standby)| (*copy, false, standby));
+        let member = |(copy, is_master, own): (usize, bool, &Resident)| Member {
+            copy,
+            is_master,
+            node: Arc::clone(&own.node),
+        };
+        master.chain(standbys).map(member).collect()
     }
 
     /// As [`Pair::loaded`].
@@ -381,37 +424,44 @@ impl Couple {
     }
 
     /// As [`Pair::failover`].
-    pub(crate) fn failover(&self) -> impl Future<Output = Result<(), FailoverError>> + use<> {
+    pub(crate) fn failover(
+        &self,
+        copy: Option<usize>,
+    ) -> impl Future<Output = Result<(), FailoverError>> + use<> {
         let shared = Arc::clone(&self.shared);
         async move {
             let workers = Arc::clone(&shared.workers);
             // Once begun it comes to its end, whoever still waits for it.
-            let turning = workers.next().spawn(async move { shared.fail_over(None).await });
+            let turning = workers.next().spawn(async move { shared.fail_over(None, copy).await });
             turning.await.unwrap_or(Err(FailoverError::Busy))
         }
     }
 
-    /// As [`Pair::keep_standby`].
-    pub(crate) fn keep_standby(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
-        let shared = Arc::clone(&self.shared);
+    /// As [`Pair::keep_standbys`].
+    pub(crate) fn keep_standbys(
+        &self,
+        wanted: usize,
+        leaving: &[usize],
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let (shared, leaving) = (Arc::clone(&self.shared), leaving.to_vec());
         async move {
             let workers = Arc::clone(&shared.workers);
             // Once begun it comes to its end, whoever still waits for it.
-            let _ = workers.next().spawn(async move { shared.keep_standby(wanted).await }).await;
+            let _ = workers.next().spawn(async move { shared.keep_standbys(wanted, &leaving).await }).await;
         }
     }
 
     /// As [`Pair::fail`].
     pub(crate) fn fail(&self, fault: Fault) -> bool {
         let mut nodes = self.shared.nodes.lock();
-        let ready = |standby: &Resident| !standby.node.master.state().never_up();
-        let (Some(master), true) = (&nodes.master, nodes.standby.as_ref().is_some_and(ready)) else {
+        let ready = |(_, standby): &(usize, Resident)| !standby.node.master.state().never_up();
+        let (Some(master), true) = (&nodes.master, nodes.standbys.iter().any(ready)) else {
             return false;
         };
         match fault {
             Fault::Hang => master.node.pause.hang(&master.node),
             Fault::Stop => {
-                // The only connection to a shard behind a proxy is its standby's. What clients have been answered is on its
+                // The only connections to a shard behind a proxy are its standbys'. What clients have been answered is on its
                 // way there, as bytes of a process that is killed are, and arrives before the standby takes over.
                 if !self.shared.entrance.is_for_clients() {
                     master.end_connections();
@@ -424,16 +474,16 @@ impl Couple {
         true
     }
 
-    /// Ends the standby, and gives back the master, when nothing is going on with them.
+    /// Ends the standbys, and gives back the master, when nothing is going on with them.
     pub(crate) async fn end(self) -> Option<Resident> {
         // A failover that is going on comes to its end first.
         let turning = self.shared.turning.lock().await;
         self.watching.abort();
-        let (master, standby) = {
+        let (master, standbys) = {
             let mut nodes = self.shared.nodes.lock();
-            (nodes.master.take(), nodes.standby.take())
+            (nodes.master.take(), std::mem::take(&mut nodes.standbys))
         };
-        drop((standby, turning));
+        drop((standbys, turning));
         master
     }
 }
@@ -443,7 +493,7 @@ impl Drop for Couple {
         self.watching.abort();
         // What watches may be in the midst of something, and hold the nodes for a moment longer.
         let mut nodes = self.shared.nodes.lock();
-        drop((nodes.master.take(), nodes.standby.take()));
+        drop((nodes.master.take(), std::mem::take(&mut nodes.standbys)));
     }
 }
 
@@ -459,7 +509,7 @@ impl Watched for Shared {
     }
 
     async fn failed(&self) -> Option<Weak<Node>> {
-        if !self.wants_standby.load(Ordering::Relaxed) {
+        if self.wanted.load(Ordering::Relaxed) == 0 {
             // Nobody could take its place.
             return None;
         }
@@ -471,32 +521,34 @@ impl Watched for Shared {
     }
 
     async fn replace(self: &Arc<Self>, failed: &Weak<Node>) -> Result<(), FailoverError> {
-        self.fail_over(Some(failed)).await
+        self.fail_over(Some(failed), None).await
     }
 }
 
 impl Shared {
-    /// Has the standby take the master's place: whatever it lacks if that has failed, and if it is still the master.
-    async fn fail_over(self: &Arc<Self>, failed: Option<&Weak<Node>>) -> Result<(), FailoverError> {
+    /// Has the standby that is furthest take the master's place, or the one of this place: whatever it lacks if the master has
+    /// failed, and if it is still the master.
+    async fn fail_over(
+        self: &Arc<Self>,
+        failed: Option<&Weak<Node>>,
+        copy: Option<usize>,
+    ) -> Result<(), FailoverError> {
         let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;
         let is_forced = failed.is_some();
-        let (master, standby) = {
+        let (master, mut standby) = {
             let nodes = self.nodes.lock();
-            let (Some(master), Some(standby)) = (&nodes.master, &nodes.standby) else {
-                return Err(FailoverError::NoStandby);
-            };
+            let Some(master) = &nodes.master else { return Err(FailoverError::NoStandby) };
             if failed.is_some_and(|failed| failed.as_ptr() != Arc::as_ptr(&master.node)) {
                 return Ok(());
             }
-            (Arc::clone(&master.node), Arc::clone(&standby.node))
+            let standby = nodes.furthest(is_forced, copy).ok_or(FailoverError::NoStandby)?;
+            (Arc::clone(&master.node), standby)
         };
-        // A standby that has never had the keys of the master must not take its place.
-        if !is_forced && !standby.master.is_up() || standby.master.state().never_up() {
-            return Err(FailoverError::NoStandby);
-        }
         let parted = if is_forced {
             let caught_up = catch_up(&master, &standby);
             let _ = tokio::time::timeout(DRAIN, caught_up).await;
+            // Another one may have overtaken it.
+            standby = self.nodes.lock().furthest(true, copy).unwrap_or(standby);
             None
         } else {
             master.pause.begin(&master, Reason::Failover, Scope::Writes, self.clock.wall_ms() + PAUSE_MS);
@@ -531,58 +583,80 @@ impl Shared {
         }
         {
             let mut nodes = self.nodes.lock();
-            let new = nodes.standby.take();
-            if let Some(new) = &new {
+            let at = nodes.standbys.iter().position(|(_, own)| Arc::ptr_eq(&own.node, &standby));
+            let new = at.map(|at| nodes.standbys.remove(at));
+            if let Some((copy, new)) = new {
                 new.host.suspect_to(&self.suspicion);
-                self.entrance.open(new);
+                self.entrance.open(&new);
+                (nodes.master, nodes.master_copy) = (Some(new), copy);
             }
-            nodes.master = new;
             nodes.has_stopped = false;
             nodes.failovers += 1;
         }
-        tracing::info!("the standby of {} has taken its master's place", self.address);
+        tracing::info!("a standby of {} has taken its master's place", self.address);
         if parted.is_none() {
             // A master that holds its keys keeps its files until it lets go of them.
             hand_files_over(&master, &standby, &directory, false).await;
         }
         let _ = tokio::task::spawn_blocking(move || drop((old, master))).await;
-        if self.wants_standby.load(Ordering::Relaxed) {
-            self.replace_standby();
-        }
+        self.follow(&standby).await;
+        self.begin_standbys();
         Ok(())
     }
 
-    /// Has a standby follow the master, if there is to be one and is none. Nothing else is going on with them.
-    fn begin_standby(self: &Arc<Self>) {
-        if self.wants_standby.load(Ordering::Relaxed) && self.nodes.lock().standby.is_none() {
-            self.replace_standby();
+    /// Has those that stand by follow another master.
+    async fn follow(&self, master: &Arc<Node>) {
+        let standbys: Vec<Arc<Node>> = {
+            let nodes = self.nodes.lock();
+            nodes.standbys.iter().map(|(_, standby)| Arc::clone(&standby.node)).collect()
+        };
+        for standby in standbys {
+            let mut held = hold(&standby).await;
+            standby.stand_by(&mut held, self.reached_at(), master);
         }
     }
 
-    /// Has a standby follow the master from now on, or none.
-    async fn keep_standby(self: &Arc<Self>, wanted: bool) {
+    /// Has fresh standbys follow the master until there are as many as there are to be. Nothing else is going on with them.
+    fn begin_standbys(self: &Arc<Self>) {
+        let lacks = || self.nodes.lock().standbys.len() < self.wanted.load(Ordering::Relaxed);
+        while lacks() && self.add_standby() {}
+    }
+
+    /// As [`Pair::keep_standbys`].
+    async fn keep_standbys(self: &Arc<Self>, wanted: usize, leaving: &[usize]) {
         let _turning = self.turning.lock().await;
-        self.wants_standby.store(wanted, Ordering::Relaxed);
-        if !wanted {
-            let standby = self.nodes.lock().standby.take();
-            let _ = tokio::task::spawn_blocking(move || drop(standby)).await;
-            return;
-        }
-        self.begin_standby();
-        let standby = self.nodes.lock().standby.as_ref().map(|standby| Arc::clone(&standby.node));
-        let Some(standby) = standby else { return };
+        self.wanted.store(wanted, Ordering::Relaxed);
+        let surplus = {
+            let mut nodes = self.nodes.lock();
+            let surplus = nodes.standbys.len().saturating_sub(wanted);
+            let mut own: Vec<_> = std::mem::take(&mut nodes.standbys);
+            own.sort_by_key(|(copy, _)| (leaving.contains(copy), *copy));
+            let surplus = own.split_off(own.len() - surplus);
+            own.sort_by_key(|(copy, _)| *copy);
+            nodes.standbys = own;
+            surplus
+        };
+        let _ = tokio::task::spawn_blocking(move || drop(surplus)).await;
+        self.begin_standbys();
+        let standbys: Vec<Arc<Node>> = {
+            let nodes = self.nodes.lock();
+            nodes.standbys.iter().map(|(_, standby)| Arc::clone(&standby.node)).collect()
+        };
         let in_step = async {
-            while !standby.master.is_up() {
+            while !standbys.iter().all(|standby| standby.master.is_up()) {
                 tokio::time::sleep(LOOK).await;
             }
         };
         let _ = tokio::time::timeout(IN_STEP, in_step).await;
     }
 
-    /// Has a fresh standby follow the master.
-    fn replace_standby(self: &Arc<Self>) {
-        let Some(master) = self.nodes.lock().master.as_ref().map(|master| Arc::clone(&master.node)) else {
-            return;
+    /// Has one more standby follow the master; whether it does.
+    fn add_standby(self: &Arc<Self>) -> bool {
+        let (master, copy) = {
+            let nodes = self.nodes.lock();
+            let Some(master) = &nodes.master else { return false };
+            let is_taken = |copy| copy == nodes.master_copy || nodes.standbys.iter().any(|own| own.0 == copy);
+            (Arc::clone(&master.node), (0..).find(|copy| !is_taken(*copy)).unwrap_or_default())
         };
         let order = Order { directory: None, ..self.order.lock().clone() };
         match self.entrance.stand_by(&order) {
@@ -592,15 +666,24 @@ impl Shared {
                     standby.host.dial_by(Arc::new(move || Shared::dial(&couple)));
                 }
                 let node = &standby.node;
-                let host = reachable(self.address.ip()).to_string().into();
-                let address = Address { host, port: self.address.port() };
                 let mut held = node.keyspace.lock_blocking(node.keyspace.all());
-                node.stand_by(&mut held, address, &master);
+                node.stand_by(&mut held, self.reached_at(), &master);
                 drop(held);
-                self.nodes.lock().standby = Some(standby);
+                let mut nodes = self.nodes.lock();
+                nodes.standbys.push((copy, standby));
+                nodes.standbys.sort_by_key(|(copy, _)| *copy);
+                true
             }
-            Err(error) => tracing::error!("there is no standby for {}: {error}", self.address),
+            Err(error) => {
+                tracing::error!("a standby for {} does not begin: {error}", self.address);
+                false
+            }
         }
+    }
+
+    /// Where a standby reaches its master, unless it has a way of its own.
+    fn reached_at(&self) -> Address {
+        Address { host: reachable(self.address.ip()).to_string().into(), port: self.address.port() }
     }
 
     /// A connection to the master, whichever node that is now.

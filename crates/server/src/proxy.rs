@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::configure::{Values, alike, configure};
 use crate::connection::Place;
 use crate::node::{Counter, Door, LAST_WORDS, Order, Resident, Service, StartError};
-use crate::pair::{AT_ONCE, Both, Couple, Entrance, FailoverError, Fault};
+use crate::pair::{AT_ONCE, Couple, Entrance, FailoverError, Fault, Member};
 use crate::workers::Workers;
 use engine::proxy::{MAX_SHARDS, SILENT};
 use engine::{BadParameter, Node};
@@ -35,8 +35,8 @@ pub struct ProxyOrder {
     pub nodes: Order,
     /// How many shards have the keys.
     pub shards: usize,
-    /// Whether each shard has a standby.
-    pub standbys: bool,
+    /// How many standbys each shard has.
+    pub standbys: usize,
 }
 
 /// A proxy that listens; dropping it ends its connections and, somewhat later, frees its port.
@@ -169,8 +169,10 @@ impl Proxy {
 
     /// The standbys that there are at the moment, each with the number of its shard.
     pub fn standbys(&self) -> Vec<(usize, Arc<Node>)> {
-        let standbys = self.shards.iter().enumerate();
-        standbys.filter_map(|(shard, couple)| Some((shard, couple.standby()?))).collect()
+        let shards = self.shards.iter().enumerate();
+        let own =
+            |(shard, couple): (usize, &Couple)| couple.standbys().into_iter().map(move |own| (shard, own));
+        shards.flat_map(own).collect()
     }
 
     /// Has the proxy and its shards run with other values of these parameters from now on, and those that take their places.
@@ -194,13 +196,13 @@ impl Proxy {
     }
 
     /// The masters and standbys of the shards, in the order of their slots.
-    pub fn couples(&self) -> Vec<Both> {
-        self.shards.iter().map(Couple::both).collect()
+    pub fn members(&self) -> Vec<Vec<Member>> {
+        self.shards.iter().map(Couple::members).collect()
     }
 
-    /// Has a standby follow each shard from now on, or none. Done when they have all keys, or have gone.
-    pub fn keep_standbys(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
-        let all: Vec<_> = self.shards.iter().map(|couple| couple.keep_standby(wanted)).collect();
+    /// Has so many standbys follow each shard from now on. Done when they have all keys, and others have gone.
+    pub fn keep_standbys(&self, wanted: usize) -> impl Future<Output = ()> + Send + use<> {
+        let all: Vec<_> = self.shards.iter().map(|couple| couple.keep_standbys(wanted, &[])).collect();
         async move {
             for kept in all {
                 kept.await;
@@ -227,16 +229,17 @@ impl Proxy {
         }
     }
 
-    /// Has the standby of a shard take its master's place, without losing anything. Shards are counted from 0 in the order
-    /// of their slots; without a number it is the first.
+    /// Has a standby of a shard take its master's place, as [`crate::Pair::failover`] does. Shards are counted from 0 in the
+    /// order of their slots; without a number it is the first.
     ///
     /// # Errors
     /// [`FailoverError`]; then everything is as it was.
     pub fn failover(
         &self,
         shard: Option<usize>,
+        copy: Option<usize>,
     ) -> Result<impl Future<Output = Result<(), FailoverError>> + use<>, FailoverError> {
-        Ok(self.shard(shard)?.failover())
+        Ok(self.shard(shard)?.failover(copy))
     }
 
     /// Has the master of a shard fail, to see what happens.

@@ -151,7 +151,7 @@ async fn what_is_acknowledged_after_a_failover_is_in_the_file_at_once() {
             let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
             let config = [("appendonly", "yes"), ("appendfsync", "always")];
             let order = Order { release, ..order(folder.path(), &config) };
-            let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).unwrap();
+            let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order, 1).unwrap();
             pair.loaded().await.unwrap();
             let in_step = || pair.standby().is_some_and(|standby| standby.master.is_up());
             let mut client = Client::connect(pair.address());
@@ -165,7 +165,7 @@ async fn what_is_acknowledged_after_a_failover_is_in_the_file_at_once() {
                 assert_eq!(client.say("WAIT 1 5000").integer(), 1);
                 let before = pair.failovers();
                 match fault {
-                    None => pair.failover().await.unwrap(),
+                    None => pair.failover(None).await.unwrap(),
                     Some(fault) => assert!(pair.fail(fault)),
                 }
                 // That a master hangs is noticed when a client waits for it.
@@ -201,7 +201,7 @@ async fn a_file_that_a_client_has_begun_goes_on_with_whoever_serves() {
     for release in [Release::V5_0, Release::V7_4] {
         let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
         let order = Order { release, ..order(folder.path(), &[]) };
-        let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order).unwrap();
+        let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order, 1).unwrap();
         pair.loaded().await.unwrap();
         let mut client = Client::connect(pair.address());
         client.say("SET before 1");
@@ -212,7 +212,7 @@ async fn a_file_that_a_client_has_begun_goes_on_with_whoever_serves() {
                 .await;
             // The standby has no files of its own, whatever its master is told.
             assert!(!pair.standby().unwrap().append_file.is_on(), "{release:?}");
-            pair.failover().await.unwrap();
+            pair.failover(None).await.unwrap();
             client = Client::connect(pair.address());
             let told = client.say("CONFIG GET appendonly");
             assert_eq!(told.elements()[1].text(), "yes", "{release:?}");
@@ -230,7 +230,7 @@ async fn a_file_that_a_client_has_begun_goes_on_with_whoever_serves() {
         assert_eq!(client.say("CONFIG SET appendonly no").text(), "OK");
         until("nothing is appended", || !pair.master().unwrap().append_file.is_on()).await;
         until("the standby follows", || pair.standby().is_some_and(|standby| standby.master.is_up())).await;
-        pair.failover().await.unwrap();
+        pair.failover(None).await.unwrap();
         assert!(!pair.master().unwrap().append_file.is_on(), "{release:?}");
         pair.stop().await;
     }

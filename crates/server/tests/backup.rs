@@ -38,7 +38,7 @@ fn keys(client: &mut Client) -> i64 {
 #[tokio::test]
 async fn a_pair_goes_back_and_its_standby_with_it() {
     let (workers, directory) = (Workers::start(2).unwrap(), tempfile::tempdir().unwrap());
-    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order(&[("rdbchecksum", "no")])).unwrap();
+    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order(&[("rdbchecksum", "no")]), 1).unwrap();
     pair.loaded().await.unwrap();
     until("the standby follows", || pair.standby().is_some_and(|standby| standby.master.is_up())).await;
     let mut client = Client::connect(pair.address());
@@ -62,7 +62,7 @@ async fn a_pair_goes_back_and_its_standby_with_it() {
     assert_eq!(client.run(&["GET", "long"]), Reply::Bulk(b"lived".to_vec()));
     client.run(&["SET", "after", "1"]);
     // The standby has what was restored and what came after it.
-    pair.failover().await.unwrap();
+    pair.failover(None).await.unwrap();
     let mut client = Client::connect(pair.address());
     assert_eq!(keys(&mut client), 200);
     client.run(&["SELECT", "3"]);
@@ -86,7 +86,7 @@ async fn keys_go_where_their_slots_are_now() {
     let (workers, directory) = (Workers::start(2).unwrap(), tempfile::tempdir().unwrap());
     let clock = Arc::new(Clock::new());
     let proxy = |shards| {
-        let order = ProxyOrder { nodes: order(&[]), shards, standbys: false };
+        let order = ProxyOrder { nodes: order(&[]), shards, standbys: 0 };
         Proxy::start(&workers, &clock, &order).unwrap()
     };
     let three = proxy(3);

@@ -30,7 +30,7 @@ fn order(release: Release, directory: Option<PathBuf>, config: &[(&str, &str)]) 
 }
 
 async fn started(workers: &Arc<Workers>, order: &Order) -> Pair {
-    let pair = Pair::start(workers, &Arc::new(Clock::new()), order).unwrap();
+    let pair = Pair::start(workers, &Arc::new(Clock::new()), order, 1).unwrap();
     pair.loaded().await.unwrap();
     in_step(&pair).await;
     pair
@@ -44,7 +44,7 @@ async fn in_step(pair: &Pair) {
 async fn fail_over(pair: &Pair, fault: Option<Fault>) {
     let before = pair.failovers();
     match fault {
-        None => pair.failover().await.unwrap(),
+        None => pair.failover(None).await.unwrap(),
         Some(fault) => assert!(pair.fail(fault)),
     }
     let address = pair.address();
@@ -216,7 +216,7 @@ async fn a_command_that_takes_long_does_not_part_the_keys() {
         // It writes, and has been handed to another thread by the time that writes pause.
         sorts.send(&["SORT", "numbers", "STORE", &format!("sorted{round}")]);
         // It may take longer than writes are to be held back: then nothing changes.
-        while let Err(error) = pair.failover().await {
+        while let Err(error) = pair.failover(None).await {
             assert_eq!(error, FailoverError::TooSlow);
         }
         let told = sorts.read();

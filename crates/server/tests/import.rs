@@ -85,7 +85,7 @@ fn client(running: &Running) -> Client {
 }
 
 fn pair(world: &World) -> Arc<Pair> {
-    let pair = Pair::start(&world.workers, &world.clock, &order(Release::V5_0, &[])).unwrap();
+    let pair = Pair::start(&world.workers, &world.clock, &order(Release::V5_0, &[]), 1).unwrap();
     Arc::new(pair)
 }
 
@@ -149,7 +149,7 @@ async fn what_a_master_has_and_changes_is_copied_and_a_failover_does_not_matter(
     until("what changes is copied", || there.say("GET both") == bulk("2")).await;
     assert_eq!(there.say("XLEN stream"), Reply::Integer(1));
 
-    to.failover().await.unwrap();
+    to.failover(None).await.unwrap();
     here.say("SET later 1");
     let mut there = Client::connect(to.address());
     there.say("SELECT 3");
@@ -157,7 +157,7 @@ async fn what_a_master_has_and_changes_is_copied_and_a_failover_does_not_matter(
     until("another standby follows", || to.standby().is_some_and(|standby| standby.master.is_up())).await;
     // Nothing is lost of what comes while the master changes.
     let writing = std::thread::spawn(move || (0..2_000).for_each(|_| _ = here.say("INCR counter")));
-    to.failover().await.unwrap();
+    to.failover(None).await.unwrap();
     writing.join().unwrap();
     let mut there = Client::connect(to.address());
     there.say("SELECT 3");
@@ -170,7 +170,7 @@ async fn what_a_master_has_and_changes_is_copied_and_a_failover_does_not_matter(
 #[tokio::test]
 async fn a_source_that_is_no_master_is_asked_key_by_key() {
     let world = world();
-    let order = ProxyOrder { nodes: order(Release::V5_0, &[]), shards: 2, standbys: false };
+    let order = ProxyOrder { nodes: order(Release::V5_0, &[]), shards: 2, standbys: 0 };
     let proxy = Arc::new(Proxy::start(&world.workers, &world.clock, &order).unwrap());
     proxy.loaded().await.unwrap();
     let mut here = Client::connect(proxy.address());

@@ -32,7 +32,7 @@ struct Setup {
 
 async fn started(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Setup {
     let workers = Workers::start(2).unwrap();
-    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order(directory, config)).unwrap();
+    let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order(directory, config), 1).unwrap();
     pair.loaded().await.unwrap();
     in_step(&pair).await;
     Setup { _workers: workers, pair }
@@ -69,7 +69,7 @@ async fn clients_wait_no_longer_than_they_are_to() {
             assert!(gaps.len() < TRIES, "{fault:?}: {gaps:?}");
             in_step(&pair).await;
             let gap = through(&pair, async |pair| match fault {
-                None => pair.failover().await.unwrap(),
+                None => pair.failover(None).await.unwrap(),
                 Some(fault) => assert!(pair.fail(fault)),
             });
             gaps.push(gap.await);
@@ -85,7 +85,7 @@ async fn an_ordered_failover_loses_nothing_and_keeps_the_address() {
     for _ in 0..3 {
         in_step(&pair).await;
         let first = pair.master().unwrap().identity("run");
-        through(&pair, async |pair| pair.failover().await.unwrap()).await;
+        through(&pair, async |pair| pair.failover(None).await.unwrap()).await;
         assert_ne!(pair.master().unwrap().identity("run"), first, "another node serves");
         let mut client = Client::connect(pair.address());
         let role = client.say("ROLE");
@@ -127,7 +127,7 @@ async fn the_new_master_has_the_files() {
         let Setup { pair, _workers } = started(Some(folder.path().to_owned()), config).await;
         let mut client = Client::connect(pair.address());
         client.say("SET before 1");
-        pair.failover().await.unwrap();
+        pair.failover(None).await.unwrap();
         let mut client = Client::connect(pair.address());
         assert_eq!(client.say("GET before").text(), "1");
         client.say("SET after 1");
@@ -148,7 +148,7 @@ async fn a_standby_that_has_not_caught_up_does_not_take_over() {
     let standby = pair.standby().unwrap();
     let nowhere = Address { host: "127.0.0.1".into(), port: 1 };
     standby.follow(&mut standby.keyspace.lock_blocking(standby.keyspace.all()), Some(nowhere));
-    assert_eq!(pair.failover().await, Err(FailoverError::NoStandby));
+    assert_eq!(pair.failover(None).await, Err(FailoverError::NoStandby));
     assert_eq!(client.say("GET a").text(), "1", "nothing has changed");
     pair.stop().await;
 }
@@ -178,7 +178,7 @@ async fn what_clients_set_stays_whichever_node_serves() {
                 .is_some_and(|standby| standby.master.is_up() && standby.replicas.offset() >= offset)
         })
         .await;
-        pair.failover().await.unwrap();
+        pair.failover(None).await.unwrap();
         client = Client::connect(pair.address());
         assert_eq!(client.say("AUTH second"), Reply::Status("OK".into()), "{round}");
         assert_eq!(parameter(&mut client, "maxmemory-policy"), "allkeys-lru");
@@ -195,7 +195,7 @@ async fn standbys_to_come_can_be_ordered_otherwise() {
     pair.reorder(|config| config.push(("databases".to_owned(), "8".to_owned())));
     for databases in ["4", "8"] {
         in_step(&pair).await;
-        pair.failover().await.unwrap();
+        pair.failover(None).await.unwrap();
         assert_eq!(parameter(&mut Client::connect(pair.address()), "databases"), databases);
     }
     pair.stop().await;
@@ -205,7 +205,7 @@ async fn standbys_to_come_can_be_ordered_otherwise() {
 async fn a_failover_that_nobody_waits_for_comes_to_its_end() {
     let Setup { pair, _workers } = started(None, &[]).await;
     Client::connect(pair.address()).say("SET a 1");
-    let _ = tokio::time::timeout(Duration::from_micros(1), pair.failover()).await;
+    let _ = tokio::time::timeout(Duration::from_micros(1), pair.failover(None)).await;
     until("the standby takes over", || pair.failovers() == 1).await;
     assert_eq!(Client::connect(pair.address()).say("GET a").text(), "1");
     pair.stop().await;
@@ -220,7 +220,7 @@ async fn fifty_failovers_under_load_lose_nothing() {
     blocked.send(&["BLPOP", "nothing", "0"]);
     listens.say("SUBSCRIBE channel");
     watches.say("MULTI");
-    through(&pair, async |pair| pair.failover().await.unwrap()).await;
+    through(&pair, async |pair| pair.failover(None).await.unwrap()).await;
     for client in [&mut blocked, &mut listens, &mut watches] {
         assert_eq!(client.read(), Reply::Closed, "connections drop");
     }
@@ -229,7 +229,7 @@ async fn fifty_failovers_under_load_lose_nothing() {
         in_step(&pair).await;
         // Whatever the standby was about when it came: a save is going on every other time.
         Client::connect(pair.address()).say("BGSAVE");
-        pair.failover().await.unwrap();
+        pair.failover(None).await.unwrap();
     }
     tokio::task::spawn_blocking(|| writers.stop()).await.unwrap();
     assert_eq!(pair.failovers(), 51);
@@ -253,7 +253,7 @@ async fn a_client_that_ends_pauses_lets_no_write_slip_in() {
     };
     for _ in 0..20 {
         in_step(&pair).await;
-        through(&pair, async |pair| pair.failover().await.unwrap()).await;
+        through(&pair, async |pair| pair.failover(None).await.unwrap()).await;
     }
     ends.store(true, Ordering::Relaxed);
     tokio::task::spawn_blocking(|| ending.join().unwrap()).await.unwrap();

@@ -84,16 +84,16 @@ async fn a_node_gets_a_standby_and_loses_it_and_nobody_notices() {
     let pair = Pair::of(running, &workers, &clock, &order);
     assert!(pair.standby().is_none());
     for _ in 0..3 {
-        pair.keep_standby(true).await;
+        pair.keep_standbys(1, &[]).await;
         assert!(pair.standby().is_some_and(|standby| standby.master.is_up()));
         assert_eq!(client.say("GET a").text(), "1", "the connection is the same");
-        pair.keep_standby(false).await;
+        pair.keep_standbys(0, &[]).await;
         assert!(pair.standby().is_none());
-        assert!(pair.failover().await.is_err());
+        assert!(pair.failover(None).await.is_err());
         assert!(matches!(client.say("INCR b"), Reply::Integer(_)));
     }
-    pair.keep_standby(true).await;
-    pair.failover().await.unwrap();
+    pair.keep_standbys(1, &[]).await;
+    pair.failover(None).await.unwrap();
     let mut client = Client::connect(address);
     client.run(&["AUTH", "secret"]);
     assert_eq!(client.say("GET a").text(), "1");
@@ -105,10 +105,10 @@ async fn a_node_gets_a_standby_and_loses_it_and_nobody_notices() {
         let running = Running::start(&workers, &clock, &open).unwrap();
         let writers = Writers::start(running.address(), &["a"]);
         let pair = Pair::of(running, &workers, &clock, &open);
-        pair.keep_standby(true).await;
+        pair.keep_standbys(1, &[]).await;
         let standby = pair.standby().unwrap();
         assert!(standby.master.is_up(), "it is the one that stays");
-        pair.failover().await.unwrap();
+        pair.failover(None).await.unwrap();
         let before = writers.least();
         until("all write again", || writers.least() > before + 20).await;
         tokio::task::spawn_blocking(|| writers.stop()).await.unwrap();

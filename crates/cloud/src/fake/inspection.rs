@@ -56,8 +56,7 @@ impl Inspection for FakeDataPlane {
         }
         for shard in 0..spec.shards {
             let master = state.inside.masters.get(&(node.clone(), shard)).copied().unwrap_or(0);
-            let copies = if spec.topology == Topology::Cluster { spec.copies } else { spec.copies.min(2) };
-            let mut copies: Vec<u32> = (0..copies).collect();
+            let mut copies: Vec<u32> = (0..spec.copies).collect();
             copies.sort_by_key(|copy| *copy != master);
             for copy in copies {
                 let is_standby = copy != master;

@@ -64,6 +64,25 @@ async fn the_nodes_of_a_pair_are_its_master_and_its_standby() {
 }
 
 #[tokio::test]
+async fn an_instance_has_as_many_standbys_as_its_specification_says() {
+    let world = World::new().await;
+    let id = instance(&world, "dcs-many", "redis.ha.xu1.large.r4.2", 2).await;
+    let nodes = async || get(&world, &format!("instances/{id}/logical-nodes")).await["nodes"].clone();
+    assert_eq!(all(&nodes().await, "node_type"), ["master", "slave", "slave", "slave"]);
+    let groups = get(&world, &format!("instance/{id}/groups")).await;
+    assert_eq!(groups["group_list"][0]["replication_list"].as_array().map(Vec::len), Some(4), "{groups}");
+    let spare = get(&world, &format!("instances/{id}/deletable-replication")).await;
+    assert_eq!(spare["replication_list"].as_array().map(Vec::len), Some(3), "{spare}");
+    let resize = json!({"spec_code": "redis.ha.xu1.large.r2.2", "new_capacity": 2,
+        "change_type": "deleteReplication"});
+    let resized = world.call(&format!("POST /v2/{{p}}/instances/{id}/resize"), &resize).await;
+    assert_eq!(resized.status, 204, "{}", resized.body);
+    assert_eq!(all(&nodes().await, "node_type"), ["master", "slave"]);
+    let spare = get(&world, &format!("instances/{id}/deletable-replication")).await;
+    assert_eq!((&spare["check_result"], &spare["replication_list"]), (&json!(false), &json!([])));
+}
+
+#[tokio::test]
 async fn release_3_has_no_nodes_that_the_documents_know_of() {
     let world = World::new().await;
     let id = world.create(json!({})).await;
