@@ -9,9 +9,7 @@ import inspect
 import os
 import re
 import shutil
-import socket
 import ssl
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ from huaweicloudsdkcore.exceptions import exceptions
 from huaweicloudsdkcore.http.http_config import HttpConfig
 from huaweicloudsdkcore.region.region import Region
 from huaweicloudsdkdcs import v2
+from real_server import loaded
 
 URL, PROJECT, KEY, SECRET, BUCKETS = sys.argv[1:6]
 AUTHORITY = sys.argv[6] if len(sys.argv) > 6 else None
@@ -428,36 +427,6 @@ context = ssl.create_default_context(cafile=AUTHORITY) if AUTHORITY else None
 cache = connect(instance, THIRD)
 cache.rpush("list", *range(100))
 cache.set("short", 1, ex=100_000)
-
-
-def load(path, is_log):
-    """Whether a real server has what the instance had when the file was made."""
-    program = shutil.which("redis-server")
-    if not program:
-        assert "CARNELIAN_REQUIRE_ORACLE" not in os.environ, "there is no redis-server"
-        return
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    directory, name = os.path.split(path)
-    files = ["--appendonly", "yes", "--appendfilename", name] if is_log else ["--dbfilename", name, "--save", ""]
-    server = subprocess.Popen([program, "--port", str(port), "--dir", directory, *files], stdout=subprocess.DEVNULL)
-    try:
-        real = redis.Redis(port=port, decode_responses=True)
-        while True:
-            try:
-                size = real.dbsize()
-                break
-            except (redis.ConnectionError, redis.BusyLoadingError):
-                assert server.poll() is None, f"it does not load {path}"
-                time.sleep(0.05)
-        assert (size, real.get("key:499"), real.llen("list")) == (502, "499", 100), size
-        assert 90_000 < real.ttl("short") <= 100_000
-    finally:
-        server.kill()
-        server.wait()
-
-
 backups = {}
 for form in ["rdb", "aof"]:
     body = v2.BackupInstanceBody(remark=f"as {form}", backup_format=form)
@@ -470,9 +439,10 @@ for form in ["rdb", "aof"]:
         with open(path, "wb") as copy:
             shutil.copyfileobj(file, copy)
         assert path.endswith(form), path
-        if form == "rdb" and shutil.which("redis-check-rdb"):
-            subprocess.run(["redis-check-rdb", path], check=True, stdout=subprocess.DEVNULL)
-        load(path, form == "aof")
+        with loaded(path, form == "aof") as real:
+            if real:
+                assert (real.dbsize(), real.get("key:499"), real.llen("list")) == (502, "499", 100), form
+                assert 90_000 < real.ttl("short") <= 100_000
         os.makedirs(os.path.join(BUCKETS, "bucket"), exist_ok=True)
         if form == "rdb":
             shutil.copy(path, os.path.join(BUCKETS, "bucket", "backup.rdb"))
