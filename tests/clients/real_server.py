@@ -34,7 +34,7 @@ def loaded(path, is_log=False):
                 break
             except (redis.ConnectionError, redis.BusyLoadingError):
                 assert server.poll() is None, f"it does not load {path}"
-                time.sleep(0.05)
+                time.sleep(0.02)
         yield client
     finally:
         server.kill()
