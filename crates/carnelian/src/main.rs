@@ -22,6 +22,7 @@ mod layout;
 mod nodes;
 mod options;
 mod ping;
+mod policies;
 mod reachable;
 mod renewal;
 mod resize;

@@ -22,7 +22,8 @@ use cloud::task::Profile;
 use lexopt::{Arg, Parser, ValueExt};
 use tracing_subscriber::EnvFilter;
 
-use crate::users::{self, Policies, Users};
+use crate::policies::{self, Policies};
+use crate::users::{self, Groups, Users};
 
 /// What the program is asked to do.
 #[derive(Debug)]
@@ -73,6 +74,8 @@ pub(crate) struct Settings {
     pub(crate) projects: Vec<String>,
     /// Users beside the administrator.
     pub(crate) users: Users,
+    /// The groups that users are in.
+    pub(crate) groups: Groups,
     /// What policies say that users have.
     pub(crate) policies: Policies,
     pub(crate) tasks: Profile,
@@ -351,11 +354,24 @@ const RECORDS: &[Record] = &[
         value: TABLE,
         default: "",
         commands: &[Serve],
-        about: "Further users, for each of them a table: password, access-key and secret-key, read-only, and what they may \
-                do: policies, allow, deny.",
+        about: "Further users, for each of them a table: password, access-key and secret-key, read-only, groups, and what \
+                they may do themselves, as groups have it.",
         takes: "a table such as { reader = { password = \"x\", allow = [\"dcs:instance:get*\"] } }",
         set: |settings, value| {
             settings.users = users::users(value)?;
+            Some(())
+        },
+    },
+    Record {
+        name: "groups",
+        value: TABLE,
+        default: "",
+        commands: &[Serve],
+        about: "What users may do that are in these groups, for each of them a table: policies by their names, and what a \
+                policy of its own has.",
+        takes: "a table such as { operators = { policies = [\"DCS UserAccess\"] } }",
+        set: |settings, value| {
+            settings.groups = users::groups(value)?;
             Some(())
         },
     },
@@ -364,11 +380,13 @@ const RECORDS: &[Record] = &[
         value: TABLE,
         default: "",
         commands: &[Serve],
-        about: "What users may do that have these policies, for each of them a table: allow and deny. `DCS FullAccess` and \
+        about: "What users and groups may do that have these policies, for each of them a table: allow and deny with \
+                actions, and document, a policy as the cloud has it: JSON with Version 1.1 and Statements of Effect, Action, \
+                Resource (DCS:region:domain:instance:id) and Condition. `DCS FullAccess`, `DCS UserAccess` and \
                 `DCS ReadOnlyAccess` are there already.",
         takes: "a table such as { makers = { allow = [\"dcs:instance:*\"], deny = [\"dcs:instance:delete\"] } }",
         set: |settings, value| {
-            settings.policies = users::policies(value)?;
+            settings.policies = policies::policies(value)?;
             Some(())
         },
     },
@@ -728,8 +746,46 @@ pub(crate) fn page() -> String {
             );
         }
     }
+    let _ = write!(page, "\n## Users, groups and policies\n\n{RIGHTS}\n```toml\n{RIGHTS_EXAMPLE}```\n");
     page
 }
+
+/// What there is to know of rights that no record says.
+const RIGHTS: &str = "A user may do what the policies allow that the user has, alone or by a group, and nothing that one of \
+them denies. A resource is an instance of the region and the account (their ids or `*`); a request that names several \
+instances must be allowed for each, and one that names none, as a list does, by a statement about all. Conditions compare \
+`g:UserName`, `g:UserId`, `g:DomainName`, `g:DomainId`, `g:ProjectName`, `g:ProjectId` and `g:ServiceName` \
+(`StringEquals`, `StringLike`, with `IgnoreCase` or `Not`) and `g:CurrentTime` (`DateLessThan`, `DateGreaterThan`, with \
+`Equals`). What is not understood is refused when the program starts. The actions are in [support.md](support.md).\n";
+
+/// An example, which a test reads.
+const RIGHTS_EXAMPLE: &str = r#"[users.olga]
+password = "olgas-password"
+access-key = "OLGA"
+secret-key = "olgas-secret"
+groups = ["operators"]
+
+[users.watcher]
+password = "watchers-password"
+policies = ["DCS ReadOnlyAccess"]
+
+[groups.operators]
+policies = ["DCS UserAccess", "one instance until 2030"]
+deny = ["dcs:instance:migrateData"]
+
+[policies."one instance until 2030"]
+document = '''
+{
+  "Version": "1.1",
+  "Statement": [{
+    "Effect": "Deny",
+    "Action": ["dcs:instance:modifyStatus", "dcs:instance:restoreData"],
+    "Resource": ["DCS:*:*:instance:54602a9d-5e22-4239-9123-77e350df4a34"],
+    "Condition": {"DateLessThan": {"g:CurrentTime": ["2030-01-01T00:00:00Z"]}}
+  }]
+}
+'''
+"#;
 
 const TITLES: [(&str, Command); 4] = [
     ("carnelian", Serve),
@@ -769,6 +825,7 @@ impl Settings {
             auth: true,
             projects: Vec::new(),
             users: Users::new(),
+            groups: Groups::new(),
             policies: Policies::new(),
             tasks: Profile::Instant,
             quota_instances: 0,
@@ -908,6 +965,8 @@ fn not_empty(value: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use cloud::identity::{AccessKey, Directory, Named, Secret};
+
     use super::*;
 
     /// Reads a command line, with these variables and this file.
@@ -1040,6 +1099,17 @@ mod tests {
         let said = refusal("--config-file c.toml", &[], "[users.a]\npasword = \"x\"\n");
         assert!(said.starts_with("users in c.toml takes a table such as { reader = {"), "{said}");
         assert!(refusal("--auth maybe", &[], "").contains("--auth takes on or off, not \"maybe\""));
+    }
+
+    #[test]
+    fn the_example_of_rights_is_understood() {
+        let settings = settings("--config-file c.toml", &[], RIGHTS_EXAMPLE);
+        assert_eq!((settings.users.len(), settings.groups.len(), settings.policies.len()), (2, 1, 1));
+        let project = Named::derived("project", &["d", "p"]);
+        let key = AccessKey { id: "AK".to_owned(), secret: Secret::new("SK") };
+        let mut directory = Directory::with_administrator("d", "r", project, "admin", Secret::new("x"), key);
+        users::add(&mut directory, &settings.users, &settings.groups, &settings.policies).unwrap();
+        assert_eq!(directory.users.len(), 3);
     }
 
     #[test]

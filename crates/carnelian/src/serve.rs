@@ -159,7 +159,8 @@ fn directory(settings: &Settings) -> anyhow::Result<Directory> {
         AccessKey { id: settings.access_key.clone(), secret: Secret::new(&settings.secret_key) },
     );
     settings.projects.iter().for_each(|name| directory.add_project(name));
-    users::add(&mut directory, &settings.users, &settings.policies).map_err(|error| anyhow!(error))?;
+    users::add(&mut directory, &settings.users, &settings.groups, &settings.policies)
+        .map_err(|error| anyhow!(error))?;
     directory.is_open = !settings.auth;
     Ok(directory)
 }

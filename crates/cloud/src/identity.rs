@@ -1,4 +1,4 @@
-//! Who calls: the account, its projects and users, their passwords, access keys and rights.
+//! Who calls: the account, its projects and users, their passwords, access keys and rights ([`crate::policy`]).
 //!
 //! Invariants:
 //! - An id follows from the name that it stands for, so it is the same on every machine and after every restart.
@@ -12,6 +12,8 @@ use std::sync::Arc;
 use ctutils::CtEq;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use crate::policy::Rights;
 
 /// The account: everything that callers can be and name.
 #[derive(Clone, Debug)]
@@ -37,11 +39,22 @@ pub struct Named {
     pub name: String,
 }
 
+/// What users have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The domain.
+    pub domain: Named,
+    /// The region.
+    pub region: String,
+}
+
 /// A user.
 #[derive(Clone, Debug)]
 pub struct User {
     /// Id and name.
     pub named: Named,
+    /// The account.
+    pub account: Account,
     /// The password.
     pub password: Secret,
     /// The keys that sign requests.
@@ -68,44 +81,6 @@ pub struct Caller {
     pub project: Option<Named>,
 }
 
-/// What a user may do.
-#[derive(Clone, Debug, Default)]
-pub struct Rights {
-    /// What the policies say, in no order.
-    pub statements: Vec<Statement>,
-    /// Whether the user may change nothing, whatever the policies say.
-    pub read_only: bool,
-}
-
-/// One statement of a policy.
-#[derive(Clone, Debug)]
-pub struct Statement {
-    /// What it does.
-    pub effect: Effect,
-    /// Actions such as `dcs:instance:get`; each part may be `*`, or end in it.
-    pub actions: Vec<String>,
-}
-
-/// What a statement does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Effect {
-    /// Allows its actions.
-    Allow,
-    /// Denies them, whatever else allows them.
-    Deny,
-}
-
-/// Whether an action may be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It may.
-    Allowed,
-    /// No policy allows it, or one denies it.
-    Denied,
-    /// It changes something and the user may only read.
-    ReadOnly,
-}
-
 /// A text that is compared in constant time and never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -121,15 +96,17 @@ impl Directory {
         password: Secret,
         key: AccessKey,
     ) -> Self {
+        let account = Account { domain: Named::derived("domain", &[domain]), region: region.to_owned() };
         let administrator = User {
             named: Named::derived("user", &[domain, user]),
+            account: account.clone(),
             password,
             access_keys: vec![key],
             rights: Rights::everything(),
         };
         Directory {
-            domain: Named::derived("domain", &[domain]),
-            region: region.to_owned(),
+            domain: account.domain,
+            region: account.region,
             projects: vec![project],
             users: vec![Arc::new(administrator)],
             is_open: false,
@@ -139,7 +116,8 @@ impl Directory {
     /// Adds a user.
     pub fn add_user(&mut self, name: &str, password: Secret, access_keys: Vec<AccessKey>, rights: Rights) {
         let named = Named::derived("user", &[&self.domain.name, name]);
-        self.users.push(Arc::new(User { named, password, access_keys, rights }));
+        let account = Account { domain: self.domain.clone(), region: self.region.clone() };
+        self.users.push(Arc::new(User { named, account, password, access_keys, rights }));
     }
 
     /// Adds a project.
@@ -192,28 +170,6 @@ impl Named {
     }
 }
 
-impl Rights {
-    /// All of them.
-    pub fn everything() -> Self {
-        let all = Statement { effect: Effect::Allow, actions: vec!["*:*:*".to_owned()] };
-        Rights { statements: vec![all], read_only: false }
-    }
-
-    /// Whether `action` may be done, which `changes` something or does not.
-    pub fn decide(&self, action: &str, changes: bool) -> Decision {
-        if self.read_only && changes {
-            return Decision::ReadOnly;
-        }
-        let says = |effect| {
-            self.statements.iter().any(|statement| {
-                statement.effect == effect
-                    && statement.actions.iter().any(|pattern| pattern_covers(pattern, action))
-            })
-        };
-        if says(Effect::Allow) && !says(Effect::Deny) { Decision::Allowed } else { Decision::Denied }
-    }
-}
-
 impl Secret {
     /// A secret with this text.
     pub fn new(text: impl Into<String>) -> Self {
@@ -237,61 +193,9 @@ impl fmt::Debug for Secret {
     }
 }
 
-fn pattern_covers(pattern: &str, action: &str) -> bool {
-    let (mut patterns, mut parts) = (pattern.split(':'), action.split(':'));
-    loop {
-        match (patterns.next(), parts.next()) {
-            (None, None) => return true,
-            (Some(pattern), Some(part)) => {
-                let fits = match pattern.strip_suffix('*') {
-                    Some(start) => part.starts_with(start),
-                    None => pattern == part,
-                };
-                if !fits {
-                    return false;
-                }
-            }
-            _ => return false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn rights(statements: &[(Effect, &str)]) -> Rights {
-        let statements = statements
-            .iter()
-            .map(|(effect, action)| Statement { effect: *effect, actions: vec![(*action).to_owned()] })
-            .collect();
-        Rights { statements, read_only: false }
-    }
-
-    #[test]
-    fn policies_allow_and_deny() {
-        use Effect::{Allow, Deny};
-        let cases: [(&[(Effect, &str)], Decision); 8] = [
-            (&[], Decision::Denied),
-            (&[(Allow, "*:*:*")], Decision::Allowed),
-            (&[(Allow, "dcs:instance:get")], Decision::Allowed),
-            (&[(Allow, "dcs:instance:get*")], Decision::Allowed),
-            (&[(Allow, "dcs:instance:list")], Decision::Denied),
-            (&[(Allow, "dcs:*")], Decision::Denied),
-            (&[(Allow, "dcs:*:*"), (Deny, "dcs:instance:*")], Decision::Denied),
-            (&[(Allow, "dcs:*:*"), (Deny, "dcs:instance:list")], Decision::Allowed),
-        ];
-        for (statements, expected) in cases {
-            assert_eq!(rights(statements).decide("dcs:instance:get", false), expected, "{statements:?}");
-        }
-    }
-
-    #[test]
-    fn a_reader_changes_nothing() {
-        let reader = Rights { read_only: true, ..Rights::everything() };
-        assert_eq!(reader.decide("dcs:instance:get", false), Decision::Allowed);
-        assert_eq!(reader.decide("dcs:instance:create", true), Decision::ReadOnly);
-    }
 
     #[test]
     fn ids_follow_from_names() {

@@ -32,6 +32,7 @@ pub mod maintenance;
 pub mod migration;
 mod migrations;
 pub mod password;
+pub mod policy;
 pub mod quota;
 pub mod resize;
 mod schedule;

@@ -22,6 +22,10 @@ pub trait Service: Send + Sync + 'static {
     /// public operations.
     fn authenticate(&self, operation: &'static Operation, call: &Call) -> Result<Caller, Failure>;
 
+    /// The ids of the instances that a call is about, as far as it names any. Asked for callers whose rights differ
+    /// between instances; what the call names may be wrong.
+    fn instances(&self, operation: &'static Operation, call: &Call) -> Vec<String>;
+
     /// Does what the operation says. `caller` is there unless the operation is public. Only errors that the
     /// operation declares are returned.
     fn serve<'a>(

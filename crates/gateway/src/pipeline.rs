@@ -10,7 +10,8 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use cloud::identity::{Caller, Decision};
+use cloud::identity::Caller;
+use cloud::policy::{Asked, Decision};
 use cloud::service::{Refusal, Service};
 use http::header::{ALLOW, CONNECTION};
 use http::{HeaderValue, request};
@@ -106,7 +107,8 @@ impl Gateway {
             local: local.address,
             is_secure: local.is_secure,
         };
-        let outcome = admit_and_serve(service, operation, call, request_id).await;
+        let now_ms = self.cloud.clock().now_ms();
+        let outcome = admit_and_serve(service, operation, call, now_ms, request_id).await;
         let reply = outcome.unwrap_or_else(|failure| {
             tracing::debug!(%failure, operation = operation.id, "refused");
             service.render(&failure, &path)
@@ -125,18 +127,22 @@ impl Gateway {
     }
 }
 
-/// Who makes the call, if it may be made.
+/// Who makes the call, if it may be made at this time.
 fn admit(
     service: &dyn Service,
     operation: &'static Operation,
     call: &Call,
+    now_ms: u64,
 ) -> Result<Option<Caller>, Failure> {
     if operation.access == Access::Public {
         return Ok(None);
     }
     let caller = service.authenticate(operation, call)?;
     if let Some(action) = operation.permission {
-        match caller.user.rights.decide(action, operation.changes()) {
+        let rights = &caller.user.rights;
+        let instances = if rights.are_scoped() { service.instances(operation, call) } else { Vec::new() };
+        let changes = operation.changes();
+        match rights.decide(&Asked { caller: &caller, action, changes, instances: &instances, now_ms }) {
             Decision::Allowed => {}
             Decision::Denied => return Err(service.refuse(Refusal::Denied { action })),
             Decision::ReadOnly => return Err(service.refuse(Refusal::ReadOnly)),
@@ -151,11 +157,12 @@ async fn admit_and_serve(
     service: &Arc<dyn Service>,
     operation: &'static Operation,
     call: Call,
+    now_ms: u64,
     request_id: &HeaderValue,
 ) -> Result<Reply, Failure> {
     let serving = service.clone();
     let served = tokio::spawn(async move {
-        let outcome = match admit(serving.as_ref(), operation, &call) {
+        let outcome = match admit(serving.as_ref(), operation, &call, now_ms) {
             Ok(caller) => serving.serve(operation, caller, call).await,
             Err(failure) => Err(failure),
         };

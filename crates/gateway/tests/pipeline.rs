@@ -6,7 +6,8 @@ use std::sync::Arc;
 use axum::body::Body;
 use cloud::data_plane::DataPlane;
 use cloud::fake::{FakeClock, FakeDataPlane};
-use cloud::identity::{AccessKey, Caller, Directory, Effect, Named, Rights, Secret, Statement, User};
+use cloud::identity::{AccessKey, Account, Caller, Directory, Named, Secret, User};
+use cloud::policy::{Asked, Decision, Effect, Rights, Statement};
 use cloud::quota::Quota;
 use cloud::service::{Refusal, Service};
 use cloud::store::Store;
@@ -89,14 +90,23 @@ impl Service for Things {
 
     fn authenticate(&self, _: &'static Operation, call: &Call) -> Result<Caller, Failure> {
         let name = call.header("x-user").ok_or(&WHO)?;
-        let statement = Statement { effect: Effect::Allow, actions: vec!["things:thing:*".to_owned()] };
+        let statement = Statement::of(Effect::Allow, vec!["things:thing:*".to_owned()]);
         let rights = match name {
             "stranger" => Rights::default(),
+            "keeper" => {
+                let resources = vec!["THINGS:r:*:instance:own".parse().unwrap()];
+                Rights { statements: vec![Statement { resources, ..statement }], read_only: false }
+            }
             name => Rights { statements: vec![statement], read_only: name == "reader" },
         };
         let named = Named::derived("user", &[name]);
-        let user = User { named, password: Secret::new(""), access_keys: Vec::new(), rights };
+        let account = Account { domain: Named::derived("domain", &["d"]), region: "r".to_owned() };
+        let user = User { named, account, password: Secret::new(""), access_keys: Vec::new(), rights };
         Ok(Caller { user: Arc::new(user), project: None })
+    }
+
+    fn instances(&self, _: &'static Operation, call: &Call) -> Vec<String> {
+        vec![call.parameter("name").to_owned()]
     }
 
     fn serve<'a>(
@@ -148,6 +158,10 @@ impl Service for Other {
 
     fn authenticate(&self, _: &'static Operation, _: &Call) -> Result<Caller, Failure> {
         Err((&WHO).into())
+    }
+
+    fn instances(&self, _: &'static Operation, _: &Call) -> Vec<String> {
+        Vec::new()
     }
 
     fn serve<'a>(
@@ -359,6 +373,8 @@ fn an_administrator_may_do_everything() {
     let key = AccessKey { id: "AK".to_owned(), secret: Secret::new("SK") };
     let project = Named::derived("project", &["p"]);
     let directory = Directory::with_administrator("d", "r", project, "user", Secret::new("password"), key);
-    let decision = directory.users[0].rights.decide("things:thing:make", true);
-    assert_eq!(decision, cloud::identity::Decision::Allowed);
+    let caller = Caller { user: directory.users[0].clone(), project: None };
+    let asked =
+        Asked { caller: &caller, action: "things:thing:make", changes: true, instances: &[], now_ms: 0 };
+    assert_eq!(caller.user.rights.decide(&asked), Decision::Allowed);
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::authority::{Authority, Proof, Unproven};
 use crate::code;
 use crate::endpoint::{Endpoints, Request};
+use crate::subject;
 use crate::v2::templates::Templates;
 use crate::{v1, v2};
 
@@ -74,6 +75,10 @@ impl Service for Dcs {
         }
         let caller = proof.for_project(project_id, self.authority.directory());
         caller.ok_or_else(|| (&code::OTHER_PROJECT).into())
+    }
+
+    fn instances(&self, operation: &'static Operation, call: &Call) -> Vec<String> {
+        subject::instances(self, operation, call)
     }
 
     fn serve<'a>(

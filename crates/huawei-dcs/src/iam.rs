@@ -83,6 +83,10 @@ impl Service for Iam {
         }
     }
 
+    fn instances(&self, _: &'static Operation, _: &Call) -> Vec<String> {
+        Vec::new()
+    }
+
     fn serve<'a>(
         &'a self,
         operation: &'static Operation,

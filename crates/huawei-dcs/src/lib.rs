@@ -19,6 +19,7 @@ mod parameters;
 mod password;
 mod refusal;
 mod signature;
+mod subject;
 mod time;
 mod token;
 mod v1;

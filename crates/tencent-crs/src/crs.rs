@@ -8,6 +8,7 @@ use cloud::service::{Refusal, Service};
 use cloud::{Cloud, Pending, TaskError};
 use operation::schema;
 use operation::{Call, Failure, Operation, Reply};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 
 use crate::action::{Request, error_body};
@@ -107,6 +108,16 @@ impl Service for Crs {
 
     fn authenticate(&self, _: &'static Operation, call: &Call) -> Result<Caller, Failure> {
         self.authority.prove(call)
+    }
+
+    fn instances(&self, operation: &'static Operation, call: &Call) -> Vec<String> {
+        let object = Parameters::of(call).object(operation.query);
+        let texts = |value: &Value| match value {
+            Value::Array(items) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+            Value::String(text) => vec![text.clone()],
+            _ => Vec::new(),
+        };
+        ["redisId", "redisIds"].into_iter().filter_map(|name| object.get(name)).flat_map(texts).collect()
     }
 
     fn serve<'a>(

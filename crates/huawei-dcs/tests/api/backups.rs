@@ -1,7 +1,7 @@
 //! Backups of instances: made, listed, fetched, restored, deleted; in both versions.
 
 use axum::body::Body;
-use cloud::identity::{Effect, Rights, Statement};
+use cloud::policy::{Effect, Rights, Statement};
 use cloud::store::Store;
 use cloud::task::Profile;
 use http::Request;
@@ -301,7 +301,7 @@ async fn what_cannot_be_recorded_or_removed_is_told_as_such() {
 #[tokio::test]
 async fn only_who_may_does() {
     let statements = ["dcs:instance:create", "dcs:instance:get"]
-        .map(|action| Statement { effect: Effect::Allow, actions: vec![action.to_owned()] });
+        .map(|action| Statement::of(Effect::Allow, vec![action.to_owned()]));
     let rights = Rights { statements: statements.to_vec(), read_only: false };
     let world = World::with(Setup { rights, ..Setup::default() }).await;
     let id = pair(&world).await;

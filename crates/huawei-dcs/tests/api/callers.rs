@@ -1,7 +1,7 @@
 //! Who may call: tokens, signatures, projects and permissions, and the identity service that clients ask first.
 
 use crate::world::{PROJECT, REGION, Setup, World, order, token_request};
-use cloud::identity::{Effect, Rights, Statement};
+use cloud::policy::{Effect, Rights, Statement};
 use serde_json::{Value, json};
 
 /// The operations that need a caller, each in a form that would succeed but for the caller.
@@ -81,7 +81,7 @@ async fn a_project_must_be_one_and_the_callers() {
 
 #[tokio::test]
 async fn policies_and_read_only_tenants_are_heeded() {
-    let only_list = Statement { effect: Effect::Allow, actions: vec!["dcs:instance:list".to_owned()] };
+    let only_list = Statement::of(Effect::Allow, vec!["dcs:instance:list".to_owned()]);
     let rights = Rights { statements: vec![only_list], read_only: false };
     let world = World::with(Setup { rights, ..Setup::default() }).await;
     assert_eq!(world.call("GET /v1.0/{p}/instances", &Value::Null).await.status, 200);

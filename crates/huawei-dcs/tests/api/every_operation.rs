@@ -1,6 +1,6 @@
 //! What holds for every operation of DCS alike: who may call it, and in what form.
 
-use cloud::identity::Rights;
+use cloud::policy::Rights;
 use operation::{Access, Operation, Route};
 use serde_json::json;
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cloud::identity::{Effect, Rights, Statement};
 use cloud::migration::{Copying, Level, Line, Source};
+use cloud::policy::{Effect, Rights, Statement};
 use cloud::store::Store;
 use serde_json::{Value, json};
 
@@ -424,7 +424,7 @@ async fn what_cannot_be_recorded_is_told_as_such() {
 
 #[tokio::test]
 async fn only_who_may_migrates() {
-    let statements = [Statement { effect: Effect::Allow, actions: vec!["dcs:instance:get".to_owned()] }];
+    let statements = [Statement::of(Effect::Allow, vec!["dcs:instance:get".to_owned()])];
     let rights = Rights { statements: statements.to_vec(), read_only: false };
     let world = World::with(Setup { rights, ..Setup::default() }).await;
     for line in [

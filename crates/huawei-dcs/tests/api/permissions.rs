@@ -1,28 +1,18 @@
 //! Who may do what, for every operation: policies, tenants that only read, other projects, and no credentials at all.
 
 use crate::world::{PROJECT, Setup, World, directory, order};
-use cloud::identity::{Effect, Rights, Secret, Statement};
+use cloud::identity::Secret;
+use cloud::policy::{Effect, Rights, Statement};
 use operation::{Access, Operation, Route};
 use serde_json::{Value, json};
 
-/// The actions of table 11-1, as far as the table names an interface for them.
-const ACTIONS: [(&str, &str); 12] = [
-    ("dcs:instance:create", "POST /v1.0/{project_id}/instances"),
-    ("dcs:instance:get", "GET /v1.0/{project_id}/instances/{instance_id}"),
-    ("dcs:instance:modify", "PUT /v1.0/{project_id}/instances/{instance_id}"),
-    ("dcs:instance:delete", "DELETE /v1.0/{project_id}/instances/{instance_id}"),
-    ("dcs:instance:scale", "POST /v1.0/{project_id}/instances/{instance_id}/extend"),
-    ("dcs:instance:list", "GET /v1.0/{project_id}/instances"),
-    ("dcs:instance:getConfiguration", "GET /v1.0/{project_id}/instances/{instance_id}/configs"),
-    ("dcs:instance:modifyConfiguration", "PUT /v1.0/{project_id}/instances/{instance_id}/configs"),
-    ("dcs:instance:modifyStatus", "PUT /v1.0/{project_id}/instances/status"),
-    ("dcs:instance:modifyAuthInfo", "PUT /v1.0/{project_id}/instances/{instance_id}/password"),
-    ("dcs:instance:getBackgroundTask", "GET /v1.0/{project_id}/instances/{instance_id}/tasks"),
-    (
-        "dcs:instance:deleteBackgroundTask",
-        "DELETE /v1.0/{project_id}/instances/{instance_id}/tasks/{task_id}",
-    ),
-];
+/// The actions of table 11-1, each with its interface; the table names none for the last four.
+fn actions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    include_str!("../data/actions.tsv").lines().map(|row| row.split_once('\t').unwrap())
+}
+
+/// What stands for an interface where the table says that there is none.
+const NONE: &str = "-";
 
 /// The operations on projects, each with its method and template.
 fn operations() -> Vec<(&'static Operation, String)> {
@@ -46,10 +36,7 @@ fn line(template: &str, project_id: &str) -> String {
 }
 
 fn rights(statements: &[(Effect, &str)], read_only: bool) -> Rights {
-    let statement = |(effect, action): &(Effect, &str)| Statement {
-        effect: *effect,
-        actions: vec![(*action).to_owned()],
-    };
+    let statement = |(effect, action): &(Effect, &str)| Statement::of(*effect, vec![(*action).to_owned()]);
     Rights { statements: statements.iter().map(statement).collect(), read_only }
 }
 
@@ -59,7 +46,14 @@ async fn world(rights: Rights) -> World {
 
 #[test]
 fn each_action_of_the_table_is_asked_for_where_the_table_says() {
-    for (action, template) in ACTIONS {
+    assert_eq!(actions().count(), 21);
+    for (action, template) in actions() {
+        if template == NONE {
+            // Those of v2 ask for it.
+            let asks = |(operation, _): &(&Operation, String)| operation.permission == Some(action);
+            assert!(operations().iter().any(asks), "{action}");
+            continue;
+        }
         let found = operations().into_iter().find(|(_, own)| own == template);
         assert_eq!(found.map(|(operation, _)| operation.permission), Some(Some(action)), "{template}");
     }
@@ -89,11 +83,12 @@ async fn without_a_policy_nothing_may_be_done_that_asks_for_one() {
 
 #[tokio::test]
 async fn the_action_of_an_operation_is_enough_for_it() {
-    for (action, template) in ACTIONS {
+    for (action, template) in actions().filter(|(_, template)| *template != NONE) {
         let world = world(rights(&[(Effect::Allow, action)], false)).await;
         let answered = world.call(&line(template, PROJECT), &Value::Null).await;
         assert_ne!(answered.status, 403, "{template}");
-        let other = if action == "dcs:instance:list" { ACTIONS[0].1 } else { ACTIONS[5].1 };
+        let (create, list) = ("POST /v1.0/{project_id}/instances", "GET /v1.0/{project_id}/instances");
+        let other = if action == "dcs:instance:list" { create } else { list };
         assert_eq!(world.call(&line(other, PROJECT), &Value::Null).await.status, 403, "{action} for {other}");
     }
 }
@@ -190,4 +185,112 @@ async fn users_have_rights_of_their_own() {
     let other = token("other").await;
     let headers = [("x-auth-token", other.as_str())];
     assert_eq!(world.ask(&list, &headers, "").await.error(), (401, "DCS.1004".to_owned()));
+}
+
+/// What the rights of a user are who may do everything with these instances, and create others.
+fn rights_to(ids: &[&str]) -> Rights {
+    let resources = ids.iter().map(|id| format!("DCS:*:*:instance:{id}").parse().unwrap()).collect();
+    let own = Statement { resources, ..Statement::of(Effect::Allow, vec!["dcs:*:*".to_owned()]) };
+    Rights { statements: vec![own], read_only: false }
+}
+
+#[tokio::test]
+async fn rights_may_be_to_some_instances_alone_however_a_request_names_them() {
+    let (own, other) = ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002");
+    let world = world(rights_to(&[own])).await;
+    let is_denied = async |line: &str, body: Value| {
+        let answered = world.call(line, &body).await;
+        let is_denied = answered.status == 403;
+        assert_eq!(is_denied, answered.body["error_code"] == "DCS.2007", "{line}: {}", answered.body);
+        is_denied
+    };
+    for (operation, template) in operations().into_iter().filter(|(_, line)| line.contains("{instance_id}")) {
+        if operation.permission.is_none() {
+            continue;
+        }
+        for id in [own, other] {
+            let line = line(&template.replace("{instance_id}", id), PROJECT);
+            assert_eq!(is_denied(&line, json!({})).await, id == other, "{line}");
+        }
+    }
+    for (version, flag) in [("v1.0", "allFailure"), ("v2", "all_failure")] {
+        let restart = format!("PUT /{version}/{{p}}/instances/status");
+        let delete = format!("DELETE /{version}/{{p}}/instances");
+        for (ids, expected) in [(json!([own]), false), (json!([other]), true), (json!([own, other]), true)] {
+            let body = json!({"action": "restart", "instances": ids});
+            assert_eq!(is_denied(&restart, body.clone()).await, expected, "{restart} {body}");
+            assert_eq!(is_denied(&delete, body.clone()).await, expected, "{delete} {body}");
+        }
+        assert!(is_denied(&format!("{delete}?{flag}=true"), json!({"instances": [own]})).await);
+        assert!(
+            is_denied(&format!("GET /{version}/{{p}}/instances"), Value::Null).await,
+            "all are asked for"
+        );
+    }
+    let migrate = "POST /v2/{p}/migration-task";
+    let target = |id: &str| json!({"target_instance": {"id": id}});
+    assert!(!is_denied(migrate, target(own)).await);
+    assert!(is_denied(migrate, target(other)).await);
+    let both = json!({"target_instance": {"id": own}, "source_instance": {"id": other}});
+    assert!(is_denied(migrate, both).await);
+}
+
+#[tokio::test]
+async fn a_migration_and_what_could_not_be_created_are_their_instances() {
+    let mut account = directory(Rights::everything());
+    let deny_all = |id: &str| {
+        let resources = vec![format!("DCS:*:*:instance:{id}*").parse().unwrap()];
+        let deny = Statement { resources, ..Statement::of(Effect::Deny, vec!["dcs:*:*".to_owned()]) };
+        let mut statements = Rights::everything().statements;
+        statements.push(deny);
+        Rights { statements, read_only: false }
+    };
+    // Nobody knows the ids beforehand, so all that begin with a digit or a letter are denied.
+    for first in "0123456789abcdef".chars() {
+        account.add_user(
+            &format!("not-{first}"),
+            Secret::new("pw"),
+            Vec::new(),
+            deny_all(&first.to_string()),
+        );
+    }
+    let world = World::in_directory(account, Setup::default()).await;
+    let token = async |id: &str, world: &World| {
+        let name = format!("not-{}", &id[..1]);
+        let user = json!({"name": name, "password": "pw", "domain": {"name": "demo-domain"}});
+        let scope = json!({"project": {"name": crate::world::REGION}});
+        let identity = json!({"methods": ["password"], "password": {"user": user}});
+        let body = json!({"auth": {"identity": identity, "scope": scope}}).to_string();
+        let answered = world.ask("POST /v3/auth/tokens", &[], &body).await;
+        answered.headers["x-subject-token"].to_str().unwrap().to_owned()
+    };
+    let target = world.create(json!({"name": "dcs-target", "product_id": "OTC_DCS_MS"})).await;
+    let copy = json!({
+        "task_name": "copy", "migration_type": "online_migration", "migration_method": "full_amount_migration",
+        "source_instance": {"addrs": "127.0.0.1:1"}, "target_instance": {"id": target},
+    });
+    let migration = world.call("POST /v2/{p}/migration-task", &copy).await.body["id"].clone();
+    let migration = migration.as_str().unwrap();
+    world.nodes.be_silent(true);
+    let failed = world.create(json!({"name": "dcs-failed"})).await;
+    for (line, body, about) in [
+        (format!("POST /v2/{PROJECT}/migration-task/{migration}/stop"), "", &target),
+        (
+            format!("POST /v2/{PROJECT}/migration-task/batch-stop"),
+            &*json!({"migration_tasks": [migration]}).to_string(),
+            &target,
+        ),
+        (
+            format!("DELETE /v2/{PROJECT}/migration-tasks/delete"),
+            &*json!({"task_id_list": [migration]}).to_string(),
+            &target,
+        ),
+        (format!("DELETE /v1.0/{PROJECT}/instances?allFailure=true"), "", &failed),
+        (format!("DELETE /v2/{PROJECT}/instances?all_failure=true"), "", &failed),
+    ] {
+        let token = token(about, &world).await;
+        let answered = world.ask(&line, &[("x-auth-token", &token)], body).await;
+        assert_eq!((answered.status, &answered.body["error_code"]), (403, &json!("DCS.2007")), "{line}");
+    }
+    assert_eq!(world.show(&failed).await["status"], "CREATEFAILED");
 }

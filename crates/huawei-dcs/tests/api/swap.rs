@@ -1,7 +1,7 @@
 //! Having the standby of an instance take its master's place.
 
 use crate::world::{Answered, Setup, World};
-use cloud::identity::{Effect, Rights, Statement};
+use cloud::policy::{Effect, Rights, Statement};
 use cloud::store::Store;
 use cloud::task::Profile;
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ async fn an_instance_at_work_or_out_of_order_does_not_swap() {
 #[tokio::test]
 async fn only_who_may_swap_does() {
     let statements = ["dcs:instance:create", "dcs:instance:get"]
-        .map(|action| Statement { effect: Effect::Allow, actions: vec![action.to_owned()] });
+        .map(|action| Statement::of(Effect::Allow, vec![action.to_owned()]));
     let rights = Rights { statements: statements.to_vec(), read_only: false };
     let world = World::with(Setup { rights, ..Setup::default() }).await;
     let id = pair(&world).await;

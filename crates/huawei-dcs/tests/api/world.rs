@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use cloud::fake::{FakeClock, FakeDataPlane};
-use cloud::identity::{AccessKey, Directory, Named, Rights, Secret};
+use cloud::identity::{AccessKey, Directory, Named, Secret};
+use cloud::policy::Rights;
 use cloud::quota::Quota;
 use cloud::store::{Contents, Store};
 use cloud::task::Profile;

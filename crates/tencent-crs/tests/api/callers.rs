@@ -1,7 +1,7 @@
 //! Who may call, and how often: signatures, nonces, timestamps, rights, and requests that are none of an action.
 
 use cloud::clock::Clock;
-use cloud::identity::{Effect, Rights, Statement};
+use cloud::policy::{Effect, Rights, Statement};
 use serde_json::json;
 
 use crate::world::{NOW_MS, SECRET_ID, SECRET_KEY, Setup, World, error, sign};
@@ -87,7 +87,7 @@ async fn what_is_no_action_is_refused_in_the_form_of_the_service() {
 
 #[tokio::test]
 async fn a_policy_may_allow_some_actions() {
-    let statement = Statement { effect: Effect::Allow, actions: vec!["crs:instance:Describe*".to_owned()] };
+    let statement = Statement::of(Effect::Allow, vec!["crs:instance:Describe*".to_owned()]);
     let rights = Rights { statements: vec![statement.clone()], read_only: true };
     let world = World::with(Setup { rights, ..Setup::default() }).await;
     assert_eq!(world.call(ZONES, &[]).await["code"], "0");
@@ -95,6 +95,20 @@ async fn a_policy_may_allow_some_actions() {
     let world = World::with(Setup { rights, ..Setup::default() }).await;
     let denied = "4101  Not authorized by the developer to access this API";
     assert_eq!(world.refused(ZONES, &[]).await, denied);
+
+    let resources = vec!["CRS:*:*:instance:crs-own*".parse().unwrap()];
+    let own = Statement { resources, ..Statement::of(Effect::Allow, vec!["crs:*:*".to_owned()]) };
+    let rights = Rights { statements: vec![own], read_only: false };
+    let world = World::with(Setup { rights, ..Setup::default() }).await;
+    for (action, parameters, is_denied) in [
+        ("ClearRedis", &[("redisId", "crs-own1")][..], false),
+        ("ClearRedis", &[("redisId", "crs-other")], true),
+        ("SetRedisAutoRenew", &[("redisIds.0", "crs-own1"), ("redisIds.1", "crs-own2")], false),
+        ("SetRedisAutoRenew", &[("redisIds.0", "crs-own1"), ("redisIds.1", "crs-other")], true),
+        (ZONES, &[], true),
+    ] {
+        assert_eq!(world.refused(action, parameters).await == denied, is_denied, "{action} {parameters:?}");
+    }
 }
 
 #[tokio::test]

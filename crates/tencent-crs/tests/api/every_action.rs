@@ -2,7 +2,7 @@
 //! or of a store that takes nothing.
 
 use cloud::clock::Clock;
-use cloud::identity::Rights;
+use cloud::policy::Rights;
 use cloud::store::Store;
 use cloud::task::Profile;
 use operation::Operation;

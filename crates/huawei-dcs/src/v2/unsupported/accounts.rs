@@ -112,6 +112,7 @@ static LOGIN_WEB_CLI: Operation = Operation {
         method: Method::Post,
         template: "/v2/{project_id}/instances/{instance_id}/webcli/auth",
     },
+    permission: Some("dcs:instance:webcli"),
     source: reference("Logging In to Web CLI"),
     ..REFUSED_INSTANCE
 }
@@ -124,6 +125,7 @@ static EXECUTE_COMMAND_MOBILIZATION: Operation = Operation {
         method: Method::Post,
         template: "/v2/{project_id}/instances/{instance_id}/webcli/command",
     },
+    permission: Some("dcs:instance:webcli"),
     source: reference("Executing a Command"),
     ..REFUSED_INSTANCE
 }
@@ -136,6 +138,7 @@ static LOGOFF_WEB_CLI: Operation = Operation {
         method: Method::Post,
         template: "/v2/{project_id}/instances/{instance_id}/webcli/logout",
     },
+    permission: Some("dcs:instance:webcli"),
     source: reference("Logging Out of Web CLI"),
     ..REFUSED_INSTANCE
 }
