@@ -19,11 +19,15 @@ import redis
 import requests
 from openstack import exceptions
 from openstackclient.shell import OpenStackShell
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 URL = sys.argv[1]
 AUTHORITY = sys.argv[2] if len(sys.argv) > 2 else None
 PROJECT = "my-kualalumpur-1"
 FIRST, SECOND = "First_Pw1", "Second_Pw2"
+# A client does not try again before it says that a server has gone.
+ONCE = Retry(NoBackoff(), 0)
 
 os.environ |= {
     "OS_AUTH_URL": f"{URL}/v3",
@@ -158,7 +162,7 @@ assert (instance.maintain_begin, instance.maintain_end) == ("22:00:00", "02:00:0
 assert instance.available_zones == [zones[0].id] and instance.charging_mode == 0 and instance.vpc_name, instance
 shown_plan = instance.backup_policy["periodical_backup_plan"]
 assert instance.backup_policy["save_days"] == 3 and plan.items() <= shown_plan.items(), instance.backup_policy
-cache = redis.Redis(host=instance.ip, port=instance.port, password=FIRST, protocol=2, decode_responses=True)
+cache = redis.Redis(host=instance.ip, port=instance.port, password=FIRST, protocol=2, decode_responses=True, retry=ONCE)
 for number in range(500):
     cache.set(f"key:{number}", number)
 
@@ -236,10 +240,10 @@ refused("The password does not meet complexity requirements", *words, "--current
 for old, serves in [(SECOND, FIRST), (FIRST, SECOND)]:
     refused("'NoneType' object", *words, "--current_password", old, "--new_password", SECOND)
     until("RUNNING", id)
-    cache = redis.Redis(host=instance.ip, port=instance.port, password=serves, protocol=2, decode_responses=True)
+    cache = redis.Redis(host=instance.ip, port=instance.port, password=serves, protocol=2, decode_responses=True, retry=ONCE)
     assert cache.get("key:7") == "7"
 try:
-    redis.Redis(host=instance.ip, port=instance.port, password=FIRST, protocol=2).ping()
+    redis.Redis(host=instance.ip, port=instance.port, password=FIRST, protocol=2, retry=ONCE).ping()
     raise AssertionError("the old password is taken")
 except redis.AuthenticationError:
     pass
@@ -257,7 +261,7 @@ single = order(name="dcs-single", product_id="OTC_DCS_SINGLE")
 cluster = order(name="dcs-proxy", product_id="OTC_DCS_CL", capacity=64)
 assert {own["id"] for own in command("instance", "list", "--limit", "1")} == {id, single.id, cluster.id}
 assert len(list(dcs.instances(limit=2))) == 3
-proxied = redis.Redis(host=cluster.ip, port=cluster.port, password=FIRST, protocol=2, decode_responses=True)
+proxied = redis.Redis(host=cluster.ip, port=cluster.port, password=FIRST, protocol=2, decode_responses=True, retry=ONCE)
 assert proxied.mset({f"key:{number}": number for number in range(50)}) and proxied.dbsize() == 50
 refused("the system is not support backup and restore", "instance", "backup", "create", "dcs-single")
 

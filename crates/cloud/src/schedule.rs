@@ -98,6 +98,11 @@ impl Cloud {
                     },
                 }
                 let now_ms = clock.now_ms();
+                if due_ms.is_none_or(|due_ms| now_ms < due_ms) {
+                    // Something has changed. What it would have brought about before is not made up for.
+                    seen_ms = now_ms;
+                    continue;
+                }
                 if Cloud::do_what_is_due(&cloud, seen_ms, now_ms).await {
                     seen_ms = now_ms;
                 } else {
@@ -166,7 +171,7 @@ impl Cloud {
 /// When the schedule backs an instance up next, after a time.
 fn next_backup(instance: &Instance, after_ms: u64) -> Option<u64> {
     let serves = !matches!(instance.status, Status::Creating | Status::CreateFailed | Status::Frozen);
-    instance.backup_policy.as_ref().filter(|_| serves)?.next_after(after_ms)
+    instance.backup_policy.as_ref().filter(|_| serves)?.next_after(after_ms.max(instance.created_at_ms))
 }
 
 #[cfg(test)]

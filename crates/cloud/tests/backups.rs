@@ -299,3 +299,32 @@ async fn a_backup_of_the_schedule_does_not_wait_for_an_instance_at_work() {
     assert_eq!(missed.kind, BackupKind::Auto);
     assert!(world.cloud.step(mine.task_id.as_deref().unwrap()));
 }
+
+#[tokio::test]
+async fn a_slot_that_was_before_the_instance_or_its_policy_makes_no_backup() {
+    let world = World::new(Profile::Instant).await;
+    let while_nothing_happens = || tokio::time::sleep(Duration::from_millis(50));
+    while_nothing_happens().await;
+    // It is past eleven, and there was nothing that the timer would have waited for.
+    world.clock.advance(HOUR_MS);
+    let new = world.create(Some(daily_at_23(1))).await;
+    let changed = world.cloud.create(Order { name: "dcs-b".to_owned(), ..order(None) }).await.unwrap();
+    while_nothing_happens().await;
+    assert_eq!(world.states(&new), []);
+    world.clock.advance(24 * HOUR_MS);
+    world.until("the night's backup is made", || world.states(&new) == [State::Succeeded]).await;
+    // It is past nine in the evening of the next day.
+    world.clock.advance(22 * HOUR_MS);
+    let change = |order: &mut Order| {
+        let policy = daily_at_23(1);
+        let plan = BackupPlan { begin_at: "20:00-21:00".to_owned(), ..policy.plan };
+        order.backup_policy = Some(BackupPolicy { plan, ..policy });
+        true
+    };
+    world.cloud.update(PROJECT, &changed.id, change).await.unwrap();
+    world.cloud.schedule_changed();
+    while_nothing_happens().await;
+    assert_eq!(world.states(&changed), []);
+    world.clock.advance(23 * HOUR_MS);
+    world.until("it is backed up", || world.states(&changed) == [State::Succeeded]).await;
+}
