@@ -3,6 +3,7 @@
 //! Everything here panics with a sentence when it cannot go on: it is for tests only.
 
 pub mod client;
+pub mod documented;
 pub mod follower;
 pub mod library;
 pub mod memcached;

@@ -2,20 +2,19 @@
 //! documented one, field by field.
 //!
 //! `data/examples.tsv` lists all examples there are: name, document, section, operation. `data/examples/` has each as its
-//! document has it (`repaired` says what the document lacks to be JSON), [`scene`] what there is before, and [`compare`] the
-//! comparison. What is otherwise stands in `data/example-deviations.tsv`, with its reason: all else is the same, no field more
+//! document has it (`repaired` says what the document lacks to be JSON), [`scene`] what there is before, and
+//! [`testkit::documented`] compares. What is otherwise stands in `data/example-deviations.tsv`, with its reason: all else is the same, no field more
 //! and none less, with the same values. A line there that is not needed fails the test, and so does an example without a scene.
 
-mod compare;
 mod scene;
 
 use std::collections::BTreeSet;
 
 use operation::Access;
 use serde_json::Value;
+use testkit::documented::{Comparison, Rules};
 
 use crate::tables;
-use compare::{Comparison, Rules};
 
 /// An example: a request, and what is answered.
 pub(crate) struct Example {

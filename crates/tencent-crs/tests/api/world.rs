@@ -53,6 +53,7 @@ pub(crate) struct Setup {
     pub(crate) balance_cny: u64,
     /// Whether anyone may call.
     pub(crate) is_open: bool,
+    pub(crate) now_ms: u64,
 }
 
 impl Default for Setup {
@@ -64,6 +65,7 @@ impl Default for Setup {
             store: Store::nowhere(),
             balance_cny: 1_000_000,
             is_open: false,
+            now_ms: NOW_MS,
         }
     }
 }
@@ -81,7 +83,7 @@ impl World {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertise: None,
         };
-        let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
+        let (clock, nodes) = (Arc::new(FakeClock::at(setup.now_ms)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
         let directory = Directory { is_open: setup.is_open, ..directory(setup.rights) };
         let crs = tencent_crs::service(&cloud, directory, setup.balance_cny);

@@ -1,4 +1,4 @@
-//! A documented answer and one that was given, field by field.
+//! Examples of documents: a documented answer and one that was given, field by field.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use serde_json::Value;
 /// - `each N`: each item is as the documented one of this number, however many there are;
 /// - `among NAME`: the item with the same field of this name is as the documented one;
 /// - `json`: a text that is JSON, and is compared as such.
-pub(super) struct Rules(Vec<Rule>);
+pub struct Rules(Vec<Rule>);
 
 struct Rule {
     line: &'static str,
@@ -26,19 +26,23 @@ struct Rule {
     met: Cell<bool>,
 }
 
-/// One comparison.
-pub(super) struct Comparison<'a> {
-    pub(super) example: &'a str,
-    pub(super) rules: &'a Rules,
+/// One comparison of an answer with the documented one.
+pub struct Comparison<'a> {
+    /// The name of the example.
+    pub example: &'a str,
+    /// What is otherwise.
+    pub rules: &'a Rules,
     /// Whether a field of the answer is in a table or an example of its operation.
-    pub(super) is_known: &'a dyn Fn(&str) -> bool,
+    pub is_known: &'a dyn Fn(&str) -> bool,
     /// Whether more than what is documented is to be expected anywhere.
-    pub(super) is_part: bool,
-    pub(super) wrong: &'a mut Vec<String>,
+    pub is_part: bool,
+    /// Where what does not fit is written down.
+    pub wrong: &'a mut Vec<String>,
 }
 
 impl Rules {
-    pub(super) fn read(file: &'static str) -> Self {
+    /// Reads them from a file whose first line names the columns.
+    pub fn read(file: &'static str) -> Self {
         let rules = file.lines().skip(1).map(|line| {
             let cells: Vec<_> = line.split('\t').collect();
             let [example, side, way, rule, reason] = cells[..] else { panic!("not five cells: {line}") };
@@ -61,7 +65,7 @@ impl Rules {
     }
 
     /// The body of a request, with what takes the place of something.
-    pub(super) fn apply(&self, example: &str, mut body: Value) -> Value {
+    pub fn apply(&self, example: &str, mut body: Value) -> Value {
         for rule in self.0.iter().filter(|rule| rule.example == example && rule.side == "request") {
             rule.met.set(true);
             let (last, before) = rule.way.split_last().unwrap();
@@ -78,19 +82,14 @@ impl Rules {
     }
 
     /// The lines that no example needed.
-    pub(super) fn not_met(&self) -> impl Iterator<Item = String> {
+    pub fn not_met(&self) -> impl Iterator<Item = String> {
         self.0.iter().filter(|rule| !rule.met.get()).map(|rule| format!("not needed: {}", rule.line))
     }
 }
 
 impl Comparison<'_> {
     /// Compares what is documented at a place with what was answered there.
-    pub(super) fn compare(
-        &mut self,
-        way: &mut Vec<String>,
-        documented: Option<&Value>,
-        answered: Option<&Value>,
-    ) {
+    pub fn compare(&mut self, way: &mut Vec<String>, documented: Option<&Value>, answered: Option<&Value>) {
         let rule = self.rules.find(self.example, "answer", way);
         if let Some(rule) = rule {
             self.by_rule(rule, way, documented, answered);
