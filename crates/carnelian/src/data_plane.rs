@@ -15,6 +15,7 @@ use cloud::data_plane::{
     StartError, Statistics,
 };
 use cloud::engine::{Engine, Release};
+use cloud::inspection::ServerId;
 use cloud::instance::Access;
 use cloud::migration::{Copying, Source};
 use engine::table::{self, Table};
@@ -108,8 +109,8 @@ impl DataPlane for Nodes {
         self.admits(node)
     }
 
-    fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>> {
-        Box::pin(self.reshape(node))
+    fn resize(&self, node: NodeSpec, leaving: Vec<ServerId>) -> Pending<'_, Result<(), ResizeError>> {
+        Box::pin(self.reshape(node, leaving))
     }
 
     fn endpoint(&self, node: &NodeId) -> Option<Endpoint> {

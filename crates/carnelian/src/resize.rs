@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use cloud::data_plane::{NodeSpec, ResizeError};
+use cloud::inspection::ServerId;
 use cloud::topology::Topology;
 use server::{Order, Pair};
 
@@ -74,7 +75,7 @@ impl Form {
             (Topology::Proxy, Topology::Proxy) if self.shards == to.shards => {
                 Some(Change::Standbys(to.standbys()))
             }
-            (Topology::Proxy, Topology::Proxy) => Some(Change::Whole),
+            (Topology::Proxy | Topology::MasterStandby, Topology::Proxy) => Some(Change::Whole),
             (Topology::Cluster, Topology::Cluster) if self == to => Some(Change::None),
             (Topology::Cluster, Topology::Cluster) => Some(Change::Shards),
             _ => None,
@@ -90,7 +91,7 @@ impl Nodes {
         let to = Form::of(wanted);
         let change = node.form.change(to).ok_or(ResizeError::NotSupported)?;
         if let Deployed::Memcached(own) = &node.running {
-            if change != Change::None {
+            if !matches!(change, Change::None | Change::Standbys(0 | 1)) {
                 return Err(ResizeError::NotSupported);
             }
             let used = own.statistics().map_or(0, |statistics| statistics.used_memory_bytes);
@@ -109,7 +110,7 @@ impl Nodes {
     }
 
     /// Gives a node this form: [`cloud::data_plane::DataPlane::resize`].
-    pub(crate) async fn reshape(&self, wanted: NodeSpec) -> Result<(), ResizeError> {
+    pub(crate) async fn reshape(&self, wanted: NodeSpec, leaving: Vec<ServerId>) -> Result<(), ResizeError> {
         self.admits(&wanted)?;
         let limit = wanted.memory_limit_bytes / parts(&wanted);
         let (change, present) = {
@@ -123,9 +124,12 @@ impl Nodes {
         }
         match change {
             Change::None => {}
-            Change::Standbys(count) => self.keep_standbys(&wanted, count).await?,
+            Change::Standbys(count) => self.keep_standbys(&wanted, count, &leaving).await?,
             Change::Shards => self.reshard(&wanted).await?,
-            Change::Whole => return self.begin_anew(&wanted).await,
+            Change::Whole => {
+                self.knows_databases(&wanted).await?;
+                return self.begin_anew(&wanted).await;
+            }
         }
         if limit < present {
             self.limit(&wanted, limit).await?;
@@ -149,8 +153,26 @@ impl Nodes {
         configured.await.map_err(|error| failed(&error))
     }
 
-    /// Gives each master so many standbys.
-    async fn keep_standbys(&self, wanted: &NodeSpec, count: usize) -> Result<(), ResizeError> {
+    /// Whether all keys are in databases that there are in another form, too.
+    async fn knows_databases(&self, wanted: &NodeSpec) -> Result<(), ResizeError> {
+        for node in self.masters(&wanted.id).ok_or(ResizeError::NotRunning)? {
+            let own = server::owner::databases(&node).await;
+            if let Some((number, ..)) =
+                own.into_iter().find(|(number, keys, _)| *number >= wanted.databases && *keys > 0)
+            {
+                return Err(failed(&format_args!("there are keys in database {number}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each master so many standbys; those go first that are leaving.
+    async fn keep_standbys(
+        &self,
+        wanted: &NodeSpec,
+        count: usize,
+        leaving: &[ServerId],
+    ) -> Result<(), ResizeError> {
         let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = {
             let mut running = self.running.lock();
             let mut node = running.remove(&wanted.id).ok_or(ResizeError::NotRunning)?;
@@ -167,8 +189,16 @@ impl Nodes {
                 node.running = Deployed::Pair(Pair::of(one, &self.workers, &self.clock, &order));
             }
             let kept: std::pin::Pin<Box<dyn Future<Output = ()> + Send>> = match &node.running {
-                Deployed::Pair(pair) => Box::pin(pair.keep_standbys(count, &[])),
+                Deployed::Pair(pair) => {
+                    let place = |server: &ServerId| match server {
+                        ServerId::Copy { copy, .. } => Some(*copy as usize),
+                        ServerId::Proxy => None,
+                    };
+                    let leaving: Vec<usize> = leaving.iter().filter_map(place).collect();
+                    Box::pin(pair.keep_standbys(count, &leaving))
+                }
                 Deployed::Proxy(proxy) => Box::pin(proxy.keep_standbys(count)),
+                Deployed::Memcached(own) => Box::pin(own.memcached.keep_standby(count > 0)),
                 _ => Box::pin(std::future::ready(())),
             };
             running.insert(wanted.id.clone(), node);
@@ -222,7 +252,9 @@ mod tests {
             (cluster, form(Topology::Cluster, 6, 2), Some(Change::Shards)),
             (single, cluster, None),
             (cluster, pair, None),
-            (pair, proxy, None),
+            (pair, proxy, Some(Change::Whole)),
+            (single, proxy, None),
+            (proxy, pair, None),
         ] {
             assert_eq!(from.change(to), change, "{from:?} {to:?}");
         }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::Pending;
 use crate::backup::{File, Format};
 use crate::engine::{Engine, Release};
-use crate::inspection::Inspection;
+use crate::inspection::{Inspection, ServerId};
 use crate::instance::Access;
 use crate::migration::{Copying, Source};
 use crate::topology::Topology;
@@ -53,11 +53,12 @@ pub trait DataPlane: Inspection {
     /// [`ResizeError`]
     fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError>;
 
-    /// Gives a node that runs another form, without losing a key. Address and port stay; connections may drop.
+    /// Gives a node that runs another form, without losing a key. Address and port stay; connections may drop. Where one
+    /// master has fewer standbys then, those that are leaving go first.
     ///
     /// # Errors
     /// [`ResizeError`]; then the node has the form that it had, or does not run any more.
-    fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>>;
+    fn resize(&self, node: NodeSpec, leaving: Vec<ServerId>) -> Pending<'_, Result<(), ResizeError>>;
 
     /// Has a node run with other values of its parameters from now on, all of them or none, and with another limit of what
     /// its data may take, in bytes, if there is one: on all its servers, standbys included, and on those that take their

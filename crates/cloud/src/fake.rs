@@ -18,6 +18,7 @@ use crate::data_plane::{
     StartError, Statistics,
 };
 use crate::engine::{Engine, Release};
+use crate::inspection::ServerId;
 use crate::instance::Access;
 use crate::migration::{Copying, Source};
 use crate::topology::Topology;
@@ -250,9 +251,10 @@ impl DataPlane for FakeDataPlane {
     fn can_resize(&self, node: &NodeSpec) -> Result<(), ResizeError> {
         let state = self.0.lock();
         let (spec, _) = state.nodes.get(&node.id).ok_or(ResizeError::NotRunning)?;
-        let stays = spec.topology == node.topology
-            || spec.topology.has_one_master() && node.topology.has_one_master();
-        if !stays {
+        let becomes = spec.topology == node.topology
+            || spec.topology.has_one_master() && node.topology.has_one_master()
+            || (spec.topology, node.topology) == (Topology::MasterStandby, Topology::Proxy);
+        if !becomes {
             return Err(ResizeError::NotSupported);
         }
         if node.memory_limit_bytes < USED_BYTES.max(state.held_bytes) {
@@ -262,7 +264,7 @@ impl DataPlane for FakeDataPlane {
         }
     }
 
-    fn resize(&self, node: NodeSpec) -> Pending<'_, Result<(), ResizeError>> {
+    fn resize(&self, node: NodeSpec, _: Vec<ServerId>) -> Pending<'_, Result<(), ResizeError>> {
         Box::pin(async move {
             self.can_resize(&node)?;
             if self.0.lock().silent {

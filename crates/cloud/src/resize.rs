@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::capacity::Capacity;
 use crate::cloud::{Cloud, TaskError, node_of};
 use crate::data_plane::ResizeError;
+use crate::inspection::ServerId;
 use crate::instance::{Instance, Order, Status};
 use crate::quota::Exceeded;
 use crate::task;
@@ -38,6 +39,9 @@ pub struct Resize {
     pub from: Form,
     /// What it is to be.
     pub to: Form,
+    /// Those of its servers that go first if it has fewer then.
+    #[serde(default)]
+    pub leaving: Vec<ServerId>,
 }
 
 /// Why an instance does not get another form.
@@ -89,7 +93,8 @@ impl Resize {
 
 impl Cloud {
     /// Gives an instance another form, which must be one of its engine and release. Its keys, its address and its port stay.
-    /// Under the instant profile it has the form when this returns.
+    /// Where it has fewer standbys then, those that are leaving go first. Under the instant profile it has the form when this
+    /// returns.
     ///
     /// # Errors
     /// [`RefusedResize`]
@@ -98,6 +103,7 @@ impl Cloud {
         project_id: &str,
         id: &str,
         form: Form,
+        leaving: Vec<ServerId>,
     ) -> Result<(), RefusedResize> {
         let instance = self.instance(project_id, id).ok_or(TaskError::NotFound)?;
         // Whether it can become that is known only of one that runs and has nothing else to do.
@@ -111,7 +117,7 @@ impl Cloud {
                 ResizeError::Failed(_) => TaskError::Failed.into(),
             })?;
         }
-        let resize = Resize { from: instance.form(), to: form };
+        let resize = Resize { from: instance.form(), to: form, leaving };
         let claim = {
             let mut state = self.state.write();
             let usage = state.usage(project_id);
@@ -147,7 +153,7 @@ impl Cloud {
         let node = node_of(&instance);
         let mut wanted = instance.clone();
         wanted.order.take_form(resize.to.clone());
-        match self.data_plane.resize(self.node_spec(&wanted)).await {
+        match self.data_plane.resize(self.node_spec(&wanted), resize.leaving.clone()).await {
             Ok(()) => {
                 wanted.node_ports = self.data_plane.further_ports(&node);
                 (true, wanted)

@@ -324,7 +324,7 @@ async fn another_form_is_given_when_the_process_has_been_started_again() {
     world.until(&id, |instance| instance.unwrap().status == Status::Running).await;
     let mut form = world.show(&id).unwrap().form();
     (form.capacity, form.spec_code) = (Capacity::of_gb(8), "larger".to_owned());
-    world.cloud.resize(PROJECT, &id, form.clone()).await.unwrap();
+    world.cloud.resize(PROJECT, &id, form.clone(), Vec::new()).await.unwrap();
     world.cloud.close();
     drop(world);
     let world = open().await;

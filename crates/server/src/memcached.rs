@@ -78,15 +78,16 @@ impl Memcached {
             ears,
             door: Mutex::new(Some(door)),
             seats: Mutex::new(standby::Seats::of(master)),
+            wants_standby: AtomicBool::new(order.has_standby),
             turning: tokio::sync::Mutex::default(),
         });
         let (told, loaded) = watch::channel(None);
-        let (watched, has_standby) = (Arc::clone(&shared), order.has_standby);
+        let watched = Arc::clone(&shared);
         let watching = workers.next().spawn(async move {
             let outcome = watched.load().await;
             let is_loaded = outcome.is_ok();
             told.send_replace(Some(outcome));
-            if is_loaded && has_standby {
+            if is_loaded {
                 watched.stand_by().await;
             }
         });
@@ -113,6 +114,16 @@ impl Memcached {
     /// The node that stands by, when it has all that the master has.
     pub fn standby(&self) -> Option<Arc<Node>> {
         self.shared.seats.lock().ready().map(|standby| Arc::clone(&standby.node))
+    }
+
+    /// Has a node stand by from now on, or none. Done when it has all items, or has gone; clients do not notice.
+    pub fn keep_standby(&self, wanted: bool) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let workers = Arc::clone(&shared.workers);
+            // Once begun it comes to its end, whoever still waits for it.
+            let _ = workers.next().spawn(async move { shared.keep_standby(wanted).await }).await;
+        }
     }
 
     /// How often the standby has taken the master's place.

@@ -104,7 +104,7 @@ impl Delivery {
         }
         let mut form = instance.form();
         form.capacity = to;
-        if let Err(error) = self.cloud.resize(PROJECT, redis_id, form).await {
+        if let Err(error) = self.cloud.resize(PROJECT, redis_id, form, Vec::new()).await {
             tracing::warn!(redis_id, %error, "an instance cannot be enlarged");
         }
     }

@@ -2,6 +2,7 @@
 
 use cloud::capacity::Capacity;
 use cloud::engine::Release;
+use cloud::inspection::ServerId;
 use cloud::instance::Instance;
 use cloud::resize::{Form, RefusedResize};
 use cloud::{Pending, TaskError, task};
@@ -71,7 +72,7 @@ pub(crate) fn extend<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
         if sold.specification.capacity <= instance.capacity {
             return Err((&code::NOT_LARGER).into());
         }
-        resize(dcs, &instance, sold).await?;
+        resize(dcs, &instance, sold, Vec::new()).await?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     })
 }
@@ -99,8 +100,13 @@ pub(crate) fn sold(request: &Request<'_>, instance: &Instance) -> Result<Sold, F
     Ok(sold)
 }
 
-/// Gives an instance the form of a specification.
-pub(crate) async fn resize(dcs: &Dcs, instance: &Instance, sold: Sold) -> Result<(), Failure> {
+/// Gives an instance the form of a specification; of its standbys, if it has fewer then, those go first that are leaving.
+pub(crate) async fn resize(
+    dcs: &Dcs,
+    instance: &Instance,
+    sold: Sold,
+    leaving: Vec<ServerId>,
+) -> Result<(), Failure> {
     let form = Form {
         topology: sold.specification.topology(),
         capacity: sold.specification.capacity,
@@ -111,7 +117,7 @@ pub(crate) async fn resize(dcs: &Dcs, instance: &Instance, sold: Sold) -> Result
         product_id: sold.product_id,
     };
     let is_ordered = instance.subscription.is_some();
-    let resized = dcs.cloud.resize(&instance.project_id, &instance.id, form).await;
+    let resized = dcs.cloud.resize(&instance.project_id, &instance.id, form, leaving).await;
     resized.map_err(|error| {
         let refused: &'static ErrorCode = match error {
             RefusedResize::Quota(_) => &code::MEMORY_QUOTA,

@@ -101,14 +101,15 @@ pub(super) fn resize<'a>(dcs: &'a Dcs, request: Request<'a>) -> Pending<'a, Resu
             return Err((&code::UNKNOWN_ZONE).into());
         }
         let servers = dcs.cloud.servers(&instance);
+        let mut leaving = Vec::new();
         for id in request.body.texts("node_list") {
-            match server::find(&instance, &servers, id).map(|server| server.role) {
+            match server::find(&instance, &servers, id) {
                 None => return Err((&code::NODE_LIST).into()),
-                Some(Role::Master) => return Err((&code::MASTER_NODE).into()),
-                Some(_) => {}
+                Some(server) if server.role == Role::Master => return Err((&code::MASTER_NODE).into()),
+                Some(server) => leaving.push(server.id),
             }
         }
-        give(dcs, &instance, sold).await?;
+        give(dcs, &instance, sold, leaving).await?;
         Ok(Reply::empty(StatusCode::NO_CONTENT))
     })
 }

@@ -8,6 +8,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 
 use memcached::Node;
@@ -36,6 +37,8 @@ pub(super) struct Shared {
     /// Taken when nobody is to come any more.
     pub(super) door: Mutex<Option<Door>>,
     pub(super) seats: Mutex<Seats>,
+    /// Whether there is to be a standby.
+    pub(super) wants_standby: AtomicBool,
     /// Held during a failover.
     pub(super) turning: tokio::sync::Mutex<()>,
 }
@@ -153,10 +156,40 @@ impl Shared {
         Seat::new(sibling, &host, &self.clock, &self.ears)
     }
 
-    /// Has a standby follow the master, and looks after both whenever something seems to be wrong with it.
+    /// Has a standby follow the master, if there is to be one, and looks after both whenever something seems to be wrong with it.
     pub(super) async fn stand_by(self: Arc<Self>) {
-        self.replace_standby();
+        {
+            let _turning = self.turning.lock().await;
+            if self.wants_standby.load(Relaxed) && !self.has_standby() {
+                self.replace_standby();
+            }
+        }
         watch(self).await;
+    }
+
+    fn has_standby(&self) -> bool {
+        self.seats.lock().standby.is_some()
+    }
+
+    /// Has a standby follow the master from now on, or none. Ready when it has everything, or has gone.
+    pub(super) async fn keep_standby(self: &Arc<Self>, wanted: bool) {
+        let _turning = self.turning.lock().await;
+        self.wants_standby.store(wanted, Relaxed);
+        if wanted && !self.has_standby() {
+            if let Some(copying) = self.replace_standby() {
+                let _ = copying.await;
+            }
+        } else if !wanted {
+            let (master, gone) = {
+                let mut seats = self.seats.lock();
+                seats.has_all = false;
+                (seats.master.as_ref().map(|master| Arc::clone(&master.node)), seats.standby.take())
+            };
+            if let Some(master) = master {
+                master.set_standby(None);
+            }
+            let _ = tokio::task::spawn_blocking(move || drop(gone)).await;
+        }
     }
 
     /// Has the standby take the master's place: without waiting for the master if that has failed, and if it is still
@@ -198,7 +231,9 @@ impl Shared {
         }
         tracing::info!("the standby of {} has taken its master's place", self.address);
         let _ = tokio::task::spawn_blocking(move || drop(old)).await;
-        self.replace_standby();
+        if self.wants_standby.load(Relaxed) {
+            self.replace_standby();
+        }
         Ok(())
     }
 
@@ -239,6 +274,10 @@ impl Watched for Shared {
     }
 
     async fn failed(&self) -> Option<Weak<Node>> {
+        if !self.wants_standby.load(Relaxed) {
+            // Nobody could take its place.
+            return None;
+        }
         let (node, hangs, has_stopped) = {
             let seats = self.seats.lock();
             let master = seats.master.as_ref()?;
