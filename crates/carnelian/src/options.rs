@@ -751,6 +751,7 @@ pub(crate) fn page() -> String {
 }
 
 /// What there is to know of rights that no record says.
+#[cfg(test)]
 const RIGHTS: &str = "A user may do what the policies allow that the user has, alone or by a group, and nothing that one of \
 them denies. A resource is an instance of the region and the account (their ids or `*`); a request that names several \
 instances must be allowed for each, and one that names none, as a list does, by a statement about all. Conditions compare \
@@ -759,6 +760,7 @@ instances must be allowed for each, and one that names none, as a list does, by 
 `Equals`). What is not understood is refused when the program starts. The actions are in [support.md](support.md).\n";
 
 /// An example, which a test reads.
+#[cfg(test)]
 const RIGHTS_EXAMPLE: &str = r#"[users.olga]
 password = "olgas-password"
 access-key = "OLGA"
