@@ -25,6 +25,7 @@ mod reports;
 pub mod session;
 pub mod settings;
 pub mod shard;
+mod sparseness;
 mod text;
 
 pub use access::{Access, Credentials};

@@ -211,7 +211,7 @@ impl Node {
         }
     }
 
-    /// What items, tables and wheels take, in bytes.
+    /// What items, tables and wheels take, and what lies idle between the items, in bytes.
     #[inline]
     pub fn used_bytes(&self) -> usize {
         self.used.iter().map(|used| used.0.load(Relaxed)).sum()
@@ -355,6 +355,11 @@ impl Node {
     /// What items take without the tables around them, in bytes.
     pub fn items_bytes(&self) -> usize {
         self.each(|shard| shard.items_bytes()).iter().sum()
+    }
+
+    /// What is needed to find the items, in bytes.
+    pub fn index_bytes(&self) -> usize {
+        self.each(|shard| shard.index_bytes()).iter().sum()
     }
 
     /// How many items each size class has.

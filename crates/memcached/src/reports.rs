@@ -116,7 +116,7 @@ fn general(node: &Node, now: Now) -> Vec<Line> {
         line("bytes_written", written),
         line("limit_maxbytes", node.settings.memory_bytes.load(Relaxed)),
         line("accepting_conns", 1),
-        line("hash_bytes", node.used_bytes().saturating_sub(node.items_bytes())),
+        line("hash_bytes", node.index_bytes()),
         line("bytes", node.items_bytes()),
         line("curr_items", node.items()),
         line("total_items", counts.total_items),

@@ -1,11 +1,12 @@
 //! A shard: the items whose hashes begin alike, behind one lock.
 //!
-//! Invariants: `used_bytes` is what table, items and wheel take; for every item that expires the wheel has a record. What
+//! Invariants: `used_bytes` is what table, items and wheel take, and an estimate of what lies idle between the items; for every item that expires the wheel has a record. What
 //! is put in, changed or taken out here is repeated by the same shard of the standby, if there is one, before the shard
 //! is let go.
 //!
 //! Eviction draws items at random and gives up the one that is least use for its room: how long ago it was used, halved for
-//! each of its latest uses, times the root of its size. Uses wear off whenever an item is drawn and stays.
+//! each of its latest uses, times the root of its size, and more where few others share its page of memory. Uses wear off
+//! whenever an item is drawn and stays.
 
 use std::sync::Arc;
 
@@ -17,11 +18,14 @@ use crate::clock::{Clock, Now};
 use crate::counts::Counts;
 use crate::node::Node;
 use crate::policy::Policy;
+use crate::sparseness::Sparseness;
 
 /// How many items are drawn for each that is evicted.
 const DRAWN: usize = 12;
 /// How many are drawn at most to find those, where few expire and no others may go.
 const DRAWN_AT_MOST: usize = 4_096;
+/// How much sooner an item goes whose page is sparse already: pages that lose all their items are given back.
+const SPARSE_AGE: u64 = 4;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
 /// The number of size classes that are told apart.
@@ -38,6 +42,7 @@ pub struct Shard {
     wheel: Wheel,
     /// What the items take, in bytes.
     blocks_bytes: usize,
+    sparseness: Sparseness,
     /// How many items expire.
     expiring: usize,
     /// How many items each size class has.
@@ -110,6 +115,7 @@ impl Shard {
             items: Table::new(seed, skip),
             wheel: Wheel::default(),
             blocks_bytes: 0,
+            sparseness: Sparseness::default(),
             expiring: 0,
             by_class: [0; CLASSES],
             flush_at: 0,
@@ -122,10 +128,16 @@ impl Shard {
         }
     }
 
-    /// What everything takes, in bytes.
+    /// What everything takes, and what lies idle between the items, in bytes.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        self.items.heap_bytes() + self.blocks_bytes + self.wheel.heap_bytes()
+        self.blocks_bytes + self.sparseness.idle_bytes(self.blocks_bytes) + self.index_bytes()
+    }
+
+    /// What is needed to find the items, in bytes.
+    #[inline]
+    pub fn index_bytes(&self) -> usize {
+        self.items.heap_bytes() + self.wheel.heap_bytes()
     }
 
     /// What the items take, in bytes.
@@ -320,8 +332,11 @@ impl Shard {
                 continue;
             }
             drawn += 1;
+            let idle_bytes = item.idle_bytes();
+            self.sparseness.note(item.heap_bytes(), idle_bytes);
             let (age, uses) = match policy {
                 Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
+                _ if idle_bytes > 0 => (SPARSE_AGE * age(&item, now), item.uses()),
                 _ => (age(&item, now), item.uses()),
             };
             if first.is_none_or(|(most, _)| age >= most) {
@@ -391,6 +406,7 @@ impl Shard {
             self.garbage.push(items);
         }
         self.wheel = Wheel::default();
+        self.sparseness = Sparseness::default();
         (self.blocks_bytes, self.expiring, self.by_class) = (0, 0, [0; CLASSES]);
         if let Some(standby) = &self.standby {
             standby.repeat_clear(self.number);

@@ -11,7 +11,12 @@
 #![allow(unsafe_code)]
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
-use std::ptr::NonNull;
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+unsafe extern "C" {
+    fn mi_unsafe_heap_page_is_under_utilized(heap: *mut c_void, block: *mut c_void, percent: usize) -> bool;
+}
 
 /// Above this size the allocator rounds to pages instead of classes.
 const PAGED_FROM: usize = 512 * 1024;
@@ -74,6 +79,16 @@ pub(crate) unsafe fn resize(block: NonNull<u8>, old: usize, new: usize) -> NonNu
     // SAFETY: by the caller's promise `old` is the block's layout; the new size is not zero.
     let moved = unsafe { realloc(block.as_ptr(), old, new.size()) };
     NonNull::new(moved).unwrap_or_else(|| handle_alloc_error(new))
+}
+
+/// Whether the block lies in a page of the allocator that is used to no more than `percent`, and that is not the one
+/// which its thread fills at the moment. A guess: other threads may be taking blocks from that page or giving them back.
+#[inline]
+pub(crate) fn is_in_sparse_page(block: NonNull<u8>, percent: usize) -> bool {
+    // SAFETY: mimalloc looks up the page of the address, which may be one that it does not know, and reads its counts.
+    // The page is there for as long as the block is, and whoever asks has the block. Counts that change at this moment
+    // are words: either value of them will do for a guess.
+    unsafe { mi_unsafe_heap_page_is_under_utilized(ptr::null_mut(), block.as_ptr().cast(), percent) }
 }
 
 #[cfg(test)]

@@ -47,6 +47,13 @@ bitflags::bitflags! {
     }
 }
 
+/// A page is sparse that is used to so many percent or less, and emptier than most where it is half of it at most.
+const SPARSE_PERCENT: usize = 75;
+const HALF: usize = 50;
+/// What lies idle in such pages for each block, in percent of the block.
+const IDLE_PERCENT: usize = 65;
+const IDLE_OVER_HALF: usize = 150;
+
 /// How often an item was used lately: the highest count.
 pub const USES_MAX: u8 = 3;
 const USES_SHIFT: u32 = 6;
@@ -273,6 +280,16 @@ impl Cached {
     #[inline]
     pub fn heap_bytes(&self) -> usize {
         block::class(self.total())
+    }
+
+    /// What lies idle in its page of the allocator on its account, in bytes: an estimate, by how sparse the page is.
+    #[inline]
+    pub fn idle_bytes(&self) -> usize {
+        if !block::is_in_sparse_page(self.0, SPARSE_PERCENT) {
+            return 0;
+        }
+        let percent = if block::is_in_sparse_page(self.0, HALF) { IDLE_OVER_HALF } else { IDLE_PERCENT };
+        self.heap_bytes() * percent / 100
     }
 
     #[inline]
