@@ -6,6 +6,8 @@ use testkit::{Memcached, Wire, until};
 
 /// What a line gets that asks for nothing: it comes after everything that was asked before.
 const LAST: &[u8] = b"mn\r\n";
+/// And its answer.
+const LAST_ANSWER: &[u8] = b"MN\r\n";
 
 /// Both servers with options that both know, the node's and memcached's in their own words.
 fn both(ours: &[&str], theirs: &[&str]) -> Vec<Memcached> {
@@ -229,4 +231,45 @@ fn who_does_not_read_or_does_not_finish_costs_bounded_memory() {
     let whole = 100 * (500_000 + "VALUE big 0 500000\r\n\r\nEND\r\n".len());
     let last = idle.pop().map(|mut wire| wire.read(whole)).expect("there is one");
     assert!(last.bytes.len() == whole && last.bytes.ends_with(b"END\r\n"));
+}
+
+/// The length of the value of a key: six of ten are small, one is large.
+fn mixed_len(key: u32) -> usize {
+    let mixed = key.wrapping_mul(2_654_435_769) as usize >> 8;
+    let (least, spread) = match mixed % 10 {
+        0..=5 => (20, 180),
+        6..=8 => (200, 800),
+        _ => (1_000, 7_000),
+    };
+    least + mixed / 10 % spread
+}
+
+#[test]
+fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
+    const LIMIT: u64 = 64 << 20;
+    let server = Memcached::ours(&["--memory", "64", "--threads", "1"]);
+    let mut wire = server.wire();
+    let before = resident_bytes(&server);
+    let (value, mut state) = (vec![b'v'; 8_000], 88_172_645_463_325_252_u64);
+    for _ in 0..3_000 {
+        let mut requests = Vec::new();
+        for _ in 0..100 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let key = (state % 1_000_000) as u32;
+            let len = mixed_len(key);
+            requests.extend_from_slice(format!("set key:{key:010} 0 0 {len} noreply\r\n").as_bytes());
+            requests.extend_from_slice(&value[..len]);
+            requests.extend_from_slice(b"\r\n");
+        }
+        requests.extend_from_slice(LAST);
+        wire.ask(&requests, LAST_ANSWER);
+    }
+    assert_ne!(wire.stat("", "evictions"), "0");
+    // The allocator gives pages back some time after they have become empty, when somebody asks it for memory.
+    until("what is not needed any more is given back", || {
+        wire.ask(b"set a 0 0 1 noreply\r\n1\r\nmn\r\n", LAST_ANSWER);
+        resident_bytes(&server).saturating_sub(before) < LIMIT * 6 / 5
+    });
 }

@@ -50,9 +50,10 @@ bitflags::bitflags! {
 /// A page is sparse that is used to so many percent or less, and emptier than most where it is half of it at most.
 const SPARSE_PERCENT: usize = 75;
 const HALF: usize = 50;
-/// What lies idle in such pages for each block, in percent of the block.
-const IDLE_PERCENT: usize = 65;
-const IDLE_OVER_HALF: usize = 150;
+/// What lies idle in such pages for each block, in percent of the block: somewhat more than their holes, for pages
+/// that are empty and not given back yet.
+const IDLE_PERCENT: usize = 90;
+const IDLE_OVER_HALF: usize = 220;
 
 /// How often an item was used lately: the highest count.
 pub const USES_MAX: u8 = 3;
