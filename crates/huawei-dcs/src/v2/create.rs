@@ -193,9 +193,9 @@ const MORE: &[Field] = &[
             Field {
                 name: "charging_mode",
                 kind: Kind::Text(Text { one_of: &["prePaid", "postPaid"], ..TEXT }),
-                need: Need::Required,
                 invalid: Some(&code::PARAMETER),
-                about: "prePaid is paid in advance, postPaid by use.",
+                about: "prePaid is paid in advance, postPaid by use. postPaid if empty, as Terraform sends it.",
+                ..FIELD
             },
             Field {
                 name: "period_type",
@@ -320,10 +320,13 @@ fn copies(order: Order, number: i64) -> Result<Vec<Order>, Failure> {
 }
 
 fn subscription(body: &Fields<'_>, order: &Order, now_ms: u64) -> Result<Option<Subscription>, Failure> {
-    let Some(bss) = body.object("bss_param").filter(|bss| bss.text("charging_mode") == Some("prePaid"))
-    else {
-        return Ok(None);
-    };
+    let Some(bss) = body.object("bss_param") else { return Ok(None) };
+    match bss.text("charging_mode") {
+        Some("prePaid") => {}
+        // Terraform sends the parameter with nothing in it.
+        None if !bss.is_blank("charging_mode") => return Err(code::PARAMETER.of("charging_mode")),
+        _ => return Ok(None),
+    }
     let number = bss.integer("period_num").unwrap_or(1);
     let months = match bss.text("period_type") {
         Some("month") => number,

@@ -85,6 +85,7 @@ async fn one_instance_shows_every_documented_field() {
             "cloud_service_type_code": "hws.service.type.dcs",
             "cloud_resource_type_code": "hws.resource.type.dcs",
             "product_id": "OTC_DCS_SINGLE",
+            "spec_code": "dcs.single_node",
             "security_group_name": "sg-1477",
             "subnet_name": "subnet-ec2f",
             "order_id": null,
