@@ -158,6 +158,18 @@ impl<'s, 'n> Cx<'s, 'n> {
         self.node.release
     }
 
+    /// The error of a command, before 7.0, that has no subcommand of the name, or not with so many arguments.
+    pub(crate) fn no_subcommand(&self, args: resp::Args) -> CommandError {
+        let (release, name) = (self.release(), args.get(1).unwrap_or_default());
+        let container = self.entry.container.unwrap_or(self.entry.record);
+        let is_it =
+            |sub: &&&crate::Command| sub.name.as_bytes().eq_ignore_ascii_case(name) && sub.exists_in(release);
+        match container.subcommands.iter().find(is_it) {
+            Some(_) => CommandError::subcommand_number(release, container, name),
+            None => CommandError::unknown_subcommand(release, container, name),
+        }
+    }
+
     /// The error for a subcommand whose arguments make no sense.
     pub(crate) fn bad_subcommand(&self, args: resp::Args) -> CommandError {
         let container = self.entry.container.unwrap_or(self.entry.record);

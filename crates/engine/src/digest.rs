@@ -79,7 +79,7 @@ impl Digest {
             ValueRef::ZSet(zset) => zset.for_each(|member, score| {
                 let mut digest = Digest::default();
                 digest.mix_item(member);
-                digest.mix(float::format(score, release));
+                digest.mix(float::digested(score, release));
                 self.xor(digest.0);
             }),
             ValueRef::Hash(hash) => hash.for_each(|(field, value, expire_at_ms)| {

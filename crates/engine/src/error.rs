@@ -52,6 +52,9 @@ pub enum CommandError {
     #[error("ERR Unknown {0} subcommand or wrong # of args.{1}")]
     RefusedHash(Box<str>, &'static str),
     /// The same in another wording.
+    #[error("ERR syntax error, try '{0} HELP'")]
+    TryHelp(&'static str),
+    /// The same in another wording.
     #[error("ERR Unknown subcommand or wrong number of arguments.")]
     RefusedPlain,
     /// The same in another wording.

@@ -7,6 +7,8 @@
 use crate::blocking::{self, Waiter};
 use crate::clients::Client;
 use crate::cluster;
+#[cfg(doc)]
+use crate::commands;
 use crate::context::Cx;
 use crate::error::CommandError;
 use crate::feed::Pending;
@@ -222,7 +224,8 @@ pub fn prefetch<'a>(node: &Node, db: u32, requests: impl Iterator<Item = Args<'a
     }
 }
 
-/// The subcommand that a request names.
+/// The subcommand that a request names. Before 7.0 there was no talk of subcommands: where there is none of the name, or not
+/// with so many arguments, it is the command itself that runs and says so ([`commands::no_subcommand`]).
 pub(crate) fn subcommand(
     node: &Node,
     container: &'static Entry,
@@ -231,8 +234,8 @@ pub(crate) fn subcommand(
     let name = args.at(1);
     match container.subcommand(name) {
         Some(entry) if node.release >= Release::V7_0 || entry.shape.allows(args.len()) => Ok(entry),
-        Some(_) => Err(CommandError::subcommand_number(node.release, container.record, name)),
-        None => Err(CommandError::unknown_subcommand(node.release, container.record, name)),
+        _ if node.release < Release::V7_0 => Ok(container),
+        _ => Err(CommandError::unknown_subcommand(node.release, container.record, name)),
     }
 }
 

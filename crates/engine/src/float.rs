@@ -116,6 +116,14 @@ pub fn format(value: f64, release: Release) -> Text {
     special(value).unwrap_or_else(|| if shortest { short_form(value) } else { general(value, 17) })
 }
 
+/// A double as text, as it goes into a digest: from 7.2 on integers have no more digits than they need, either.
+pub fn digested(value: f64, release: Release) -> Text {
+    if release.has(v(7, 2, 0)) {
+        return special(value).unwrap_or_else(|| if value == 0.0 { "0".into() } else { short_form(value) });
+    }
+    format(value, release)
+}
+
 /// What is not a number of digits, and minus zero.
 fn special(value: f64) -> Option<Text> {
     let text = if value.is_nan() {

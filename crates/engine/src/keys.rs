@@ -40,6 +40,8 @@ impl Plan {
             return Plan::Session { runs_queue: shape.flags.contains(Flags::RUNS_QUEUE) };
         }
         match record.keys {
+            // Before 7.0 a command may look at a key before it finds that it has no such subcommand.
+            [] if shape.flags.contains(Flags::CONTAINER) && shape.range.first > 0 => Plan::All,
             [] => Plan::None,
             [KeySpec { access, begin: Begin::Index(index), find: Find::Range { last: 0, .. }, .. }]
                 if !access.contains(Access::NOT_KEY) =>

@@ -37,6 +37,19 @@ fn lenient_integer(bytes: &[u8]) -> Option<i64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
+/// What a release sees of the text of a number with a fraction: before the one from which on it sees everything, the number
+/// ends at a zero byte, and nothing is zero.
+#[inline]
+pub fn decimal_of(bytes: &[u8], release: Release, whole_from: Release) -> &[u8] {
+    if release >= whole_from {
+        return bytes;
+    }
+    match bytes.split(|byte| *byte == 0).next() {
+        None | Some([]) => b"0",
+        Some(text) => text,
+    }
+}
+
 /// An integer from `min` to `max`.
 ///
 /// # Errors

@@ -196,12 +196,10 @@ fn bitcount(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
 fn counted_part(cx: &Cx, args: Args) -> Result<Option<Part>, CommandError> {
     let (start, end) = match args.len() {
         2 => (0, -1),
+        5 if cx.release() < Release::V7_0 => return Err(CommandError::Syntax),
         4 | 5 => (cx.integer(args.at(2))?, cx.integer(args.at(3))?),
         _ => return Err(CommandError::Syntax),
     };
-    if args.len() > 4 && cx.release() < Release::V7_0 {
-        return Err(CommandError::Syntax);
-    }
     let backward = is_backward(start, end, cx.release());
     if backward && !checks_arguments_first(cx) {
         // Nothing is counted, and the last word not looked at.

@@ -1,7 +1,7 @@
 //! `CLIENT`: what the server knows of its clients, and what it does to them.
 
 use crate::clients::{Client, Marks};
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::execute::write_error;
 use crate::pause::{Reason, Scope};
 use crate::pubsub::Kind;
@@ -30,6 +30,7 @@ pub static CLIENT: Command = Command {
     group: Group::Connection,
     arity: -2,
     flags: Flags::RANDOM.union(Flags::CONTAINER),
+    handler: no_subcommand,
     former: &[
         Former::before(Release::V7_0).with(ADMIN).categories(Category::CONNECTION),
         Former::before(Release::V6_2).without(Flags::RANDOM.union(Flags::LOADING).union(Flags::STALE)),
@@ -126,6 +127,7 @@ pub static LIST: Command = Command {
     complexity: "O(N) for N clients.",
     since: v(2, 4, 0),
     arity: -2,
+    former: &[Former::before(Release::V4_0).arity(2)],
     syntax: "[TYPE (NORMAL | MASTER | REPLICA | PUBSUB)]@5.0.0 id=[ID (client-id:int...)]@6.2.0",
     flags: ADMIN,
     tips: &["nondeterministic_output"],
@@ -140,6 +142,7 @@ pub static KILL: Command = Command {
     complexity: "O(N) for N clients.",
     since: v(2, 4, 0),
     arity: -3,
+    former: &[Former::before(Release::V7_0).arity(-2)],
     syntax: "filter=(ip:port=address | new-format=([ID client-id:int]@2.8.12 | \
              normal_master_slave_pubsub=[TYPE (NORMAL | MASTER@3.2.0 | SLAVE | REPLICA@5.0.0 | \
              PUBSUB)]@2.8.12 | [USER username] | [ADDR ip:port=address] | [LADDR ip:port=address]@6.2.0 | [SKIPME \
@@ -490,6 +493,9 @@ struct Filter<'a> {
 
 fn kill(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let own = cx.session.client.id;
+    if args.len() == 2 {
+        return Err(CommandError::Syntax);
+    }
     if args.len() == 3 {
         let all = cx.node.clients.all();
         let found = all.iter().find(|client| client.peer.to_string().as_bytes() == args.at(2));

@@ -42,6 +42,7 @@ pub static CLUSTER: Command = Command {
     group: Group::Cluster,
     arity: -2,
     flags: Flags::RANDOM.union(Flags::CONTAINER),
+    handler: no_cluster_subcommand,
     former: &[
         Former::before(Release::V7_0).with(Flags::ADMIN.union(Flags::STALE)),
         Former::before(Release::V6_2).without(Flags::RANDOM.union(Flags::STALE)),
@@ -387,6 +388,12 @@ pub static READONLY: Command = Command {
 /// `READWRITE`: OK. The client is sent to the master again.
 pub static READWRITE: Command =
     Command { name: "readwrite", summary: "Ends what READONLY began.", handler: readwrite, ..READONLY };
+
+/// Outside a cluster a server says so first.
+fn no_cluster_subcommand(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
+    member(cx)?;
+    Err(cx.no_subcommand(args))
+}
 
 /// The node's part in a cluster.
 fn member(cx: &Cx) -> Result<Arc<Member>, CommandError> {

@@ -140,7 +140,10 @@ fn listed(node: &Node) -> impl Iterator<Item = (&[u8], &'static Entry)> {
     node.names.iter().map(|(name, entry)| (&**name, *entry)).filter(|(_, entry)| !entry.is(Flags::HIDDEN))
 }
 
-fn all(cx: &mut Cx, _: Args, reply: &mut Reply) -> Result<(), CommandError> {
+fn all(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    if args.len() > 1 {
+        return Err(cx.no_subcommand(args));
+    }
     let release = cx.release();
     reply.array(listed(cx.node).count());
     listed(cx.node).for_each(|(name, entry)| describe(release, name, entry, reply));

@@ -3,7 +3,7 @@
 //! Which parameters there are stands in [`crate::parameters`]. `CONFIG SET` holds all shards, so that a change comes
 //! between two commands. There is no configuration file, hence nothing to rewrite.
 
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::error::BadValue;
 use crate::parameter::Settable;
 use crate::{BASE, Command, CommandError, Cx};
@@ -25,6 +25,7 @@ pub static CONFIG: Command = Command {
     group: Group::Server,
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_subcommand,
     former: &[
         Former::before(Release::V7_0).with(COMMON),
         Former::before(Release::V5_0).without(Flags::NOSCRIPT),

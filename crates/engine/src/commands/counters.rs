@@ -128,9 +128,7 @@ fn incrbyfloat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Command
 
 /// A number to be added; nothing if it is infinite.
 fn operand(bytes: &[u8], release: Release) -> Result<Option<Extended>, CommandError> {
-    if bytes.is_empty() && release < Release::V4_0 {
-        return Ok(Some(Extended::ZERO));
-    }
+    let bytes = parse::decimal_of(bytes, release, Release::V4_0);
     match Extended::parse(bytes) {
         Some(value) => Ok(Some(value)),
         None if float::is_infinite(bytes) => Ok(None),

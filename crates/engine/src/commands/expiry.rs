@@ -198,7 +198,7 @@ fn repeat_expiry(cx: &mut Cx, args: Args, at_ms: i64) {
 
 /// An expiry in ms since the epoch, told in this unit from this time on.
 fn expiry_ms(cx: &Cx, text: &[u8], unit_ms: i64, from_ms: i64) -> Result<i64, CommandError> {
-    let value = parse::integer(text)?;
+    let value = cx.integer(text)?;
     let name = cx.entry.record.name;
     if !cx.release().has(v(6, 2, 0)) {
         // Whatever is too large comes out as some other time.

@@ -8,13 +8,14 @@
 use crate::commands::sets::Draws;
 use crate::commands::{bulk, family};
 use crate::extended::Extended;
-use crate::{BASE, Command, CommandError, Cx, parse};
+use crate::parse::{self, decimal_of};
+use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
 use resp::{Args, Reply};
 use structures::entry::Object;
-use structures::hash::{Expiry, Hash};
-use structures::number::{self, Decimal};
+use structures::hash::{Expiry, Hash, Limits};
+use structures::number::Decimal;
 use structures::packed::Item;
 
 family!(
@@ -426,13 +427,18 @@ fn hdel(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
     Ok(())
 }
 
+/// Before 7.0 increments do not look at how long their fields are.
+fn limits_of_increment(release: Release, limits: Limits) -> Limits {
+    if release < Release::V7_0 { Limits { packed_value: usize::MAX, ..limits } } else { limits }
+}
+
 fn hincrby(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let increment = parse::integer(args.at(3))?;
+    let (release, increment) = (cx.release(), cx.integer(args.at(3))?);
     let mut hash = cx.change::<Hash>(args.at(1))?;
     let old = match hash.get(args.at(2)) {
         None => Some(0),
         Some(Item::Int(value)) => Some(value),
-        Some(Item::Str(bytes)) => number::parse_i64(bytes),
+        Some(Item::Str(bytes)) => parse::integer_of(bytes, release).ok(),
     };
     let new = old
         .ok_or(CommandError::ValueNotAnInteger)
@@ -444,7 +450,7 @@ fn hincrby(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             return Err(error);
         }
     };
-    let limits = hash.params().hash;
+    let limits = limits_of_increment(release, hash.params().hash);
     hash.set(args.at(2), Decimal::new(new).as_bytes(), Expiry::Keep, &limits);
     hash.commit(Event(Class::HASH, "hincrby"));
     reply.integer(new);
@@ -453,14 +459,15 @@ fn hincrby(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
 
 fn hincrbyfloat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let release = cx.release();
-    let increment = Number::parse(args.at(3)).ok_or(CommandError::NotAFloat)?;
+    let increment =
+        Number::parse(decimal_of(args.at(3), release, Release::V4_0)).ok_or(CommandError::NotAFloat)?;
     if matches!(increment, Number::Infinite { .. }) && release >= Release::V6_2 {
         return Err(CommandError::NotFinite);
     }
     let mut hash = cx.change::<Hash>(args.at(1))?;
     let old = match hash.get(args.at(2)) {
         None => Some(Number::Finite(Extended::ZERO)),
-        Some(item) => item.with_bytes(Number::parse),
+        Some(item) => item.with_bytes(|bytes| Number::parse(decimal_of(bytes, release, Release::V6_2))),
     };
     let new = match old {
         Some(old) => match old.plus(&increment) {
@@ -479,7 +486,7 @@ fn hincrbyfloat(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), Comman
             return Err(error);
         }
     };
-    let limits = hash.params().hash;
+    let limits = limits_of_increment(release, hash.params().hash);
     hash.set(args.at(2), new.as_bytes(), Expiry::Keep, &limits);
     hash.commit(Event(Class::HASH, "hincrbyfloat"));
     // Others may add differently.

@@ -1,7 +1,7 @@
 //! `LATENCY`: the events that took long, and how long commands take.
 
 use crate::commands::command::look_up;
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::latency::{Event, Series};
 use crate::table::{Entry, Table};
 use crate::{BASE, Command, CommandError, Cx, Node};
@@ -27,6 +27,7 @@ pub static LATENCY: Command = Command {
     group: Group::Server,
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_subcommand,
     former: &[Former::before(Release::V7_0).with(ADMIN), Former::before(Release::V4_0).with(Flags::READONLY)],
     subcommands: &[&DOCTOR, &GRAPH, &HISTORY, &LATEST, &RESET, &HISTOGRAM, &HELP],
     refusals: &[(Release::V7_0, Refusal::Quoted), (Release::V5_0, Refusal::Bare)],
@@ -105,6 +106,7 @@ pub static HELP: Command = Command {
     summary: "Explains the subcommands.",
     since: v(5, 0, 0),
     arity: 2,
+    former: &[Former::before(Release::V6_2).arity(-2)],
     flags: Flags::LOADING.union(Flags::STALE),
     tips: &[],
     handler: explain,

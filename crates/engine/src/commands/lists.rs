@@ -7,7 +7,7 @@
 
 use crate::commands::{bulk, bulks, family};
 use crate::context::Scales;
-use crate::parse::{self, integer, is_word};
+use crate::parse::{self, integer_of, is_word};
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Change, Class, Event};
@@ -321,7 +321,7 @@ fn llen(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 }
 
 fn lrange(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let (start, stop) = (integer(args.at(2))?, integer(args.at(3))?);
+    let (start, stop) = (cx.integer(args.at(2))?, cx.integer(args.at(3))?);
     let scales = cx.scales();
     let Some(list) = cx.read_object::<List>(args.at(1))? else {
         reply.array(0);
@@ -337,11 +337,12 @@ fn lrange(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
 }
 
 fn lindex(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
+    let release = cx.release();
     let Some(list) = cx.read_object::<List>(args.at(1))? else {
         reply.null();
         return Ok(());
     };
-    match position(integer(args.at(2))?, list.len()).and_then(|index| list.get(index)) {
+    match position(integer_of(args.at(2), release)?, list.len()).and_then(|index| list.get(index)) {
         Some(item) => bulk(reply, item),
         None => reply.null(),
     }
@@ -349,9 +350,9 @@ fn lindex(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError
 }
 
 fn lset(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let value = args.at(3);
+    let (release, value) = (cx.release(), args.at(3));
     let Some(mut list) = cx.change_existing::<List>(args.at(1))? else { return Err(CommandError::NoSuchKey) };
-    let index = match integer(args.at(2)) {
+    let index = match integer_of(args.at(2), release) {
         Ok(index) => position(index, list.len()),
         Err(error) => {
             list.leave();
@@ -434,7 +435,7 @@ fn lrem(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 }
 
 fn ltrim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    let (start, stop) = (integer(args.at(2))?, integer(args.at(3))?);
+    let (start, stop) = (cx.integer(args.at(2))?, cx.integer(args.at(3))?);
     let (scales, release) = (cx.scales(), cx.release());
     let Some(mut list) = cx.change_existing::<List>(args.at(1))? else {
         reply.ok();
@@ -711,7 +712,7 @@ pub(super) fn side(word: &[u8]) -> Result<Side, CommandError> {
 
 /// An integer that can be negated; earlier releases take any.
 fn negatable(cx: &Cx, bytes: &[u8]) -> Result<i64, CommandError> {
-    match integer(bytes)? {
+    match cx.integer(bytes)? {
         i64::MIN if cx.release().has(v(7, 2, 0)) => Err(CommandError::NotNegatable),
         value => Ok(value),
     }

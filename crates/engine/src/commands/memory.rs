@@ -2,7 +2,7 @@
 //!
 //! Keys are accounted for exactly, from what the allocator gives them; the other numbers are those of `INFO memory`.
 
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::info::View;
 use crate::parse::is_word;
 use crate::{BASE, Command, CommandError, Cx, float, parse};
@@ -24,6 +24,7 @@ pub static MEMORY: Command = Command {
     group: Group::Server,
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_subcommand,
     former: &[
         Former::before(Release::V7_0).with(Flags::READONLY.union(Flags::RANDOM).union(Flags::MOVABLEKEYS)),
         Former::before(Release::V6_2).without(Flags::MOVABLEKEYS),

@@ -49,8 +49,8 @@ pub mod zset_pops;
 pub mod zset_ranges;
 pub mod zsets;
 
-use crate::Command;
-use resp::Reply;
+use crate::{Command, CommandError, Cx};
+use resp::{Args, Reply};
 use structures::packed::Item;
 
 /// Every command of every release.
@@ -132,6 +132,11 @@ pub(crate) fn bulks(reply: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = &after[2..];
         Some(string)
     })
+}
+
+/// What a command with subcommands answers before 7.0 where it has none of the name, or not with so many arguments.
+pub(crate) fn no_subcommand(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
+    Err(cx.no_subcommand(args))
 }
 
 /// Writes the reply of a `HELP` subcommand: how the others are called, and what they do.

@@ -2,7 +2,7 @@
 //!
 //! What is said of encodings is what the release in force says, not what structure there is: see [`encoding`].
 
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::{BASE, Command, CommandError, Cx};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Refusal, Release, v};
 use keyspace::{Moment, access};
@@ -24,6 +24,7 @@ pub static OBJECT: Command = Command {
     group: Group::Generic,
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_subcommand,
     former: &[
         Former::before(Release::V7_0)
             .with(Flags::READONLY.union(Flags::RANDOM))

@@ -1,6 +1,6 @@
 //! Publish and subscribe.
 
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::feed::Audience;
 use crate::pubsub::{Kind, Own};
 use crate::{BASE, Command, CommandError, Cx};
@@ -148,6 +148,7 @@ pub static PUBSUB: Command = Command {
     group: Group::PubSub,
     arity: -2,
     flags: Flags::RANDOM.union(Flags::CONTAINER),
+    handler: no_subcommand,
     former: &[Former::before(Release::V7_0).with(ASKS), Former::before(Release::V4_0).with(Flags::READONLY)],
     subcommands: &[&NUMSUB, &HELP, &CHANNELS, &NUMPAT, &SHARDNUMSUB, &SHARDCHANNELS],
     refusals: &[(Release::V7_0, Refusal::Quoted), (Release::V5_0, Refusal::Named)],

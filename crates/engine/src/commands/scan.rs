@@ -219,7 +219,7 @@ impl<'a> Step<'a> {
             }
             let value = options.next().ok_or(CommandError::Syntax)?;
             if parse::is_word(option, "count") {
-                step.count = usize::try_from(parse::integer(value)?)
+                step.count = usize::try_from(parse::integer_of(value, release)?)
                     .ok()
                     .filter(|&count| count > 0)
                     .ok_or(CommandError::Syntax)?;

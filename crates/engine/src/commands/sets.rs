@@ -304,7 +304,7 @@ fn pop_many(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
     let count = if cx.release() >= Release::V6_2 {
         parse::integer_in(args.at(2), 0..=i64::MAX, CommandError::NotPositive)?
     } else {
-        let count = parse::integer(args.at(2))?;
+        let count = cx.integer(args.at(2))?;
         if count < 0 {
             return Err(CommandError::IndexOutOfRange);
         }
@@ -412,7 +412,7 @@ pub(super) enum Draws {
 impl Draws {
     /// Reads a count; a negative one asks for members that may be the same.
     pub(super) fn parse(release: Release, bytes: &[u8]) -> Result<Draws, CommandError> {
-        let count = parse::integer(bytes)?;
+        let count = parse::integer_of(bytes, release)?;
         if count == i64::MIN && release >= Release::V6_2 {
             return Err(CommandError::NotNegatable);
         }

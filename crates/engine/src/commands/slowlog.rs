@@ -1,6 +1,6 @@
 //! `SLOWLOG`: the commands that took long.
 
-use crate::commands::{family, help};
+use crate::commands::{family, help, no_subcommand};
 use crate::{BASE, Command, CommandError, Cx, parse};
 use command::{Flags, Former, Group, Refusal, Release, v};
 use resp::{Args, Reply};
@@ -19,6 +19,7 @@ pub static SLOWLOG: Command = Command {
     group: Group::Server,
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_subcommand,
     former: &[
         Former::before(Release::V7_0).with(ADMIN.union(Flags::RANDOM)),
         Former::before(Release::V6_2).without(Flags::LOADING.union(Flags::STALE)),

@@ -146,7 +146,7 @@ impl<'a> Options<'a> {
                 () if parse::is_word(word, "alpha") => own.alpha = true,
                 () if parse::is_word(word, "limit") => {
                     let (offset, count) = (value()?, value()?);
-                    (own.offset, own.count) = (parse::integer(offset)?, parse::integer(count)?);
+                    (own.offset, own.count) = (cx.integer(offset)?, cx.integer(count)?);
                 }
                 () if parse::is_word(word, "by") => {
                     let text = value()?;

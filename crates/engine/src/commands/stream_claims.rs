@@ -288,8 +288,9 @@ fn xautoclaim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandE
         }
         match words.next() {
             Some(value) if is_word(word, "COUNT") => {
-                count =
-                    integer_in(value, 1..=i64::MAX / size_of::<StreamId>() as i64, CommandError::ClaimCount)?;
+                // From 7.0 on the ids have to fit into memory.
+                let each = if claim.release >= Release::V7_0 { size_of::<StreamId>() as i64 } else { 1 };
+                count = integer_in(value, 1..=i64::MAX / each, CommandError::ClaimCount)?;
             }
             _ => return Err(CommandError::Syntax),
         }

@@ -25,6 +25,7 @@ pub static XGROUP: Command = Command {
     complexity: "That of the subcommand.",
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_group_subcommand,
     categories: Category::empty(),
     range: Range::NONE,
     former: &[Former::before(Release::V7_0)
@@ -104,6 +105,7 @@ static HELP: Command = Command {
     name: "help",
     summary: "Tells how the subcommands are called.",
     arity: 2,
+    former: &[Former::before(Release::V6_2).arity(-2)],
     flags: Flags::LOADING.union(Flags::STALE),
     range: Range::NONE,
     handler: group_help,
@@ -152,7 +154,7 @@ struct Options {
 }
 
 impl Options {
-    fn parse(cx: &Cx, args: Args, creates: bool) -> Result<Options, CommandError> {
+    fn parse(cx: &mut Cx, args: Args, creates: bool) -> Result<Options, CommandError> {
         let mut options = Options::default();
         let mut words = args.iter_from(5);
         while let Some(word) = words.next() {
@@ -167,6 +169,10 @@ impl Options {
                         ..0 => return Err(CommandError::EntriesReadNegative),
                         value => Some(value as u64),
                     };
+                }
+                // Before 7.0 an option of CREATE is looked at first, any other number of arguments last.
+                _ if cx.release() < Release::V7_0 && !(creates && args.len() == 6) => {
+                    return Err(group_error(cx, args));
                 }
                 _ => return Err(cx.bad_subcommand(args)),
             }
@@ -188,6 +194,30 @@ fn stream_with_group<'k>(cx: &'k mut Cx, args: Args<'k>) -> Result<Change<'k, St
     }
     change.leave();
     Err(CommandError::NoGroup(printed(args.at(3)), printed(args.at(2))))
+}
+
+fn no_group_subcommand(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
+    Err(group_error(cx, args))
+}
+
+/// Before 7.0 the key, and for some subcommands the group, are looked for before it is seen that there is no such subcommand, or
+/// not with so many arguments.
+fn group_error(cx: &mut Cx, args: Args) -> CommandError {
+    if args.len() < 4 {
+        return cx.no_subcommand(args);
+    }
+    let is = |name| is_word(args.at(1), name);
+    let needs_group =
+        is("SETID") || is("DELCONSUMER") || is("CREATECONSUMER") && cx.release().has(v(6, 2, 0));
+    match cx.read_object::<Stream>(args.at(2)) {
+        Err(error) => return error,
+        Ok(None) => return CommandError::NoStreamForGroup,
+        Ok(Some(stream)) if needs_group && stream.group(args.at(3)).is_none() => {
+            return CommandError::NoGroup(printed(args.at(3)), printed(args.at(2)));
+        }
+        Ok(Some(_)) => {}
+    }
+    cx.no_subcommand(args)
 }
 
 fn create(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {

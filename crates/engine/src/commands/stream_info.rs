@@ -20,6 +20,7 @@ pub static XINFO: Command = Command {
     complexity: "That of the subcommand.",
     arity: -2,
     flags: Flags::CONTAINER,
+    handler: no_info_subcommand,
     categories: Category::empty(),
     range: Range::NONE,
     former: &[Former::before(Release::V7_0)
@@ -79,6 +80,7 @@ static HELP: Command = Command {
     name: "help",
     summary: "Tells how the subcommands are called.",
     arity: 2,
+    former: &[Former::before(Release::V7_0).arity(-2)],
     flags: Flags::LOADING.union(Flags::STALE),
     keys: &[],
     range: Range::NONE,
@@ -90,6 +92,18 @@ static HELP: Command = Command {
 const DEFAULT_COUNT: i64 = 10;
 
 /// The stream that a subcommand is about, which must exist.
+/// Before 7.0 a command looks for the key before it sees what is asked of it.
+fn no_info_subcommand(cx: &mut Cx, args: Args, _: &mut Reply) -> Result<(), CommandError> {
+    match args.len() {
+        0..3 if !cx.release().has(v(6, 2, 0)) => Err(CommandError::TryHelp("XINFO")),
+        0..3 => Err(cx.no_subcommand(args)),
+        _ => {
+            existing(cx, args)?;
+            Err(cx.no_subcommand(args))
+        }
+    }
+}
+
 fn existing<'c>(cx: &'c mut Cx, args: Args) -> Result<Read<'c, Stream>, CommandError> {
     cx.read_object::<Stream>(args.at(2))?.ok_or(CommandError::NoSuchKey)
 }

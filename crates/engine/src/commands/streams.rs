@@ -420,6 +420,11 @@ fn xdel(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
 
 fn xtrim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let release = cx.release();
+    // Before 6.2 it is seen first whether there is anything to trim.
+    if !release.has(v(6, 2, 0)) && cx.read_object::<Stream>(args.at(1))?.is_none() {
+        reply.integer(0);
+        return Ok(());
+    }
     let options = Options::parse(cx, args, false)?;
     options.check(cx, false)?;
     let scales = cx.scales();
@@ -450,6 +455,10 @@ fn xtrim(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
 
 fn xsetid(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let release = cx.release();
+    // Before 7.0 the key is looked for first.
+    if release < Release::V7_0 && cx.read_object::<Stream>(args.at(1))?.is_none() {
+        return Err(CommandError::NoSuchKey);
+    }
     let last_id = id(args.at(2), 0)?;
     let (mut added, mut max_deleted) = (None, StreamId::MIN);
     let mut words = args.iter_from(3);

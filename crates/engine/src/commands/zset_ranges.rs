@@ -4,7 +4,7 @@
 
 use super::zsets::{Members, READ, ZSET, store};
 use crate::commands::family;
-use crate::parse::{integer, is_word};
+use crate::parse::is_word;
 use crate::{Command, CommandError, Cx, float};
 use command::{Access, Flags, KeySpec, Range, v};
 use keyspace::{Class, Event};
@@ -217,10 +217,25 @@ struct Part {
     offset: i64,
     /// How many are wanted; all if it is negative.
     count: i64,
+    /// Whether a negative offset counts from the end in a big set, as from 7.4 on.
+    counts_back: bool,
 }
 
 impl Part {
-    const ALL: Part = Part { offset: 0, count: -1 };
+    const ALL: Part = Part { offset: 0, count: -1, counts_back: false };
+
+    /// Reads a part as a release does.
+    fn parse(cx: &Cx, offset: &[u8], count: &[u8]) -> Result<Part, CommandError> {
+        let counts_back = cx.release().has(v(7, 4, 0));
+        Ok(Part { offset: cx.integer(offset)?, count: cx.integer(count)?, counts_back })
+    }
+
+    /// The same part of a range of so many members of a set, told from its beginning.
+    fn of(self, zset: &ZSet, len: usize) -> Part {
+        let counts_back = self.counts_back && self.offset < 0 && !matches!(zset, ZSet::Packed(_));
+        let offset = if counts_back { self.offset.saturating_add(len as i64) } else { self.offset };
+        Part { offset, ..self }
+    }
 }
 
 /// The limits of a range.
@@ -231,9 +246,9 @@ enum Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    fn parse(by: By, min: &'a [u8], max: &'a [u8]) -> Result<Self, CommandError> {
+    fn parse(cx: &Cx, by: By, min: &'a [u8], max: &'a [u8]) -> Result<Self, CommandError> {
         Ok(match by {
-            By::Rank => Span::Rank(integer(min)?, integer(max)?),
+            By::Rank => Span::Rank(cx.integer(min)?, cx.integer(max)?),
             By::Score => Span::Score(ScoreSpan::parse(min, max)?),
             By::Lex => Span::Lex(LexSpan::parse(min, max)?),
         })
@@ -246,7 +261,11 @@ impl<'a> Span<'a> {
                 let ranks = ranks(*start, *stop, zset.len());
                 if back { zset.len() - ranks.end..zset.len() - ranks.start } else { ranks }
             }
-            Span::Score(span) => cut(span.ranks(zset), back, part),
+            Span::Score(span) => {
+                let ranks = span.ranks(zset);
+                let part = part.of(zset, ranks.len());
+                cut(ranks, back, part)
+            }
             Span::Lex(span) => span.ranks(zset, back, part),
         }
     }
@@ -364,8 +383,8 @@ impl<'a> LexSpan<'a> {
     fn ranks(&self, zset: &ZSet, back: bool, part: Part) -> ops::Range<usize> {
         let ZSet::Packed(_) = zset else {
             let start = zset.count_while(|member, _| self.is_below(member));
-            let end = zset.count_while(|member, _| !self.is_above(member));
-            return cut(start..end.max(start), back, part);
+            let end = zset.count_while(|member, _| !self.is_above(member)).max(start);
+            return cut(start..end, back, part.of(zset, end - start));
         };
         let len = zset.len();
         // Whether each member is below, and is above.
@@ -396,7 +415,7 @@ fn query<'a>(
     stores: bool,
 ) -> Result<Query<'a>, CommandError> {
     if !cx.release().has(v(6, 2, 0)) {
-        return former_query(args, form);
+        return former_query(cx, args, form);
     }
     let Form { mut by, mut back } = form;
     let (mut part, mut with_scores, mut next) = (Part::ALL, false, at + 3);
@@ -404,7 +423,7 @@ fn query<'a>(
         if !stores && is_word(word, "withscores") {
             with_scores = true;
         } else if is_word(word, "limit") && args.len() > next + 2 {
-            part = Part { offset: integer(args.at(next + 1))?, count: integer(args.at(next + 2))? };
+            part = Part::parse(cx, args.at(next + 1), args.at(next + 2))?;
             next += 2;
         } else if back.is_none() && is_word(word, "rev") {
             back = Some(true);
@@ -425,21 +444,21 @@ fn query<'a>(
         return Err(CommandError::WithScoresByLex);
     }
     let (min, max) = limits(args, at, by, back);
-    Ok(Query { span: Span::parse(by, min, max)?, back, part, with_scores })
+    Ok(Query { span: Span::parse(cx, by, min, max)?, back, part, with_scores })
 }
 
 /// As [`query`], for the releases before 6.2: limits are read before options.
-fn former_query(args: Args, form: Form) -> Result<Query, CommandError> {
+fn former_query<'a>(cx: &Cx, args: Args<'a>, form: Form) -> Result<Query<'a>, CommandError> {
     let (by, back) = (form.by.unwrap_or(By::Rank), form.back.unwrap_or(false));
     let (min, max) = limits(args, 1, by, back);
-    let span = Span::parse(by, min, max)?;
+    let span = Span::parse(cx, by, min, max)?;
     let (mut part, mut with_scores, mut next) = (Part::ALL, false, 4);
     while let Some(word) = args.get(next) {
         let is_last = args.len() == next + 1;
         if by != By::Lex && is_word(word, "withscores") && (by == By::Score || is_last && next == 4) {
             with_scores = true;
         } else if by != By::Rank && is_word(word, "limit") && args.len() > next + 2 {
-            part = Part { offset: integer(args.at(next + 1))?, count: integer(args.at(next + 2))? };
+            part = Part::parse(cx, args.at(next + 1), args.at(next + 2))?;
             next += 2;
         } else {
             return Err(CommandError::Syntax);
@@ -500,7 +519,7 @@ fn copy(zset: &ZSet, ranks: ops::Range<usize>, limits: &Limits) -> ZSet {
 }
 
 fn count(cx: &mut Cx, args: Args, reply: &mut Reply, by: By) -> Result<(), CommandError> {
-    let span = Span::parse(by, args.at(2), args.at(3))?;
+    let span = Span::parse(cx, by, args.at(2), args.at(3))?;
     let zset = cx.read_object::<ZSet>(args.at(1))?;
     reply.count(zset.map_or(0, |zset| span.ranks(&zset, false, Part::ALL).len()));
     Ok(())
@@ -513,7 +532,7 @@ fn remove(
     by: By,
     event: &'static str,
 ) -> Result<(), CommandError> {
-    let span = Span::parse(by, args.at(2), args.at(3))?;
+    let span = Span::parse(cx, by, args.at(2), args.at(3))?;
     let scales = cx.scales();
     let Some(mut change) = cx.change_existing::<ZSet>(args.at(1))? else {
         reply.integer(0);
@@ -579,7 +598,7 @@ mod tests {
             (true, i64::MAX, i64::MAX, 0..0),
             (false, 0, 0, 0..0),
         ] {
-            assert_eq!(cut(2..8, back, Part { offset, count }), want, "{back} {offset} {count}");
+            assert_eq!(cut(2..8, back, Part { offset, count, ..Part::ALL }), want, "{back} {offset} {count}");
         }
     }
 
@@ -622,8 +641,8 @@ mod tests {
                 let span = LexSpan::parse(min.as_bytes(), max.as_bytes()).unwrap();
                 let ranks = span.ranks(&zset, false, Part::ALL);
                 assert!(ranks == want || ranks.is_empty() && want.is_empty(), "{min} {max} {ranks:?}");
-                let back = span.ranks(&zset, true, Part { offset: 1, count: 1 });
-                let want = cut(want, true, Part { offset: 1, count: 1 });
+                let back = span.ranks(&zset, true, Part { offset: 1, count: 1, ..Part::ALL });
+                let want = cut(want, true, Part { offset: 1, count: 1, ..Part::ALL });
                 assert!(back == want || back.is_empty() && want.is_empty(), "{min} {max} {back:?}");
             }
         }
@@ -638,6 +657,6 @@ mod tests {
         let span = LexSpan::parse(b"[b", b"[c").unwrap();
         assert_eq!(span.ranks(&zset, false, Part::ALL), 0..1);
         assert_eq!(span.ranks(&zset, true, Part::ALL), 3..4);
-        assert_eq!(span.ranks(&zset, false, Part { offset: 2, count: -1 }), 2..4);
+        assert_eq!(span.ranks(&zset, false, Part { offset: 2, ..Part::ALL }), 2..4);
     }
 }

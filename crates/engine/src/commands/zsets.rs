@@ -5,7 +5,7 @@
 
 use super::sets::Draws;
 use crate::commands::{bulk, family};
-use crate::parse::is_word;
+use crate::parse::{decimal_of, is_word};
 use crate::{BASE, Command, CommandError, Cx, float};
 use command::{Access, Category, Flags, Former, Group, KeySpec, Range, Release, v};
 use keyspace::{Class, Event};
@@ -208,7 +208,9 @@ fn zadd(cx: &mut Cx, args: Args, reply: &mut Reply, given: Options) -> Result<()
         return Err(CommandError::Syntax);
     }
     options.check(rest / 2)?;
-    let score = |bytes| float::parse(bytes).ok_or(CommandError::NotAFloat);
+    let release = cx.release();
+    let score =
+        |bytes| float::parse(decimal_of(bytes, release, Release::V4_0)).ok_or(CommandError::NotAFloat);
     let scores = args.iter_from(first).step_by(2).map(score);
     if rest == 2 {
         let score = score(args.at(first))?;

@@ -239,7 +239,8 @@ impl Proxy {
         let front = &self.nodes[FRONT];
         let found = session.find(&front.names, args.at(0));
         let found = found.and_then(|entry| match entry.is(Flags::CONTAINER) && args.len() > 1 {
-            true => subcommand(front, entry, args).ok(),
+            // A command that has no such subcommand says so itself.
+            true => subcommand(front, entry, args).ok().filter(|entry| !entry.is(Flags::CONTAINER)),
             false => Some(entry),
         });
         let listens = session.state.contains(State::SUBSCRIBED) && session.protocol == Protocol::Resp2;
