@@ -23,6 +23,7 @@ mod route;
 mod router;
 pub mod schema;
 pub mod support;
+pub mod tables;
 
 pub use call::{Call, PathParameters, Reply};
 pub use error::{ErrorCode, Failure, Former};

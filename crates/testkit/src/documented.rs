@@ -196,6 +196,22 @@ impl Comparison<'_> {
     }
 }
 
+/// Adds the ways to all fields of a value as tables have them: names with dots between them, and `[]` after that of a list.
+pub fn ways_of(value: &Value, before: &str, all: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let way = format!("{before}{name}");
+                let list = if value.is_array() { "[]" } else { "" };
+                ways_of(value, &format!("{way}{list}."), all);
+                all.push(way);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| ways_of(item, before, all)),
+        _ => {}
+    }
+}
+
 /// A way as tables have it: `[]` in the places of numbers.
 fn as_in_tables(way: &[String]) -> String {
     let mut said = String::new();

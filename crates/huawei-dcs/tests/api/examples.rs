@@ -11,8 +11,9 @@ mod scene;
 use std::collections::BTreeSet;
 
 use operation::Access;
+use operation::tables::Place;
 use serde_json::Value;
-use testkit::documented::{Comparison, Rules};
+use testkit::documented::{Comparison, Rules, ways_of};
 
 use crate::tables;
 
@@ -62,7 +63,7 @@ fn all() -> impl Iterator<Item = Example> {
 }
 
 /// The ways to all fields that examples show, as in tables: operation, part and way.
-pub(crate) fn ways() -> BTreeSet<(String, &'static str, String)> {
+pub(crate) fn ways() -> BTreeSet<Place> {
     let mut all_ways = BTreeSet::new();
     for example in all() {
         let body = example.body.unwrap_or_default();
@@ -73,21 +74,6 @@ pub(crate) fn ways() -> BTreeSet<(String, &'static str, String)> {
         }
     }
     all_ways
-}
-
-fn ways_of(value: &Value, before: &str, all: &mut Vec<String>) {
-    match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                let way = format!("{before}{name}");
-                let list = if value.is_array() { "[]" } else { "" };
-                ways_of(value, &format!("{way}{list}."), all);
-                all.push(way);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| ways_of(item, before, all)),
-        _ => {}
-    }
 }
 
 #[tokio::test]

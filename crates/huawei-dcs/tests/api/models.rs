@@ -8,8 +8,9 @@ use std::collections::HashMap;
 
 use operation::Support;
 use operation::schema::{Field, Integer, Kind, Need};
+use operation::tables::{Deviations, fields, ways};
 
-use crate::tables::{Deviations, fields, operation, ways};
+use crate::tables::operation;
 
 /// The fields of a model with their types, by its name.
 type Models = HashMap<&'static str, Vec<(&'static str, &'static str)>>;

@@ -10,8 +10,9 @@ mod scene;
 
 use std::collections::BTreeSet;
 
+use operation::tables::Place;
 use serde_json::Value;
-use testkit::documented::{Comparison, Rules};
+use testkit::documented::{Comparison, Rules, ways_of};
 
 /// An example: an action with its parameters, and what is answered.
 struct Example {
@@ -34,6 +35,17 @@ fn all() -> impl Iterator<Item = Example> {
         }
         Example { name, action, parameters: read["parameters"].take(), answer: read["answer"].take() }
     })
+}
+
+/// The places of all fields that examples show.
+pub(crate) fn ways() -> BTreeSet<Place> {
+    let mut places = BTreeSet::new();
+    for example in all() {
+        let mut ways = Vec::new();
+        ways_of(&example.answer, "", &mut ways);
+        places.extend(ways.into_iter().map(|way| (example.action.to_owned(), "answer", way)));
+    }
+    places
 }
 
 #[tokio::test]

@@ -9,5 +9,6 @@ mod offers;
 mod orders;
 mod owner;
 mod ratchet;
+mod tables;
 mod tasks;
 mod world;
