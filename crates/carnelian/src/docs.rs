@@ -9,6 +9,7 @@ use crate::options;
 fn generated_pages_are_current() {
     let mut operations = huawei_dcs::operations();
     operations.push(("CRS 2017", tencent_crs::operations()));
+    operations.push(("What the owner of the machine may do", gateway::admin_operations()));
     let pages =
         [("configuration.md", options::page()), ("support.md", operation::support::page(&operations))];
     for (name, page) in pages {

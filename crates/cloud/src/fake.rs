@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::Pending;
 use crate::backup::{File, Format};
-use crate::clock::Clock;
+use crate::clock::{Clock, Steering};
 use crate::data_plane::{
     DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, ResizeError,
     StartError, Statistics,
@@ -73,6 +73,12 @@ impl FakeClock {
 impl Clock for FakeClock {
     fn now_ms(&self) -> u64 {
         *self.0.borrow()
+    }
+
+    /// It can be moved, and does not run.
+    fn steer(&self, wanted: Steering) -> bool {
+        self.advance(wanted.advance_ms);
+        wanted.rate.is_none()
     }
 
     fn sleep_until(&self, at_ms: u64) -> Pending<'_, ()> {

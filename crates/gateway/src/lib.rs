@@ -38,10 +38,12 @@ use operation::openapi::{self, SecurityScheme};
 use operation::{Conflict, Router};
 use tokio::net::TcpListener;
 
+use crate::admin::Admin;
 use crate::connections::{Connections, Local};
 use crate::metrics::Metrics;
 use crate::tls::Encrypted;
 
+pub use crate::admin::operations as admin_operations;
 pub use crate::tls::Certificate;
 
 /// HTTP in front of the services.
@@ -57,12 +59,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// A gateway to `services`, whose callers prove who they are by one of `schemes`.
+    /// A gateway to `services` and to what the owner of the machine may do, whose callers prove who they are by one of `schemes`.
     pub fn new(
-        services: Vec<Arc<dyn Service>>,
+        mut services: Vec<Arc<dyn Service>>,
         schemes: &'static [SecurityScheme],
         cloud: Arc<Cloud>,
     ) -> Result<Arc<Self>, Conflict> {
+        services.push(Arc::new(Admin(cloud.clone())));
         let table = services.iter().enumerate().flat_map(|(owner, service)| {
             service.operations().into_iter().map(move |operation| (operation, owner))
         });
@@ -79,7 +82,6 @@ impl Gateway {
             .route("/metrics", get(metrics))
             .route("/ca.pem", get(authority))
             .route("/openapi.json", get(openapi))
-            .merge(admin::routes())
             .merge(downloads::routes())
             .fallback(operations)
             .layer(middleware::map_response(answer::with_request_id))
@@ -119,7 +121,9 @@ impl Gateway {
     /// The OpenAPI document of all services.
     fn openapi(&self) -> Bytes {
         let document = self.openapi.get_or_init(|| {
-            let operations = self.services.iter().flat_map(|service| service.operations());
+            // The last one is this program's own.
+            let described = self.services.iter().take(self.services.len() - 1);
+            let operations = described.flat_map(|service| service.operations());
             let version = env!("CARGO_PKG_VERSION");
             openapi::document("Carnelian", version, self.schemes, operations).to_string().into()
         });

@@ -7,58 +7,107 @@
 //!
 //! Errors are 400, with the reason as `{"error": "..."}`.
 
-use std::sync::Arc;
-
-use axum::Router;
-use axum::body::Bytes;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use cloud::clock::Steering;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use cloud::{Cloud, Pending};
 use jiff::Timestamp;
+use operation::schema::{FIELD, Field, INTEGER, Kind, Need, Query};
+use operation::{Answer, Call, ErrorCode, Failure, Method, Operation, Reply, Route};
 use serde_json::{Map, Value, json};
 
-use super::told;
-use crate::Gateway;
+use super::{ADMIN, ERRORS, code};
 
 /// It runs no faster than so many times.
 const FASTEST: f64 = 1_000_000.0;
 /// It moves by no more than a hundred years at once, in ms.
 const FARTHEST_MS: u64 = 100 * 366 * 24 * 3_600_000;
 
-/// The paths.
-pub(super) fn routes() -> Router<Arc<Gateway>> {
-    Router::new().route("/admin/clock", get(show).post(steer))
+static NOT_UNDERSTOOD: ErrorCode = code(
+    400,
+    "clock",
+    "a clock takes {\"rate\": R} with R from 0 to 1000000, {\"advance_ms\": N} with N from 0 on, or both",
+);
+static UNSTEERABLE: ErrorCode = code(400, "unsteerable", "this clock cannot be steered");
+
+const CLOCK: &[Field] = &[
+    Field { name: "now", need: Need::Nullable, about: "The time, in UTC.", ..FIELD },
+    Field {
+        kind: Kind::Integer(INTEGER),
+        name: "now_ms",
+        need: Need::Required,
+        about: "The same in ms.",
+        ..FIELD
+    },
+    Field {
+        kind: Kind::Integer(INTEGER),
+        name: "machine_ms",
+        need: Need::Required,
+        about: "The machine's.",
+        ..FIELD
+    },
+    Field { kind: Kind::Number, name: "rate", need: Need::Required, about: "How fast it runs.", ..FIELD },
+];
+
+pub(super) static SHOW: Operation = Operation {
+    id: "AdminShowClock",
+    summary: "Tells the time of the cloud and of all nodes.",
+    route: Route::Path { method: Method::Get, template: "/admin/clock" },
+    answers: &[Answer { status: 200, about: "The clock.", body: Some(CLOCK) }],
+    ..ADMIN
+}
+.checked();
+
+pub(super) static STEER: Operation = Operation {
+    id: "AdminSteerClock",
+    summary: "Moves the clock of the cloud and of all nodes forward, or has it run at another rate.",
+    route: Route::Path { method: Method::Post, template: "/admin/clock" },
+    body: Some(&[
+        Field {
+            kind: Kind::Number,
+            name: "rate",
+            invalid: Some(&NOT_UNDERSTOOD),
+            about: "How fast it runs from now on: 1 as a rule, 0 to stop it.",
+            ..FIELD
+        },
+        Field {
+            kind: Kind::Integer(INTEGER),
+            name: "advance_ms",
+            invalid: Some(&NOT_UNDERSTOOD),
+            about: "By how much it moves forward.",
+            ..FIELD
+        },
+    ]),
+    answers: &[Answer { status: 200, about: "The clock as it is now.", body: Some(CLOCK) }],
+    errors: &[ERRORS, &[&UNSTEERABLE]],
+    ..ADMIN
+}
+.checked();
+
+pub(super) fn show<'a>(cloud: &'a Cloud, _: &'a Call, _: Query) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move { Ok(shown(cloud)) })
 }
 
-async fn show(State(gateway): State<Arc<Gateway>>) -> Response {
-    let clock = gateway.cloud.clock();
+pub(super) fn steer<'a>(cloud: &'a Cloud, call: &'a Call, _: Query) -> Pending<'a, Result<Reply, Failure>> {
+    Box::pin(async move {
+        let wanted = serde_json::from_slice(&call.body).ok();
+        let wanted = wanted.and_then(|body: Map<String, Value>| steering(&body)).ok_or(&NOT_UNDERSTOOD)?;
+        if !cloud.clock().steer(wanted) {
+            return Err((&UNSTEERABLE).into());
+        }
+        tracing::info!(?wanted, "the clock is steered");
+        Ok(shown(cloud))
+    })
+}
+
+fn shown(cloud: &Cloud) -> Reply {
+    let clock = cloud.clock();
     let now_ms = clock.now_ms();
     let now = i64::try_from(now_ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());
-    let shown = json!({
+    Reply::ok(json!({
         "now": now.map(|now| now.to_string()),
         "now_ms": now_ms,
         "machine_ms": clock.machine_ms(),
         "rate": clock.rate() as f64 / 1000.0,
-    });
-    ([(CONTENT_TYPE, "application/json")], shown.to_string()).into_response()
-}
-
-async fn steer(State(gateway): State<Arc<Gateway>>, body: Bytes) -> Response {
-    let wanted = serde_json::from_slice(&body).ok().and_then(|body: Map<String, Value>| steering(&body));
-    let Some(wanted) = wanted else {
-        return told(
-            StatusCode::BAD_REQUEST,
-            "a clock takes {\"rate\": R} with R from 0 to 1000000, {\"advance_ms\": N} with N from 0 on, or both",
-        );
-    };
-    if !gateway.cloud.clock().steer(wanted) {
-        return told(StatusCode::BAD_REQUEST, "this clock cannot be steered");
-    }
-    tracing::info!(?wanted, "the clock is steered");
-    show(State(gateway)).await
+    }))
 }
 
 /// What a request asks for; nothing if it is not understood.
