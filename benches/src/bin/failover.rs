@@ -55,6 +55,7 @@ async fn measure(fault: Option<Fault>, rounds: usize) -> Result<Vec<f64>> {
         directory: None,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     };
     let pair = Pair::start(&workers, &Arc::new(Clock::new()), &order, 1).map_err(anyhow::Error::new)?;
     let mut gaps = Vec::new();

@@ -125,6 +125,7 @@ async fn cluster(settings: &Settings, signals: Signals) -> anyhow::Result<()> {
             directory: None,
             seat: None,
             admission: Arc::default(),
+            withheld: &[],
         },
         name: format!("{}:{}", settings.bind, settings.port),
         masters: settings.cluster,

@@ -4,6 +4,7 @@
 mod backup;
 pub(crate) mod memcached;
 pub(crate) mod redis;
+pub(crate) mod withheld;
 
 use std::net::SocketAddr;
 use std::pin::Pin;

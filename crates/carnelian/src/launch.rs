@@ -70,6 +70,7 @@ impl Nodes {
             directory: self.files.of(&node.id),
             seat: None,
             admission: Arc::default(),
+            withheld: self.withheld(node),
         };
         order.admission.set(inspection::rule(&node.whitelist));
         if let Some(directory) = &order.directory {

@@ -23,6 +23,8 @@ pub(crate) struct Nodes {
     pub(crate) bind: IpAddr,
     /// What clients of a cluster are told of its servers, if not where they came to.
     pub(crate) advertise: Option<String>,
+    /// Whether clients do not know the commands that the cloud withholds.
+    pub(crate) withholds: bool,
     /// Below it each node has a directory of its own; without one nothing is written.
     pub(crate) files: Files,
     pub(crate) workers: Arc<Workers>,
@@ -55,12 +57,18 @@ impl Nodes {
         Ok(Nodes {
             bind,
             advertise: None,
+            withholds: false,
             files,
             workers: Workers::start(threads)?,
             clock: Arc::new(Clock::new()),
             running: Arc::default(),
             aside: Mutex::default(),
         })
+    }
+
+    /// Has clients not know the commands that the cloud withholds.
+    pub(crate) fn withhold(self, withholds: bool) -> Self {
+        Nodes { withholds, ..self }
     }
 
     /// Tells clients of a cluster that its servers are at this host.

@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     /// `None` is the directory `buckets` in that of the data.
     pub(crate) buckets: Option<PathBuf>,
     pub(crate) ephemeral: bool,
+    /// Whether clients of instances know the commands that the cloud withholds.
+    pub(crate) all_commands: bool,
     pub(crate) base_port: u16,
     pub(crate) bind: IpAddr,
     pub(crate) advertise: Option<String>,
@@ -208,6 +210,15 @@ const RECORDS: &[Record] = &[
         about: "Write nothing to disk: neither instances nor keys are remembered.",
         takes: "true or false",
         set: |settings, value| put(&mut settings.ephemeral, value),
+    },
+    Record {
+        name: "all-commands",
+        value: "",
+        default: "false",
+        commands: &[Serve],
+        about: "Have clients of instances know commands that the cloud withholds, such as SAVE, DEBUG and REPLICAOF.",
+        takes: "true or false",
+        set: |settings, value| put(&mut settings.all_commands, value),
     },
     Record {
         name: "base-port",
@@ -813,6 +824,7 @@ impl Settings {
             data_dir: PathBuf::new(),
             buckets: None,
             ephemeral: false,
+            all_commands: false,
             base_port: 0,
             bind: anywhere.ip(),
             advertise: None,

@@ -185,6 +185,7 @@ impl Nodes {
                     directory: self.files.of(&wanted.id),
                     seat: None,
                     admission: Arc::clone(&node.admission),
+                    withheld: self.withheld(wanted),
                 };
                 node.running = Deployed::Pair(Pair::of(one, &self.workers, &self.clock, &order));
             }

@@ -48,7 +48,9 @@ async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
         Files::Below(std::path::absolute(&settings.data_dir)?)
     };
     let nodes = Arc::new(
-        Nodes::new(settings.worker_threads(), settings.bind, files)?.advertise(settings.advertise.clone()),
+        Nodes::new(settings.worker_threads(), settings.bind, files)?
+            .advertise(settings.advertise.clone())
+            .withhold(!settings.all_commands),
     );
     let cloud = Cloud::open(
         cloud_settings(settings),

@@ -84,7 +84,7 @@ fn a_killed_server_comes_back_with_its_instances() {
 #[test]
 fn an_ephemeral_server_writes_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let mut server = Server::start_in(directory.path(), &["--ephemeral"]);
+    let mut server = Server::start_in(directory.path(), &["--ephemeral", "--all-commands"]);
     let token = server.token();
     for order in [order("dcs-a"), order_of_two("dcs-b")] {
         let created = server.ask("POST", &server.instances(), &token, &order);
@@ -278,7 +278,7 @@ fn instances_are_restarted_flushed_and_measured() {
 fn a_cluster_instance_shares_its_slots_and_keeps_them() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().to_str().unwrap();
-    let mut server = Server::start(&["--data-dir", data_dir]);
+    let mut server = Server::start(&["--all-commands", "--data-dir", data_dir]);
     let token = server.token();
     let mut order = order("dcs-c");
     order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
@@ -322,7 +322,7 @@ fn a_cluster_instance_shares_its_slots_and_keeps_them() {
     server.signal("TERM");
     assert_eq!(server.process.wait().unwrap().code(), Some(0));
 
-    let server = Server::start(&["--data-dir", data_dir]);
+    let server = Server::start(&["--all-commands", "--data-dir", data_dir]);
     assert_eq!(nodes(port), before);
     assert!(ask(replica, "GET bar").contains("kept"));
     assert!(ask(port, "GET bar").contains(&format!("-MOVED 5061 127.0.0.1:{replica}")));
@@ -336,7 +336,7 @@ fn a_cluster_instance_shares_its_slots_and_keeps_them() {
 fn a_cluster_that_is_killed_after_a_failover_comes_back_as_it_was_saved() {
     let directory = tempfile::tempdir().unwrap();
     let data_dir = directory.path().to_str().unwrap();
-    let server = Server::start(&["--data-dir", data_dir]);
+    let server = Server::start(&["--all-commands", "--data-dir", data_dir]);
     let token = server.token();
     let mut order = order("dcs-c");
     order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");
@@ -387,7 +387,7 @@ fn a_cluster_that_is_killed_after_a_failover_comes_back_as_it_was_saved() {
     server.signal("KILL");
     drop(server);
 
-    let _server = Server::start(&["--data-dir", data_dir]);
+    let _server = Server::start(&["--all-commands", "--data-dir", data_dir]);
     assert_eq!(roles(port), after);
     assert_eq!(ask(heir, "GET bar"), "+OK\r\n$6\r\nsecond\r\n+OK\r\n");
     assert_eq!(ask(other, "GET 1\r\nEXISTS {1}2"), "+OK\r\n$5\r\nsaved\r\n:0\r\n+OK\r\n");
@@ -440,7 +440,7 @@ fn nodes_of_a_cluster_are_told_by_the_name_that_is_advertised() {
 #[test]
 fn redis_cli_manages_a_cluster_instance() {
     let Some(_) = testkit::redis_program("redis-cli") else { return };
-    let server = Server::start(&["--ephemeral"]);
+    let server = Server::start(&["--all-commands", "--ephemeral"]);
     let token = server.token();
     let mut order = order("dcs-c");
     order["spec_code"] = json!("redis.cluster.xu1.large.r2.4");

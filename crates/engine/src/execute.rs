@@ -134,12 +134,17 @@ pub fn execute(
     args: Args,
     reply: &mut Reply,
 ) -> Step {
-    let Some(entry) = session.find(&node.names, args.at(0)) else {
+    let found = session.find(&node.names, args.at(0));
+    let Some(entry) = found.or_else(|| find_own(node, session, args)) else {
         let error = CommandError::unknown_command(node.release, args.at(0), args.iter_from(1));
         return refuse(node, worker, session, None, &error, reply);
     };
     let entry = if entry.is(Flags::CONTAINER) && args.len() > 1 {
         match subcommand(node, entry, args) {
+            Ok(own) if node.withholds(entry, own) && !session.is_own => {
+                let error = CommandError::unknown_subcommand(node.release, entry.record, args.at(1));
+                return refuse(node, worker, session, Some(entry), &error, reply);
+            }
             Ok(entry) => entry,
             Err(error) => return refuse(node, worker, session, Some(entry), &error, reply),
         }
@@ -147,6 +152,12 @@ pub fn execute(
         entry
     };
     perform(node, worker, session, entry, args, reply)
+}
+
+/// A command that only clients of the node's own process know, if this is one.
+#[cold]
+fn find_own(node: &Node, session: &mut Session, args: Args) -> Option<&'static Entry> {
+    if session.is_own { session.find(&node.own_names, args.at(0)) } else { None }
 }
 
 /// As [`execute`], for a request whose command is known.

@@ -20,7 +20,7 @@ use crate::saving::Saving;
 use crate::settings::Settings;
 use crate::slowlog::SlowLog;
 use crate::stats::Stats;
-use crate::table::{Names, Table};
+use crate::table::{Entry, Names, Table};
 use command::Release;
 use keyspace::{Keyspace, Shard};
 use parking_lot::{Mutex, RwLock};
@@ -82,6 +82,8 @@ pub struct Spec {
     /// Its place in a cluster that is there already. A node whose configuration says that it is one of a cluster, and
     /// that has no place, begins a cluster of its own.
     pub seat: Option<Seat>,
+    /// Commands, and subcommands as `container|subcommand`, that its clients do not know, but for those of its own process.
+    pub withheld: &'static [&'static str],
 }
 
 /// A Redis node; see the module.
@@ -124,6 +126,10 @@ pub struct Node {
     pub host: Arc<dyn Host>,
     /// Commands by name.
     pub names: Arc<Names>,
+    /// The same, with those that only clients of its own process know.
+    pub own_names: Arc<Names>,
+    /// Commands and subcommands that other clients do not know.
+    withheld: &'static [&'static str],
     /// When it began, in microseconds since the epoch.
     pub started_us: i64,
     /// Where it listens.
@@ -166,7 +172,8 @@ impl Node {
         let configuration = Configuration::new(spec.release, &known, &spec.config)?;
         let ticks_per_us = 900_000_000_000 / host.ns_per_giga_tick().max(1);
         let stats = Stats::new(spec.workers, spec.release);
-        let names = renamed(Table::of(spec.release).shared_names(), &configuration)?;
+        let own_names = renamed(Table::of(spec.release).shared_names(), &configuration)?;
+        let names = without(&own_names, spec.withheld);
         let mut node = Node {
             release: spec.release,
             keyspace: Keyspace::new(spec.shards, spec.seed, Arc::new(configuration.params(spec.seed))),
@@ -197,6 +204,8 @@ impl Node {
             seed: spec.seed,
             host,
             names,
+            own_names,
+            withheld: spec.withheld,
             gates: AtomicU32::new(0),
             streams: AtomicU32::new(0),
             ticks_per_us,
@@ -229,6 +238,15 @@ impl Node {
             record.bound = spec.address.ip();
         });
         member
+    }
+
+    /// Whether clients do not know a subcommand, but for those of its own process.
+    pub(crate) fn withholds(&self, container: &Entry, subcommand: &Entry) -> bool {
+        self.withheld.iter().any(|withheld| {
+            withheld
+                .split_once('|')
+                .is_some_and(|(own, sub)| own == container.record.name && sub == subcommand.record.name)
+        })
     }
 
     /// What keeps commands from being run without further checks.
@@ -341,6 +359,16 @@ impl Node {
             self.schedule_expiry(next_ms);
         }
     }
+}
+
+/// Commands but for those that are withheld.
+fn without(names: &Arc<Names>, withheld: &[&str]) -> Arc<Names> {
+    if withheld.is_empty() {
+        return Arc::clone(names);
+    }
+    let mut names = Names::clone(names);
+    names.retain(|_, entry| !withheld.contains(&entry.record.name));
+    Arc::new(names)
 }
 
 /// Commands by the names that the configuration gives them.

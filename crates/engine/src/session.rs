@@ -80,6 +80,8 @@ pub struct Session {
     pub(crate) underway: Option<Box<Underway>>,
     /// The command of the last request, and its name as the client wrote it.
     last: Option<(&'static Entry, LastName)>,
+    /// Whether it is a client of the node's own process, which knows commands that others do not.
+    pub is_own: bool,
 }
 
 /// Names of channels or patterns.
@@ -162,6 +164,7 @@ impl Session {
             upstream: Vec::new(),
             underway: None,
             last: None,
+            is_own: false,
         }
     }
 

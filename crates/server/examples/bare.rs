@@ -15,6 +15,7 @@ fn main() {
         directory: None,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     };
     let running = server::Running::start(&workers, &clock, &order).unwrap();
     println!("{}", running.address());

@@ -8,8 +8,10 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// From where a node may be reached: from anywhere, unless it is told otherwise.
@@ -50,7 +52,7 @@ impl fmt::Debug for Admission {
 }
 
 /// Whether a connection is one of this process to itself.
-fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
+pub(crate) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
     let (from, to) = (peer.ip().to_canonical(), local.ip().to_canonical());
     let from_here = from == to || from.is_loopback() && to.is_loopback();
     from_here && OWN.lock().contains_key(&(peer.port(), local.port()))
@@ -70,6 +72,27 @@ pub async fn connect(address: SocketAddr) -> io::Result<(TcpStream, OwnPort)> {
     socket.bind((from, 0).into())?;
     let port = OwnPort::new((socket.local_addr()?.port(), address.port()));
     Ok((socket.connect(address).await?, port))
+}
+
+/// The same, where nobody minds that the thread waits.
+///
+/// # Errors
+/// Those of connecting; it may take so long.
+pub(crate) fn connect_blocking(
+    address: SocketAddr,
+    timeout: Duration,
+) -> io::Result<(std::net::TcpStream, OwnPort)> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    let any = match address.ip() {
+        ip if ip.is_loopback() => ip,
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    socket.bind(&SocketAddr::from((any, 0)).into())?;
+    let from = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let port = OwnPort::new((from.port(), address.port()));
+    socket.connect_timeout(&address.into(), timeout)?;
+    Ok((socket.into(), port))
 }
 
 impl OwnPort {

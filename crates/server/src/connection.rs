@@ -4,7 +4,7 @@
 //! connection itself. Replies gather in a shared buffer likewise, and go out once a batch; only what the socket does
 //! not take is kept. An idle connection therefore keeps no buffers.
 
-use crate::admission::Admission;
+use crate::admission::{Admission, is_own};
 use crate::clock::Clock;
 use crate::migrate;
 use crate::offload::{self, Numbers};
@@ -231,6 +231,7 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
     let Ok(stream) = TcpStream::from_std(stream) else { return node.clients.remove(client.id) };
     let mut session = Session::new(Arc::clone(&client));
     session.begin(&node);
+    session.is_own = is_own(peer, local);
     with_worker(|worker| node.stats.worker(worker.id).connections.add(1));
     let mut connection = Connection {
         place,

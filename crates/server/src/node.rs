@@ -59,6 +59,8 @@ pub struct Order {
     pub seat: Option<Seat>,
     /// From where it may be reached.
     pub admission: Arc<Admission>,
+    /// Commands, and subcommands as `container|subcommand`, that its clients do not know, but for those of this process.
+    pub withheld: &'static [&'static str],
 }
 
 impl std::fmt::Display for StartError {
@@ -129,6 +131,7 @@ impl Resident {
             config: order.config.clone(),
             directory: order.directory.clone(),
             seat: order.seat.clone(),
+            withheld: order.withheld,
         };
         let node = Node::new(&spec, Arc::clone(&host) as Arc<dyn engine::Host>);
         let mut node = node.map_err(StartError::BadParameter)?;

@@ -21,12 +21,13 @@ pub async fn order(
     arguments: &[&[u8]],
 ) -> Result<Vec<u8>, String> {
     // Replicas are told what is changed by the name that they know, too.
-    let known = node.names.iter().find(|(_, entry)| entry.record.name.eq_ignore_ascii_case(command));
+    let known = node.own_names.iter().find(|(_, entry)| entry.record.name.eq_ignore_ascii_case(command));
     let (name, _) = known.ok_or_else(|| format!("{command} has been taken away from the node"))?;
     let request = OwnedArgs::new(iter::once(&**name).chain(arguments.iter().copied()));
     let nobody = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
     let client = Client::new(0, -1, nobody, nobody, node.host.wall_us().div_euclid(1000));
-    let session = Session::new(Arc::new(client));
+    let mut session = Session::new(Arc::new(client));
+    session.is_own = true;
     let ordered = Arc::clone(node);
     let run = move |worker: &mut Worker, session: &mut Session, args: Args, reply: &mut Reply| {
         worker.begin(&ordered);

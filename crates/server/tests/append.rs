@@ -26,6 +26,7 @@ fn order(folder: &Path, config: &[(&str, &str)]) -> Order {
         directory: Some(folder.to_owned()),
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     }
 }
 

@@ -21,6 +21,7 @@ fn order(config: &[(&str, &str)]) -> Order {
         directory: None,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     }
 }
 

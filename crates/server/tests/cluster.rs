@@ -34,6 +34,7 @@ async fn shards_keep_their_numbers_while_others_fail() {
         directory: None,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     };
     let order = ClusterOrder { nodes, name: "test".to_owned(), masters: 3, replicas: 1, ports: Vec::new() };
     let cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true).unwrap();

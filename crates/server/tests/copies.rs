@@ -18,6 +18,7 @@ fn order(release: Release) -> Order {
         directory: None,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     }
 }
 

@@ -26,6 +26,7 @@ fn order(release: Release, directory: Option<PathBuf>, config: &[(&str, &str)]) 
         directory,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     }
 }
 

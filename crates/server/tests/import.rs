@@ -64,6 +64,7 @@ fn order(release: Release, config: &[(&str, &str)]) -> Order {
         directory: None,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     }
 }
 

@@ -22,6 +22,7 @@ fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
         directory,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     }
 }
 

@@ -25,6 +25,7 @@ async fn started(directory: Option<PathBuf>, config: &[(&str, &str)], standbys: 
         directory,
         seat: None,
         admission: Arc::default(),
+        withheld: &[],
     };
     let order = ProxyOrder { nodes, shards: 3, standbys };
     let proxy = Proxy::start(&workers, &Arc::new(Clock::new()), &order).unwrap();

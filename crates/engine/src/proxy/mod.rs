@@ -80,6 +80,7 @@ impl Proxy {
         let mut names = (*front.names).clone();
         names.retain(|_, entry| routes.route(entry) != Route::Absent);
         front.names = Arc::new(names);
+        front.own_names = Arc::clone(&front.names);
     }
 
     /// Makes a node one that can be behind a front; it does not serve anybody yet.

@@ -100,6 +100,7 @@ impl Caller {
         let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let address = ([127, 0, 0, 1], port).into();
         let spec = Spec {
+            withheld: &[],
             release,
             shards: 4,
             workers: 2,

@@ -1,6 +1,7 @@
 //! Servers from which keys are copied.
 
 use super::{Commands, Import, ImportError, percent};
+use crate::admission::{OwnPort, connect_blocking};
 use crate::clock::Clock;
 use rdb::{Event, Reader, Version};
 use replication::{Failure, Link, Terms};
@@ -75,7 +76,7 @@ impl Import {
 
     /// Copies as a replica does.
     fn follow(&mut self, clock: &Clock, server: &Server, follows: bool) -> Result<(), Broken> {
-        let mut stream = connect(server)?;
+        let (mut stream, _port) = connect(server)?;
         stream.set_read_timeout(Some(LOOK))?;
         let password = server.password.clone().unwrap_or_default().into_bytes().into();
         let mut link = Link::new(Terms { password, ..Terms::default() });
@@ -247,14 +248,15 @@ fn acknowledgement(offset: u64) -> Vec<u8> {
     format!("*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n${}\r\n{offset}\r\n", offset.len()).into_bytes()
 }
 
-fn connect(server: &Server) -> Result<TcpStream, ImportError> {
+/// A connection of this process, which is let in wherever that is a node of its own.
+fn connect(server: &Server) -> Result<(TcpStream, OwnPort), ImportError> {
     let addresses = (server.host.as_str(), server.port).to_socket_addrs()?;
     let mut failed = ImportError::Refused(format!("{} is nowhere", server.host));
     for address in addresses {
-        match TcpStream::connect_timeout(&address, PATIENCE) {
-            Ok(stream) => {
+        match connect_blocking(address, PATIENCE) {
+            Ok((stream, port)) => {
                 stream.set_nodelay(true)?;
-                return Ok(stream);
+                return Ok((stream, port));
             }
             Err(error) => failed = ImportError::Refused(format!("{address} cannot be reached: {error}")),
         }
@@ -303,13 +305,13 @@ impl Answer {
 }
 
 /// A connection on which one asks and waits.
-struct Line(BufReader<TcpStream>);
+struct Line(BufReader<TcpStream>, #[allow(dead_code)] OwnPort);
 
 impl Line {
     fn connect(server: &Server) -> Result<Line, ImportError> {
-        let stream = connect(server)?;
+        let (stream, port) = connect(server)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        let mut line = Line(BufReader::new(stream));
+        let mut line = Line(BufReader::new(stream), port);
         if let Some(password) = &server.password {
             line.ask(&[b"AUTH", password.as_bytes()])?;
         }
