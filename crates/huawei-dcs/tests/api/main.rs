@@ -9,6 +9,7 @@ mod callers;
 mod captures;
 mod configs;
 mod create;
+mod defaults;
 mod every_operation;
 mod examples;
 mod instances;
