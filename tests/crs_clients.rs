@@ -8,6 +8,10 @@ fn life_cycle(arguments: &[&str]) {
     let Some(mut command) = script("python3", "crs.py") else { return };
     let server = Server::start(arguments);
     command.arg(server.url.strip_prefix("http://").expect("it is a URL"));
+    if server.https.is_some() {
+        let [url, authority] = server.encrypted();
+        command.args([url.strip_prefix("https://").expect("it is a URL"), authority]);
+    }
     assert_eq!(said(command), "done\n");
 }
 

@@ -12,14 +12,6 @@ fn python(file: &str, server: &Server) {
     assert_eq!(said(command), "done\n");
 }
 
-/// The address at which a cloud serves https, and the file of the authority that vouches for it.
-fn https(server: &Server) -> [&str; 2] {
-    let said =
-        server.https.as_deref().and_then(|line| line.strip_prefix("https ")?.split_once(", trusted by "));
-    let (address, authority) = said.expect("it says where it serves https, and who vouches for it");
-    [address.trim(), authority]
-}
-
 #[test]
 fn openstack_drives_the_life_of_instances() {
     let Some(mut command) = script("python3", "openstack_dcs.py") else { return };
@@ -33,7 +25,7 @@ fn openstack_does_so_by_https() {
     let Some(mut command) = script("python3", "openstack_dcs.py") else { return };
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let server = Server::start(&["--data-dir", directory.path().to_str().expect("its name is text")]);
-    command.args(https(&server));
+    command.args(server.encrypted());
     assert_eq!(said(command), "done\n");
 }
 
@@ -47,7 +39,7 @@ fn every_operation_of_the_sdk_is_answered_or_refused() {
     let Some(mut command) = script("python3", "dcs_operations.py") else { return };
     let directory = tempfile::tempdir().expect("there is room for a directory");
     let server = Server::start(&["--data-dir", directory.path().to_str().expect("its name is text")]);
-    let [url, authority] = https(&server);
+    let [url, authority] = server.encrypted();
     command.args([url, &server.project_id, "carnelian-access-key", "carnelian-secret-key"]);
     command.arg(directory.path().join("buckets")).arg(authority);
     assert_eq!(said(command), "done\n");

@@ -1,6 +1,7 @@
 """Drives Tencent's SDK of API 2017 through the whole life of instances of CRS.
 
-Usage: crs.py HOST:PORT. Says "done" at the end.
+Usage: crs.py HOST:PORT [HTTPS AUTHORITY]. Where it is told where https is served, and the file of the authority that vouches for
+it, the SDK goes there, as it would to the real service. Says "done" at the end.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 
 import redis
 from QcloudApi.common import request
+from QcloudApi.modules.redis import Redis
 from QcloudApi.qcloudapi import QcloudApi
 from real_server import loaded
 from redis.backoff import NoBackoff
@@ -27,14 +29,17 @@ FIRST, SECOND, THIRD = "49A2d!e@f12e", "12D3E@!r5ed", "Third#pass1"
 
 
 class Connection(HTTPConnection):
-    """What the SDK has in the place of a connection, which would go to the real service, by https."""
+    """What the SDK has in the place of a connection, which would go by https."""
 
     def __init__(self, host, port=None):
         HTTPConnection.__init__(self, ADDRESS)
         self.request_length = 0
 
 
-request.MyHTTPSConnection = Connection
+if len(sys.argv) > 2:
+    Redis.requestHost, os.environ["SSL_CERT_FILE"] = sys.argv[2:]
+else:
+    request.MyHTTPSConnection = Connection
 
 
 def client(method, signature):

@@ -86,6 +86,14 @@ impl Server {
         }
     }
 
+    /// The address at which it serves https, and the file of the authority that vouches for it.
+    pub fn encrypted(&self) -> [&str; 2] {
+        let said =
+            self.https.as_deref().and_then(|line| line.strip_prefix("https ")?.split_once(", trusted by "));
+        let (address, authority) = said.expect("it says where it serves https, and who vouches for it");
+        [address.trim(), authority]
+    }
+
     /// A token of the only user.
     pub fn token(&self) -> String {
         let user = json!({"name": "carnelian", "password": "carnelian", "domain": {"name": "carnelian"}});
