@@ -2,10 +2,12 @@
 //! documented one, field by field.
 //!
 //! `data/examples.tsv` lists all examples there are: name, document, section, operation. `data/examples/` has each as its
-//! document has it (`repaired` says what the document lacks to be JSON), [`scene`] what there is before, and
-//! [`testkit::documented`] compares. What is otherwise stands in `data/example-deviations.tsv`, with its reason: all else is the same, no field more
-//! and none less, with the same values. A line there that is not needed fails the test, and so does an example without a scene.
+//! document has it (`repaired` says what the document lacks to be JSON), [`scene`] what there is before, [`effect`] what there
+//! is after, and [`testkit::documented`] compares. What is otherwise stands in `data/example-deviations.tsv`, with its reason:
+//! all else is the same, no field more and none less, with the same values. A line there that is not needed fails the test,
+//! and so does an example without a scene.
 
+mod effect;
 mod scene;
 
 use std::collections::BTreeSet;
@@ -89,7 +91,7 @@ async fn every_example_is_answered_as_documented() {
         }
         let body = example.body.clone().or(scene.body.clone()).map(|body| {
             let body = rules.apply(example.name, body);
-            scene.named(body).to_string()
+            scene.named(body)
         });
         let operation = tables::operation(example.operation);
         let mut headers: Vec<_> =
@@ -97,7 +99,8 @@ async fn every_example_is_answered_as_documented() {
         if operation.access != Access::Public {
             headers.push(("x-auth-token", &scene.world.token));
         }
-        let answered = scene.world.ask(&line, &headers, &body.unwrap_or_default()).await;
+        let text = body.as_ref().map(Value::to_string).unwrap_or_default();
+        let answered = scene.world.ask(&line, &headers, &text).await;
         if u64::from(answered.status) != example.status {
             wrong.push(format!("{}: {} {}", example.name, answered.status, answered.body));
             continue;
@@ -118,6 +121,7 @@ async fn every_example_is_answered_as_documented() {
             wrong: &mut wrong,
         };
         comparison.compare(&mut Vec::new(), Some(&scene.named(example.answer)), Some(&answered.body));
+        effect::is_there(example.name, &scene, &body.unwrap_or_default()).await;
     }
     wrong.extend(rules.not_met());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

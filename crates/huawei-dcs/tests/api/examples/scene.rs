@@ -41,6 +41,12 @@ impl Scene {
         self.names.push((documented.to_owned(), here.to_owned()));
     }
 
+    /// What the example calls so.
+    pub(super) fn here(&self, documented: &str) -> &str {
+        let found = self.names.iter().find(|(name, _)| name == documented);
+        found.map(|(_, here)| here.as_str()).unwrap_or_else(|| panic!("nothing is called {documented}"))
+    }
+
     /// Creates an instance from the usual order with these changes, which is that of the path and the `documented` one.
     async fn instance(&mut self, documented: &str, changes: Value) -> String {
         let id = self.world.create(changes).await;
