@@ -3,15 +3,27 @@
 
 use std::path::Path;
 
+use operation::support::{self, Group};
+
 use crate::options;
 
 #[test]
 fn generated_pages_are_current() {
-    let mut operations = huawei_dcs::operations();
-    operations.push(("CRS 2017", tencent_crs::operations()));
-    operations.push(("What the owner of the machine may do", gateway::admin_operations()));
-    let pages =
-        [("configuration.md", options::page()), ("support.md", operation::support::page(&operations))];
+    let dcs = huawei_dcs::operations().into_iter();
+    let mut groups: Vec<_> = dcs
+        .map(|(title, operations)| Group { title, operations, can_answer: huawei_dcs::can_answer })
+        .collect();
+    groups.push(Group {
+        title: "CRS 2017",
+        operations: tencent_crs::operations(),
+        can_answer: tencent_crs::can_answer,
+    });
+    groups.push(Group {
+        title: "What the owner of the machine may do",
+        operations: gateway::admin_operations(),
+        can_answer: gateway::admin_can_answer,
+    });
+    let pages = [("configuration.md", options::page()), ("support.md", support::page(&groups))];
     for (name, page) in pages {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(name);
         if std::env::var_os("CARNELIAN_WRITE_DOCS").is_some() {

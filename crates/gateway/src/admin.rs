@@ -65,6 +65,11 @@ pub fn operations() -> Vec<&'static Operation> {
     TABLE.iter().map(|endpoint| endpoint.operation).collect()
 }
 
+/// Whether one of them can answer an error that it declares, unless the program is mistaken.
+pub fn can_answer(_: &Operation, error: &ErrorCode) -> bool {
+    error.status != 500
+}
+
 impl Service for Admin {
     fn operations(&self) -> Vec<&'static Operation> {
         operations()

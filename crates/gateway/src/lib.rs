@@ -43,7 +43,7 @@ use crate::connections::{Connections, Local};
 use crate::metrics::Metrics;
 use crate::tls::Encrypted;
 
-pub use crate::admin::operations as admin_operations;
+pub use crate::admin::{can_answer as admin_can_answer, operations as admin_operations};
 pub use crate::tls::Certificate;
 
 /// HTTP in front of the services.

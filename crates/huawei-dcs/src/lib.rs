@@ -30,8 +30,8 @@ use std::sync::Arc;
 use cloud::Cloud;
 use cloud::identity::Directory;
 use cloud::service::Service;
-use operation::Operation;
 use operation::openapi::SecurityScheme;
+use operation::{ErrorCode, Operation};
 
 /// What answers requests: DCS, then IAM. DCS also answers for paths that are nobody's.
 pub fn services(cloud: &Arc<Cloud>, directory: Directory) -> Vec<Arc<dyn Service>> {
@@ -49,6 +49,19 @@ pub fn operations() -> Vec<(&'static str, Vec<&'static Operation>)> {
         ),
         ("IAM", endpoint::operations(iam::TABLE)),
     ]
+}
+
+/// Whether an operation can answer an error that it declares, unless the program is mistaken.
+pub fn can_answer(operation: &Operation, error: &ErrorCode) -> bool {
+    let asks = operation.permission.is_some();
+    match error.code {
+        // Nobody is refused where no permission is asked for, and readers are not where nothing changes.
+        "DCS.2007" => asks,
+        "DCS.3002" => asks && operation.changes(),
+        // What only a mistake in the program answers.
+        "DCS.5000" => false,
+        _ => error.status != 500 || error.code.starts_with("DCS."),
+    }
 }
 
 /// How callers of these services prove who they are.

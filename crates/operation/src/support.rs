@@ -2,20 +2,35 @@
 //!
 //! Invariant: the page follows from the tables alone, so a test can compare it with the one in `docs/`.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
+use crate::error::ErrorCode;
 use crate::operation::{Operation, Support};
+use crate::outcome;
 
-/// The page, with one table for each of `groups`, in their order: a title and its operations.
-pub fn page(groups: &[(&str, Vec<&'static Operation>)]) -> String {
+/// The operations of an interface.
+pub struct Group {
+    /// What it is called.
+    pub title: &'static str,
+    /// Its operations, in the order of its documents.
+    pub operations: Vec<&'static Operation>,
+    /// Whether an operation can answer an error that it declares.
+    pub can_answer: fn(&Operation, &ErrorCode) -> bool,
+}
+
+/// The page, with one table for each of `groups`, in their order.
+pub fn page(groups: &[Group]) -> String {
     let mut page = String::from(
         "# Supported operations\n\n\
          Generated from the operation tables; a test keeps it current. What works differently from the documents \
-         is in [differences.md](differences.md).\n",
+         is in [differences.md](differences.md). The last column says what tests meet of each operation by its cause: \
+         success, and the errors that it can answer; a test sees to it that it is all of them.\n",
     );
-    for (title, operations) in groups {
-        let _ = write!(page, "\n## {title}\n\n| operation | route | permission | source | status |\n");
-        page.push_str("|---|---|---|---|---|\n");
+    for Group { title, operations, can_answer } in groups {
+        let _ =
+            write!(page, "\n## {title}\n\n| operation | route | permission | source | status | tests |\n");
+        page.push_str("|---|---|---|---|---|---|\n");
         for operation in operations {
             let permission = operation.permission.map_or("-".to_owned(), |name| format!("`{name}`"));
             let status = match operation.support {
@@ -26,12 +41,25 @@ pub fn page(groups: &[(&str, Vec<&'static Operation>)]) -> String {
             let source = format!("{}, {}", operation.source.document, operation.source.section);
             let _ = writeln!(
                 page,
-                "| {} | `{}` | {permission} | {source} | {status} |",
-                operation.id, operation.route
+                "| {} | `{}` | {permission} | {source} | {status} | {} |",
+                operation.id,
+                operation.route,
+                tested(operation, *can_answer)
             );
         }
     }
     page
+}
+
+/// What tests meet of an operation.
+fn tested(operation: &'static Operation, can_answer: fn(&Operation, &ErrorCode) -> bool) -> String {
+    let errors = outcome::errors(operation).into_iter().filter(|error| can_answer(operation, error));
+    let errors: HashSet<_> = errors.map(|error| (error.status, error.code, error.message)).collect();
+    let errors = match errors.len() {
+        1 => "1 error".to_owned(),
+        count => format!("{count} errors"),
+    };
+    if outcome::can_succeed(operation) { format!("success, {errors}") } else { errors }
 }
 
 #[cfg(test)]
@@ -61,17 +89,22 @@ mod tests {
     }
     .checked();
 
+    fn group(operation: &'static Operation) -> Group {
+        Group { title: "Things", operations: vec![operation], can_answer: |_, _| true }
+    }
+
     #[test]
     fn what_is_refused_is_told() {
-        let row = "| Paint | `PUT /v1/thing` | - | Things, 2 | not supported |\n";
-        assert!(page(&[("Things", vec![&PAINT])]).ends_with(row));
+        let row = "| Paint | `PUT /v1/thing` | - | Things, 2 | not supported | 0 errors |\n";
+        assert!(page(&[group(&PAINT)]).ends_with(row));
     }
 
     #[test]
     fn every_operation_has_a_row() {
-        let page = page(&[("Things", vec![&SHOW])]);
+        let page = page(&[group(&SHOW)]);
         assert!(page.contains("\n## Things\n"), "{page}");
-        let row = "| Show | `GET /v1/thing` | - | Things, 1 | works, but for its colour |\n";
+        let row =
+            "| Show | `GET /v1/thing` | - | Things, 1 | works, but for its colour | success, 0 errors |\n";
         assert!(page.ends_with(row), "{page}");
     }
 }

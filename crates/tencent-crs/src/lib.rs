@@ -32,13 +32,19 @@ use std::sync::Arc;
 use cloud::Cloud;
 use cloud::identity::Directory;
 use cloud::service::Service;
-use operation::Operation;
+use operation::{ErrorCode, Operation};
 
 /// What answers requests. The access keys of the account's users are their SecretId and SecretKey. The account has
 /// `opening_cny` before anything is bought. Needs a runtime, in which instances end when their time is over.
 pub fn service(cloud: &Arc<Cloud>, directory: Directory, opening_cny: u64) -> Arc<dyn Service> {
     let authority = authority::Authority::new(directory, cloud.clock().clone());
     Arc::new(crs::Crs::new(cloud.clone(), authority, opening_cny.saturating_mul(100)))
+}
+
+/// Whether an action can answer an error that it declares, unless the program is mistaken: whoever only reads is told of no
+/// fault of the server.
+pub fn can_answer(operation: &Operation, error: &ErrorCode) -> bool {
+    operation.changes() || error.code != "Server error"
 }
 
 /// The actions of this service.

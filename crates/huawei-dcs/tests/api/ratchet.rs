@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use operation::{ErrorCode, Operation, outcome};
+use operation::{Operation, outcome};
 use serde_json::Value;
 use testkit::ratchet;
 
@@ -22,22 +22,10 @@ pub(crate) fn record(operation: &Operation, status: u16, body: &Value) {
     ratchet::met(&format!("{}\t{outcome}", operation.id));
 }
 
-/// Whether an operation can answer an error that it declares.
-fn can_answer(operation: &Operation, error: &ErrorCode) -> bool {
-    let asks = operation.permission.is_some();
-    match error.code {
-        // Nobody is refused where no permission is asked for, and readers are not where nothing changes.
-        "DCS.2007" => asks,
-        "DCS.3002" => asks && operation.changes(),
-        // What only a mistake in the program answers.
-        "DCS.5000" => false,
-        _ => error.status != 500 || error.code.starts_with("DCS."),
-    }
-}
-
 /// What an operation can answer, as far as a test can have it do so, each with the operation in a line.
 pub(crate) fn outcomes(operation: &'static Operation) -> BTreeSet<String> {
-    let errors = outcome::errors(operation).into_iter().filter(|error| can_answer(operation, error));
+    let errors =
+        outcome::errors(operation).into_iter().filter(|error| huawei_dcs::can_answer(operation, error));
     let told = errors.map(|error| format!("{}\t{} {}", operation.id, error.status, error.code));
     told.chain(outcome::can_succeed(operation).then(|| format!("{}\t{SUCCESS}", operation.id))).collect()
 }

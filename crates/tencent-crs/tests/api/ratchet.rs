@@ -26,8 +26,7 @@ pub(crate) fn record(parameters: &str, body: &Value) {
 
 fn outcomes(operation: &'static Operation) -> impl Iterator<Item = String> {
     let errors = outcome::errors(operation).into_iter();
-    // Whoever only reads is told of no fault of the server but where the program is mistaken.
-    let errors = errors.filter(|error| operation.changes() || error.code != "Server error");
+    let errors = errors.filter(|error| tencent_crs::can_answer(operation, error));
     let told = errors.map(|error| {
         let common = error.former.as_ref().map_or("", |former| former.code);
         format!("{common} {} {}", world::number(error.message), error.code)
