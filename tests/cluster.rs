@@ -929,7 +929,7 @@ fn instance(server: &Server) -> (String, SocketAddr) {
 #[test]
 fn clients_lose_no_write_while_slots_move_and_replicas_take_over() {
     // As users have it: an instance that was made over REST, whose nodes ask for a password.
-    let server = Server::start(&["--ephemeral"]);
+    let server = Server::start(&["--ephemeral", "--all-commands"]);
     let (id, at) = instance(&server);
     let nodes = masters(&mut connected(at));
     assert_eq!((nodes.len(), nodes[0].0), (3, at));

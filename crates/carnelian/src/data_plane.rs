@@ -216,7 +216,12 @@ impl DataPlane for Nodes {
         if let Deployed::Memcached(own) = running {
             return own.statistics();
         }
-        Some(running.nodes().iter().map(|node| statistics(node)).sum())
+        // What a replica holds, and sets again, its master holds and has set.
+        let own = |node: &Arc<engine::Node>| match statistics(node) {
+            own if node.follows() => Statistics { used_memory_bytes: 0, sets: 0, ..own },
+            own => own,
+        };
+        Some(running.nodes().iter().map(own).sum())
     }
 
     fn has_command(&self, engine: Engine, release: Option<Release>, name: &str) -> bool {
