@@ -1,8 +1,9 @@
 //! Fields of hashes that expire, from release 7.4 on.
 
+use std::net::SocketAddr;
 use std::thread::sleep;
 use std::time::Duration;
-use testkit::{Client, Program, Reply};
+use testkit::{Client, Oracle, Program, Reply};
 
 /// Runs a test on a small hash and on a table.
 fn on_both(test: impl Fn(&mut Client, &'static str)) {
@@ -167,4 +168,44 @@ fn small_hashes_are_in_the_order_of_expiry() {
     client.say("HPERSIST h FIELDS 1 d");
     assert_eq!(texts(&mut client, "HKEYS h"), ["c", "a", "b", "d"]);
     assert_eq!(client.say("OBJECT ENCODING h").text(), "listpackex");
+}
+
+/// So many fields are tried before one is met in its last millisecond, at most.
+const MOST_FIELDS: usize = 2_000;
+
+/// What is told of a field in its last millisecond: its value, how many there are, its time left.
+fn last_words(address: SocketAddr) -> [Reply; 3] {
+    let [mut client, mut clock] = [(); 2].map(|()| Client::connect(address));
+    let time_ms = |reply: &Reply| {
+        let parts: Vec<i64> = reply.elements().iter().map(|part| part.text().parse().unwrap()).collect();
+        parts[0] * 1000 + parts[1] / 1000
+    };
+    client.say("DEBUG SET-ACTIVE-EXPIRE 0");
+    for _ in 0..MOST_FIELDS {
+        let at_ms = time_ms(&clock.say("TIME")) + 2;
+        client.say("HSET h f v g v");
+        client.say(&format!("HPEXPIREAT h {at_ms} FIELDS 1 f"));
+        for line in ["MULTI", "TIME", "HGET h f", "HLEN h", "HPTTL h FIELDS 1 f", "TIME"] {
+            client.say(line);
+        }
+        while time_ms(&clock.say("TIME")) < at_ms {}
+        let Reply::Array(replies) = client.say("EXEC") else { panic!("a transaction runs") };
+        if [&replies[0], &replies[4]].iter().all(|time| time_ms(time) == at_ms) {
+            return [replies[1].clone(), replies[2].clone(), replies[3].clone()];
+        }
+    }
+    panic!("no field is met in its last millisecond");
+}
+
+#[test]
+fn a_field_is_there_until_its_last_millisecond_is_over() {
+    for entries in ["512", "0"] {
+        let config = [("hash-max-listpack-entries", entries), ("enable-debug-command", "yes")];
+        let program = Program::redis("7.4", &config);
+        let ours = last_words(program.address());
+        assert_eq!(ours[0], Reply::Bulk(b"v".to_vec()));
+        if let Some(oracle) = Oracle::of("7.4", &["--hash-max-listpack-entries", entries]) {
+            assert_eq!(ours, last_words(oracle.address()), "{entries}");
+        }
+    }
 }

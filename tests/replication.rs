@@ -803,11 +803,18 @@ fn clients_wait_for_files() {
 }
 
 #[test]
-fn waiting_for_files_is_as_its_documents_say() {
+fn waiting_for_files_is_as_on_a_real_server() {
     let folder = tempfile::tempdir().expect("there is room for a directory");
     let config: Vec<_> = QUICK.iter().copied().chain([("appendonly", "yes")]).collect();
     let program = Program::redis_in(folder.path(), "7.4", &config);
-    let mut client = program.client();
+    wait_for_files(program.address());
+    if let Some(oracle) = Oracle::of("7.4", &["--appendonly", "yes"]) {
+        wait_for_files(oracle.address());
+    }
+}
+
+fn wait_for_files(address: SocketAddr) {
+    let mut client = Client::connect(address);
     for (line, text) in [
         ("WAITAOF x 0 0", "ERR value is not an integer or out of range"),
         ("WAITAOF -1 0 0", "ERR value is out of range, value must between 0 and 1"),
@@ -835,7 +842,7 @@ fn waiting_for_files_is_as_its_documents_say() {
     let Reply::Array(replies) = client.say("EXEC") else { panic!("it runs") };
     assert_eq!(replies[1].elements()[1], Reply::Integer(0));
     // Each client waits for its own writes, however many others there are.
-    let mut other = program.client();
+    let mut other = Client::connect(address);
     other.say("SET k y");
     other.send(&["WAITAOF", "1", "1", "0"]);
     until("it waits", || info(&mut client, "blocked_clients") == "1");

@@ -186,7 +186,7 @@ impl<'s, 'n> Cx<'s, 'n> {
     /// in ms since the epoch; before all time where they go at once or are wanted.
     #[inline]
     pub fn hidden_until_ms(&self) -> i64 {
-        if self.moment.expire || self.moment.revive { i64::MIN } else { self.moment.now_ms }
+        if self.moment.expire || self.moment.revive { i64::MIN } else { self.moment.now_ms - 1 }
     }
 
     /// Whether what expires at this time is to go at once; a replica waits until its master says so.

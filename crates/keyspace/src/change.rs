@@ -8,7 +8,7 @@
 use crate::effects::{Class, Effects, Event};
 use crate::locked::Key;
 use crate::params::Params;
-use crate::shard::{Moment, Shard};
+use crate::shard::{Moment, Shard, gone_from};
 use std::ops::{Deref, DerefMut};
 use structures::entry::{Entry, Kind, Object, Value};
 use structures::packed::Item as Text;
@@ -528,7 +528,8 @@ impl<'a, O: Object> Change<'a, O> {
                 && soonest_ms != self.soonest_ms
             {
                 let Spot { shard, effects, moment, db, key, .. } = &mut self.spot;
-                shard.record_expiry(effects, moment.now_ms, *db, key.hash, self.soonest_ms, at_ms);
+                let old = self.soonest_ms.map(gone_from);
+                shard.record_expiry(effects, moment.now_ms, *db, key.hash, old, gone_from(at_ms));
             }
             return true;
         }

@@ -35,16 +35,16 @@ pub struct Moment {
     pub touch: bool,
 }
 
-/// Whether a key that expires at a time has expired: at that very millisecond it is still there, as in real servers, and is told
+/// Whether a key or a field that expires at a time has expired: at that very millisecond it is still there, as in real servers, and is told
 /// to have none left.
 #[inline]
 fn has_passed(at_ms: i64, now_ms: i64) -> bool {
     at_ms < now_ms
 }
 
-/// From when on a key that expires at a time has expired.
+/// From when on a key or a field that expires at a time has expired.
 #[inline]
-fn gone_from(at_ms: i64) -> i64 {
+pub(crate) fn gone_from(at_ms: i64) -> i64 {
     at_ms.saturating_add(1)
 }
 
@@ -256,7 +256,7 @@ impl Shard {
     #[inline]
     fn purge_hash(&mut self, effects: &mut Effects, moment: Moment, db: u32, place: Place) -> bool {
         match soonest_field_ms(&self.dbs[db as usize].table.at(place)) {
-            Some(at_ms) if at_ms <= moment.now_ms && moment.expire => {
+            Some(at_ms) if has_passed(at_ms, moment.now_ms) && moment.expire => {
                 self.expire_fields(effects, moment.now_ms, db, place, usize::MAX)
             }
             _ => true,
@@ -562,7 +562,7 @@ impl Shard {
         }
         self.changed(effects, db, &key);
         if let Some(at_ms) = soonest {
-            self.record_expiry(effects, now_ms, db, key_hash, None, at_ms);
+            self.record_expiry(effects, now_ms, db, key_hash, None, gone_from(at_ms));
         }
         true
     }
@@ -610,10 +610,10 @@ impl Shard {
             self.record_expiry(effects, now_ms, db, hash, None, gone_from(at_ms));
         }
         match soonest_ms {
-            Some(at_ms) if at_ms <= now_ms => {
+            Some(at_ms) if has_passed(at_ms, now_ms) => {
                 self.expire_fields(effects, now_ms, db, place, FIELDS_A_STEP);
             }
-            Some(at_ms) => self.record_expiry(effects, now_ms, db, hash, None, at_ms),
+            Some(at_ms) => self.record_expiry(effects, now_ms, db, hash, None, gone_from(at_ms)),
             None => {}
         }
     }
@@ -865,8 +865,8 @@ impl Db {
     fn rebuild_wheel(&mut self, skip: u8, now_ms: i64) {
         let mut wheel = Wheel::default();
         for entry in self.table.iter() {
-            for at_ms in entry.expire_at_ms().map(gone_from).into_iter().chain(soonest_field_ms(&entry)) {
-                wheel.add(fragment(self.table.hash(entry.key()), skip), None, at_ms, now_ms);
+            for at_ms in entry.expire_at_ms().into_iter().chain(soonest_field_ms(&entry)) {
+                wheel.add(fragment(self.table.hash(entry.key()), skip), None, gone_from(at_ms), now_ms);
             }
         }
         self.wheel = wheel;

@@ -588,8 +588,7 @@ type Hashes = BTreeMap<u8, (Fields, Option<i64>)>;
 /// the key.
 fn bury(hashes: &mut Hashes, now_ms: i64) {
     hashes.retain(|_, (fields, at_ms)| {
-        // Fields are gone at their time, keys after it.
-        fields.retain(|_, at_ms| at_ms.is_none_or(|at_ms| at_ms > now_ms));
+        fields.retain(|_, at_ms| at_ms.is_none_or(|at_ms| at_ms >= now_ms));
         !fields.is_empty() && at_ms.is_none_or(|at_ms| at_ms >= now_ms)
     });
 }
@@ -669,8 +668,8 @@ proptest! {
                         while shard.expire_due(&mut effects, now_ms, most).is_some_and(|at_ms| at_ms <= now_ms) {}
                         for entry in shard.iter(0) {
                             let soonest_ms = entry.object::<Hash>().and_then(|hash| hash.soonest_ms());
-                            for at_ms in soonest_ms.into_iter().chain(entry.expire_at_ms().map(|at_ms| at_ms + 1)) {
-                                prop_assert!(at_ms > now_ms - 64, "still there {} ms after its time", now_ms - at_ms);
+                            for at_ms in soonest_ms.into_iter().chain(entry.expire_at_ms()) {
+                                prop_assert!(at_ms >= now_ms - 64, "still there {} ms after its time", now_ms - at_ms);
                             }
                         }
                     }

@@ -314,11 +314,11 @@ impl Hash {
         }
     }
 
-    /// Removes fields that have gone by `now_ms`, at most `most`; tells `removed` each name.
+    /// Removes fields whose last millisecond was before `now_ms`, at most `most`; tells `removed` each name.
     pub fn remove_expired(&mut self, now_ms: i64, most: usize, mut removed: impl FnMut(&[u8])) {
         for _ in 0..most {
             match self.soonest_ms() {
-                Some(at_ms) if at_ms <= now_ms => {}
+                Some(at_ms) if at_ms < now_ms => {}
                 _ => return,
             }
             match self {
@@ -690,7 +690,7 @@ mod tests {
                         let mut gone = 0;
                         hash.remove_expired(now_ms, usize::MAX, |_| gone += 1);
                         let before = model.len();
-                        model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms > now_ms));
+                        model.retain(|_, (_, at_ms)| at_ms.is_none_or(|at_ms| at_ms >= now_ms));
                         prop_assert_eq!(gone, before - model.len());
                     }
                 }

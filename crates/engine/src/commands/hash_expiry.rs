@@ -331,6 +331,8 @@ fn tell(cx: &mut Cx, args: Args, clock: Clock, reply: &mut Reply) -> Result<(), 
         without_hash(fields, reply);
         return Ok(());
     };
+    // In its last millisecond a field of a small hash is there for every command but these.
+    let hidden_ms = if matches!(*hash, Hash::Timed(_)) { now_ms } else { hidden_ms };
     reply.array(fields.len());
     for field in fields.iter() {
         reply.integer(match hash.expire_at_ms(field) {

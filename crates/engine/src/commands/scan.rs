@@ -131,7 +131,7 @@ fn hscan(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError>
     if let Some(hash) = cx.peek_object::<Hash>(args.at(1)) {
         step.run(reply, |position, page| {
             hash.scan(position, |(field, value, expiry)| {
-                if page.sees(&step, field) && expiry.is_none_or(|at_ms| at_ms > now_ms) {
+                if page.sees(&step, field) && expiry.is_none_or(|at_ms| at_ms >= now_ms) {
                     page.item(field);
                     if step.values {
                         page.item(value);
