@@ -899,6 +899,9 @@ pub enum CommandError {
     /// Nodes of a cluster have one database.
     #[error("ERR {0} is not allowed in cluster mode")]
     NotInCluster(&'static str),
+    /// Nodes of a cluster get their masters by `CLUSTER REPLICATE`; before 5.0.
+    #[error("ERR SLAVEOF not allowed in cluster mode.")]
+    SlaveOfInCluster,
     /// Nodes of a cluster get their masters by `CLUSTER REPLICATE`.
     #[error("ERR REPLICAOF not allowed in cluster mode.")]
     ReplicaOfInCluster,
@@ -955,6 +958,9 @@ pub enum CommandError {
     /// A slot is given away while its keys are here.
     #[error("ERR Can't assign hashslot {0} to a different node while I still hold keys for this hash slot.")]
     SlotHasKeys(u16),
+    /// `CLUSTER SETSLOT` with another word, before 5.0.
+    #[error("ERR Invalid CLUSTER SETSLOT action or number of arguments")]
+    SetSlotAction4,
     /// `CLUSTER SETSLOT` with another word.
     #[error("ERR Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP")]
     SetSlotAction,
@@ -976,6 +982,9 @@ pub enum CommandError {
     /// Replicas are a master's.
     #[error("ERR The specified node is not a master")]
     NodeNotMaster,
+    /// Only replicas take over; before 5.0.
+    #[error("ERR You should send CLUSTER FAILOVER to a slave")]
+    FailoverOnMaster4,
     /// Only replicas take over.
     #[error("ERR You should send CLUSTER FAILOVER to a replica")]
     FailoverOnMaster,
@@ -998,7 +1007,7 @@ pub enum CommandError {
     #[error("ERR The user can assign a config epoch only when the node does not know any other node.")]
     EpochNotAlone,
     /// Not a port.
-    #[error("ERR Invalid TCP {0} port specified: {1}")]
+    #[error("ERR Invalid {0} port specified: {1}")]
     InvalidPort(&'static str, Box<str>),
     /// Not an address.
     #[error("ERR Invalid node address specified: {0}:{1}")]

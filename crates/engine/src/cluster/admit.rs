@@ -6,7 +6,7 @@ use crate::node::Node;
 use crate::session::{Session, State};
 use crate::table::Entry;
 use crate::{CommandError, Step};
-use command::{Access, Flags};
+use command::{Access, Flags, Release};
 use keyspace::slots::slot_of;
 use keyspace::{Locked, Moment};
 use resp::Args;
@@ -92,6 +92,10 @@ fn find<'a>(
 ) -> Result<(), CommandError> {
     for (index, access) in keys::routed(entry.record, args) {
         let Some(key) = args.get(index) else { continue };
+        // The first release looks at its state before it looks at slots.
+        if node.release < Release::V4_0 && member.is_down() {
+            return Err(CommandError::ClusterDown);
+        }
         let slot = slot_of(key);
         let is_channel = access.contains(Access::NOT_KEY);
         found.has_channel |= is_channel;

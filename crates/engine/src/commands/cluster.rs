@@ -78,7 +78,7 @@ pub static CLUSTER: Command = Command {
         &SLAVES,
         &SLOTS_,
     ],
-    refusals: &[(Release::V5_0, WORDING_BEFORE_5)],
+    refusals: &[(Release::V6_2, Wording::Quoted), (Release::V5_0, WORDING_BEFORE_5)],
     ..BASE
 };
 
@@ -158,6 +158,7 @@ pub static MEET: Command = Command {
     name: "meet",
     summary: "Has the node know another one of its instance.",
     arity: -4,
+    former: &[Former::before(Release::V4_0).arity(4)],
     syntax: "ip port:int [cluster_bus_port:int@4.0.0]",
     handler: meet,
     ..MOVES
@@ -527,7 +528,7 @@ fn setslot(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
     }
     let slot = slot(args.at(2))?;
     let (word, id) = (args.at(3), args.get(4).unwrap_or_default());
-    let keys = keys_in(cx, slot);
+    let (keys, release) = (keys_in(cx, slot), cx.release());
     let is = |name, len| parse::is_word(word, name) && args.len() == len;
     let change = |groups: &mut Groups| match () {
         () if is("migrating", 5) => {
@@ -542,7 +543,10 @@ fn setslot(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             if groups.owner(number, slot) == Some(number) {
                 return Err(CommandError::IsSlotOwner(slot));
             }
-            let other = master(groups, number, id, CommandError::DoNotKnowNode)?;
+            // Before 5.0 the wrong word was told.
+            let told = if release < Release::V5_0 { word } else { id };
+            let unknown = |_| CommandError::DoNotKnowNode(printed(told));
+            let other = master(groups, number, id, unknown)?;
             groups.mark(slot, number, false, other);
             Ok(None)
         }
@@ -571,6 +575,7 @@ fn setslot(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErro
             }
             Ok(None)
         }
+        () if release < Release::V5_0 => Err(CommandError::SetSlotAction4),
         () => Err(CommandError::SetSlotAction),
     };
     let loser = member.map.change(change)?;
@@ -586,7 +591,7 @@ fn master(
     groups: &Groups,
     number: NodeNumber,
     id: &[u8],
-    unknown: fn(Box<str>) -> CommandError,
+    unknown: impl FnOnce(Box<str>) -> CommandError,
 ) -> Result<NodeNumber, CommandError> {
     let found = groups.find_known(number, id).ok_or_else(|| unknown(printed(id)))?;
     if groups.node(found).role == Role::Master { Ok(found) } else { Err(CommandError::TargetNotMaster) }
@@ -618,11 +623,16 @@ fn meet(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         return Err(cx.bad_subcommand(args));
     }
     let (ip, port) = (args.at(2), args.at(3));
-    let number = number::parse_i64(port).ok_or_else(|| CommandError::InvalidPort("base", printed(port)))?;
+    let [base, bus_name] = match cx.release() {
+        Release::V3_0 => ["TCP", ""],
+        Release::V7_4 => ["base", "bus"],
+        _ => ["TCP base", "TCP bus"],
+    };
+    let number = number::parse_i64(port).ok_or_else(|| CommandError::InvalidPort(base, printed(port)))?;
     if let Some(bus) = args.get(4)
         && number::parse_i64(bus).is_none()
     {
-        return Err(CommandError::InvalidPort("bus", printed(bus)));
+        return Err(CommandError::InvalidPort(bus_name, printed(bus)));
     }
     let address = std::str::from_utf8(ip).ok().and_then(|ip| ip.parse::<IpAddr>().ok());
     let port = match (address, u16::try_from(number)) {
@@ -705,7 +715,8 @@ fn failover(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
         Some(_) => return Err(CommandError::Syntax),
     };
     if !member.is_replica() {
-        return Err(CommandError::FailoverOnMaster);
+        let is_early = cx.release() < Release::V5_0;
+        return Err(if is_early { CommandError::FailoverOnMaster4 } else { CommandError::FailoverOnMaster });
     }
     if !at_once && (member.master().is_none() || !cx.node.master.is_up()) {
         return Err(CommandError::FailoverWithoutMaster);

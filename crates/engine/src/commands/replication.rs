@@ -256,7 +256,8 @@ fn failover(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandErr
 fn replicaof(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
     let node = cx.node;
     if node.member.is_some() {
-        return Err(CommandError::ReplicaOfInCluster);
+        let is_early = node.release < Release::V5_0;
+        return Err(if is_early { CommandError::SlaveOfInCluster } else { CommandError::ReplicaOfInCluster });
     }
     if node.failover.is_going_on() {
         return Err(CommandError::FailingOver);
