@@ -71,7 +71,7 @@ const TARGET: &[Field] = &[
     Field { need: Need::Required, ..field("id", "The id of the instance.") },
     field("name", "The name of the instance."),
     field("addrs", "The address of the instance, which its id tells as well."),
-    field("password", "The password, which is not needed."),
+    field("password", "The password, if it has one."),
 ];
 
 /// An instance or servers as they are shown.
@@ -719,7 +719,7 @@ fn place(
     Ok(From::Instance { id: instance(dcs, request, &place, name)? })
 }
 
-/// The instance that a place means, whose password must be right if one is sent.
+/// The instance that a place means. If a password is sent it must be right.
 fn instance(
     dcs: &Dcs,
     request: &Request<'_>,
@@ -737,11 +737,16 @@ fn instance(
     }
 }
 
-/// The instance that keys are copied into.
+/// The instance that keys are copied into. Its password must be sent, if it has one (table 7-6).
 fn target(dcs: &Dcs, request: &Request<'_>) -> Result<String, Failure> {
     let target =
         request.body.object("target_instance").ok_or_else(|| code::PARAMETER.of("target_instance"))?;
-    instance(dcs, request, &target, "target_instance")
+    let id = instance(dcs, request, &target, "target_instance")?;
+    let found = dcs.cloud.instance(request.project_id(), &id).ok_or(&code::UNKNOWN_INSTANCE)?;
+    match found.access {
+        Access::Password(_) if target.text("password").is_none() => Err((&code::OTHER_PASSWORD).into()),
+        _ => Ok(id),
+    }
 }
 
 /// What is kept of a request, to be shown again: all but passwords.

@@ -24,7 +24,7 @@ fn online(target: &str, method: &str) -> Value {
         "migration_method": method,
         "network_type": "vpc",
         "source_instance": {"addrs": "192.168.1.135:6379", "password": "xxxxxx"},
-        "target_instance": {"name": "dcs-test", "id": target},
+        "target_instance": {"name": "dcs-test", "id": target, "password": "First_Pw1"},
     })
 }
 
@@ -35,7 +35,7 @@ fn import(target: &str, files: Value) -> Value {
         "task_name": "lmd-test",
         "migration_type": "backupfile_import",
         "migration_method": "full_amount_migration",
-        "target_instance": {"id": target},
+        "target_instance": {"id": target, "password": "First_Pw1"},
     })
 }
 
@@ -202,7 +202,7 @@ async fn a_migration_may_be_made_before_it_is_known_what_it_copies() {
         "resume_mode": "manual",
         "bandwidth_limit_mb": "2",
         "source_instance": {"id": source},
-        "target_instance": {"id": instance},
+        "target_instance": {"id": instance, "password": "First_Pw1"},
     });
     let set = world.call(&format!("POST /v2/{{p}}/migration/{id}/task"), &body).await;
     assert_eq!(set.body, json!({"id": id, "name": "lmd-test", "status": "MIGRATING"}));
@@ -257,6 +257,7 @@ async fn what_makes_no_sense_is_refused() {
         (with("target_instance", json!({"id": NOBODYS})), 404, "DCS.4022"),
         (with("target_instance", json!({"id": memcached})), 400, "DCS.4007"),
         (with("target_instance", json!({"id": instance, "password": "Wrong_Pw1"})), 400, "DCS.4080"),
+        (with("target_instance", json!({"id": instance})), 400, "DCS.4080"),
         (with("source_instance", json!({"id": instance, "password": "Wrong_Pw1"})), 400, "DCS.4080"),
     ] {
         let refused = world.call("POST /v2/{p}/migration-task", &body).await;
@@ -303,7 +304,7 @@ fn settings(target: &str) -> Value {
     json!({
         "migration_method": "incremental_migration",
         "source_instance": {"addrs": "192.168.1.135:6379"},
-        "target_instance": {"id": target},
+        "target_instance": {"id": target, "password": "First_Pw1"},
     })
 }
 

@@ -228,10 +228,10 @@ async fn rights_may_be_to_some_instances_alone_however_a_request_names_them() {
         );
     }
     let migrate = "POST /v2/{p}/migration-task";
-    let target = |id: &str| json!({"target_instance": {"id": id}});
+    let target = |id: &str| json!({"target_instance": {"id": id, "password": "First_Pw1"}});
     assert!(!is_denied(migrate, target(own)).await);
     assert!(is_denied(migrate, target(other)).await);
-    let both = json!({"target_instance": {"id": own}, "source_instance": {"id": other}});
+    let both = json!({"target_instance": {"id": own, "password": "First_Pw1"}, "source_instance": {"id": other, "password": "First_Pw1"}});
     assert!(is_denied(migrate, both).await);
 }
 
@@ -267,7 +267,7 @@ async fn a_migration_and_what_could_not_be_created_are_their_instances() {
     let target = world.create(json!({"name": "dcs-target", "product_id": "OTC_DCS_MS"})).await;
     let copy = json!({
         "task_name": "copy", "migration_type": "online_migration", "migration_method": "full_amount_migration",
-        "source_instance": {"addrs": "127.0.0.1:1"}, "target_instance": {"id": target},
+        "source_instance": {"addrs": "127.0.0.1:1"}, "target_instance": {"id": target, "password": "First_Pw1"},
     });
     let migration = world.call("POST /v2/{p}/migration-task", &copy).await.body["id"].clone();
     let migration = migration.as_str().unwrap();

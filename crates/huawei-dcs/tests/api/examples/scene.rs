@@ -188,7 +188,11 @@ pub(super) async fn of(example: &Example) -> Scene {
                 .await
         }
         "7.1-1" | "7.1-2" => {
-            let mut scene = named("4cd5dbb8-aacd-4603-b817-3e97d48c7a20", pair()).await;
+            // The examples send no password of the target.
+            let mut target = pair();
+            target["no_password_access"] = json!(true);
+            target["password"] = Value::Null;
+            let mut scene = named("4cd5dbb8-aacd-4603-b817-3e97d48c7a20", target).await;
             let buckets = tempfile::tempdir().unwrap();
             std::fs::create_dir(buckets.path().join("bucket-lmz")).unwrap();
             std::fs::write(buckets.path().join("bucket-lmz/dump.rdb"), "keys").unwrap();
