@@ -1,5 +1,6 @@
 //! The SDKs of the cloud, against the program: what they send and read is what their users have.
 
+use serde_json::json;
 use testkit::Server;
 use testkit::library::{said, script};
 
@@ -34,6 +35,12 @@ fn the_sdk_of_v2_drives_the_life_of_instances() {
     python("dcs_lifecycle.py", &Server::start(&["--ephemeral"]));
 }
 
+/// Has a cloud's tasks take their time, which goes by two hundred times as fast.
+fn hurry(server: &Server) {
+    let answer = server.ask("POST", "/admin/clock", "", &json!({"rate": 200}));
+    assert_eq!(answer.status, 200);
+}
+
 #[test]
 fn every_operation_of_the_sdk_is_answered_or_refused() {
     let Some(mut command) = script("python3", "dcs_operations.py") else { return };
@@ -42,5 +49,16 @@ fn every_operation_of_the_sdk_is_answered_or_refused() {
     let [url, authority] = server.encrypted();
     command.args([url, &server.project_id, "carnelian-access-key", "carnelian-secret-key"]);
     command.arg(directory.path().join("buckets")).arg(authority);
+    assert_eq!(said(command), "done\n");
+}
+
+#[test]
+fn every_operation_is_so_where_tasks_take_their_time() {
+    let Some(mut command) = script("python3", "dcs_operations.py") else { return };
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let buckets = directory.path().to_str().expect("its name is text");
+    let server = Server::start(&["--ephemeral", "--buckets", buckets, "--tasks", "realistic"]);
+    hurry(&server);
+    command.args([&server.url, &server.project_id, "carnelian-access-key", "carnelian-secret-key", buckets]);
     assert_eq!(said(command), "done\n");
 }

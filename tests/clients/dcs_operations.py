@@ -99,7 +99,7 @@ EMPTY = """
     list_clients clients: network user
     list_instance_operations operations: cause_id
     list_instances instances:
-        access_user capacity_minor order_id publicip_address publicip_id readonly_domain_name service_task_id sub_status
+        access_user capacity_minor order_id publicip_address publicip_id readonly_domain_name sub_status
     list_migration_task migration_tasks:
         ecs_tenant_private_ip error_message released_at source_instance_id source_instance_name
         source_instance_spec_code source_instance_status source_instance_subnet_id
@@ -108,7 +108,7 @@ EMPTY = """
     list_slowlog slowlogs: database_id shard_name username
     show_background_task_progress step_details: error_code
     show_instance -:
-        access_user capacity_minor order_id publicip_address publicip_id readonly_domain_name service_task_id sub_status
+        access_user capacity_minor order_id publicip_address publicip_id readonly_domain_name sub_status
     show_instance bandwidth_info:
         begin_time end_time expand_effect_time expand_interval_time next_expand_time
     show_instance domain_name_info: zone_name
@@ -220,7 +220,10 @@ def order(**changes):
 
 
 def running(id):
-    while call("show_instance", instance_id=id).status != "RUNNING":
+    """Waits until it runs, and nothing is done to it any more. Some tasks do not show in its state."""
+    while call("show_instance", instance_id=id).status != "RUNNING" or any(
+        task.status == "RUNNING" for task in call("list_background_task", instance_id=id, limit=1).tasks
+    ):
         time.sleep(0.01)
     return call("show_instance", instance_id=id)
 
@@ -354,8 +357,9 @@ assert call("list_config_templates", type="user", offset=0, limit=10).template_n
 # What is slow, and who is connected.
 cache.config_set("slowlog-log-slower-than", 0)
 cache.get("key:1")
-slow = call("list_slowlog", **one, offset=0, limit=5, sort_key="start_time", sort_dir="desc",
-            start_time=str(int(time.time() - 3600) * 1000), end_time=str(int(time.time() + 60) * 1000))
+slow = call(
+    "list_slowlog", **one, offset=0, limit=5, sort_key="start_time", sort_dir="desc", start_time="0", end_time="9" * 13
+)
 assert slow.total_num >= len(slow.slowlogs) > 0, slow
 nodes = call("show_nodes_information", **one)
 assert nodes.total == 2 and {node.node_type for node in nodes.nodes} == {"master", "slave"}, nodes
@@ -446,7 +450,7 @@ for form in ["rdb", "aof"]:
         with loaded(path, form == "aof") as real:
             if real:
                 assert (real.dbsize(), real.get("key:499"), real.llen("list")) == (502, "499", 100), form
-                assert 90_000 < real.ttl("short") <= 100_000
+                assert 50_000 < real.ttl("short") < 150_000
         os.makedirs(os.path.join(BUCKETS, "bucket"), exist_ok=True)
         if form == "rdb":
             shutil.copy(path, os.path.join(BUCKETS, "bucket", "backup.rdb"))
@@ -540,6 +544,8 @@ for action, size in [("restart", 503), ("flush", 0)]:
     running(id)
     assert ask(instance, THIRD, "DBSIZE") == size, action
 call("delete_single_instance", **one)
+while call("list_instances", instance_id=id).instance_num:
+    time.sleep(0.01)
 refused(404, "DCS.4022", "show_instance", **one)
 rest = [other.instance_id, cluster.instance_id]
 deleted = call("batch_delete_instances", body=v2.BatchDeleteBody(instances=rest)).results
@@ -553,6 +559,9 @@ for (operation, path), is_there in sorted(filled.items()):
     if not is_there:
         *above, name = path.split(".")
         never.setdefault(f"{operation} {'.'.join(above) or '-'}", set()).add(name)
+for names in never.values():
+    # It is there while a task is at work.
+    names.discard("service_task_id")
 told = {above: set(names.split()) for above, names in re.findall(r"(\S+ \S+):([^:]+?)(?=\n    \S|$)", EMPTY.strip())}
 assert never == told, {own: never.get(own, set()) ^ told.get(own, set()) for own in never.keys() | told.keys()}
 print("done")
