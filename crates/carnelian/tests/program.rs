@@ -82,6 +82,40 @@ fn a_killed_server_comes_back_with_its_instances() {
 }
 
 #[test]
+fn what_cannot_be_created_leaves_a_record_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--data-dir", directory.path().to_str().unwrap()]);
+    let token = server.token();
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (name, spec_code, gb) in [
+        ("dcs-single", "redis.single.xu1.large.2", 2),
+        ("dcs-pair", "redis.ha.xu1.large.r2.2", 2),
+        ("dcs-cluster", "redis.cluster.xu1.large.r2.4", 4),
+    ] {
+        let mut order = order(name);
+        (order["spec_code"], order["capacity"], order["port"]) = (spec_code.into(), gb.into(), port.into());
+        let created = server.ask("POST", &server.instances(), &token, &order);
+        assert_eq!(created.status, 200, "{}", created.body);
+    }
+    let all = format!("{}?includeFailure=true", server.instances());
+    let failed = server.ask("GET", &all, &token, &Value::Null).body["instances"].clone();
+    let failed = failed.as_array().unwrap();
+    assert_eq!(failed.len(), 3);
+    for one in failed {
+        assert_eq!((&one["status"], &one["error_code"]), (&json!("CREATEFAILED"), &json!("dcs.04.0002")));
+    }
+    let nodes = directory.path().join("nodes");
+    let left: Vec<_> =
+        std::fs::read_dir(nodes).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    let cleared =
+        server.ask("DELETE", &format!("{}?allFailure=true", server.instances()), &token, &Value::Null);
+    assert_eq!(cleared.status, 204);
+    assert_eq!(server.ask("GET", &all, &token, &Value::Null).body["instance_num"], 0);
+}
+
+#[test]
 fn an_ephemeral_server_writes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let mut server = Server::start_in(directory.path(), &["--ephemeral", "--all-commands"]);

@@ -106,6 +106,10 @@ impl Cloud {
         match task.kind {
             task::Kind::Create => {
                 let made = self.launch(instance, Status::CreateFailed).await;
+                if made.fault.is_some() {
+                    // Only the record stays; there was never anything to keep.
+                    self.data_plane.remove(&node_of(instance)).await;
+                }
                 (ended(made.fault.is_none()), Some(made))
             }
             task::Kind::Delete => (task::State::Succeeded, None),
