@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use cloud::data_plane::{NodeId, OrderError};
 use cloud::migration::{Copying, Level, Line, Source};
-use parking_lot::Mutex;
 use server::Clock;
 use server::import::{Find, Import, ImportError, Server, Target, Watcher};
+use structures::ranked::{Mutex, rank};
 
 use crate::nodes::{Node, Nodes};
 
@@ -152,7 +152,7 @@ pub(crate) fn copy(nodes: &Nodes, node: &NodeId, source: Source) -> Result<Arc<C
 }
 
 /// Where keys go that come for a node; waits for a failover to end.
-fn target(running: &Mutex<HashMap<NodeId, Node>>, id: &NodeId) -> Option<Target> {
+fn target(running: &Mutex<HashMap<NodeId, Node>, { rank::INSTANCES }>, id: &NodeId) -> Option<Target> {
     for _ in 0..FAILOVER_LOOKS {
         let target = running.lock().get(id)?.running.import_target();
         if target.is_some() {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use cloud::data_plane::NodeId;
 use cloud::engine::Engine;
 use cloud::instance::Access;
-use parking_lot::Mutex;
 use server::{Admission, Clock, Workers};
+use structures::ranked::{Mutex, rank};
 
 use crate::aside::Aside;
 use crate::deployed::Deployed;
@@ -30,7 +30,7 @@ pub(crate) struct Nodes {
     pub(crate) workers: Arc<Workers>,
     /// The clock by which the nodes go.
     pub(crate) clock: Arc<Clock>,
-    pub(crate) running: Arc<Mutex<HashMap<NodeId, Node>>>,
+    pub(crate) running: Arc<Mutex<HashMap<NodeId, Node>, { rank::INSTANCES }>>,
     /// What those had that have ended for the moment, and write no files.
     pub(crate) aside: Mutex<HashMap<NodeId, Aside>>,
 }

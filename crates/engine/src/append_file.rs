@@ -12,13 +12,14 @@
 //! ([`crate::append_rewrite`]), and loading it ([`crate::append_load`]).
 
 use crate::feed::Tap;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use structures::ranked::{Mutex, rank};
 
 /// How long data may wait for the disk under `appendfsync everysec`, and how long after a failure it is tried again.
 const SECOND: Duration = Duration::from_secs(1);
@@ -46,8 +47,8 @@ pub struct AppendFile {
 #[derive(Default)]
 struct Inner {
     policy: AtomicU8,
-    buffer: Mutex<Buffer>,
-    target: Mutex<Option<Target>>,
+    buffer: Mutex<Buffer, { rank::APPENDED }>,
+    target: Mutex<Option<Target>, { rank::APPEND_FILE }>,
     /// How much has been appended, in bytes since the node began.
     appended: AtomicU64,
     /// How much of it has been written.
@@ -64,7 +65,7 @@ struct Inner {
     failure: Mutex<Option<String>>,
     fails: AtomicBool,
     /// Whether the thread has something to do, and whether it is to end.
-    duty: Mutex<Duty>,
+    duty: parking_lot::Mutex<Duty>,
     called: Condvar,
     is_called: AtomicBool,
 }

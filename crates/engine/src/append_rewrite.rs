@@ -14,12 +14,12 @@ use crate::save::Save;
 use crate::{CommandError, Node, Worker, saving};
 use command::Release;
 use keyspace::Locked;
-use parking_lot::Mutex;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use structures::ranked::{Mutex, rank};
 
 /// A second rewrite in a row that fails, and all that follow, wait for so long, in seconds.
 const RETRY_S: i64 = 60;
@@ -43,9 +43,9 @@ pub struct Rewriting {
     /// Whether the node has loaded what there was, and files may be begun.
     is_open: AtomicBool,
     /// Whether nobody else may begin or end the file.
-    changing: Mutex<()>,
+    changing: Mutex<(), { rank::APPENDING }>,
     /// Held while a base takes its place, so that a node that has given its files up does not touch them any more.
-    placing: Mutex<()>,
+    placing: Mutex<(), { rank::PLACING_APPENDED }>,
     state: Mutex<State>,
 }
 

@@ -20,12 +20,12 @@ use crate::session::{Session, State};
 use crate::table::Entry;
 use command::{Flags, Release, v};
 use keyspace::{Locked, Moment, ShardSet};
-use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Protocol, Reply};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use structures::ranked::{Mutex, rank};
 use structures::{number, ticks};
 
 /// Tries to serve a waiting command from one key; whether it did, and wrote its reply.
@@ -67,7 +67,7 @@ pub struct Waiter {
     since_ticks: u64,
     /// Whether the wait counts as part of the command, which therefore took long.
     counts: AtomicBool,
-    stage: Mutex<Stage>,
+    stage: Mutex<Stage, { rank::STAGE }>,
     /// Whether the stage is [`Stage::Waiting`]: changed with it, for those who only count.
     waits: AtomicBool,
 }

@@ -3,13 +3,13 @@
 use crate::pubsub::Kind;
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use resp::{Protocol, Reply};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::task::Waker;
+use structures::ranked::Mutex;
 
 bitflags::bitflags! {
     /// What `CLIENT LIST` tells of a client by letters.

@@ -11,9 +11,9 @@ use crate::parameter::{Kind, Parameter, Settable, Value};
 use crate::parameters::RECORDS;
 use command::Release;
 use keyspace::{Locked, Params};
-use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use structures::ranked::RwLock;
 
 /// A parameter as a release has it.
 pub struct Row {

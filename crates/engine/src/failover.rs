@@ -10,15 +10,15 @@ use crate::node::Node;
 use crate::pause::{Reason, Scope};
 use crate::replicas::Member;
 use keyspace::Locked;
-use parking_lot::Mutex;
 use replication::Stage;
+use structures::ranked::{Mutex, rank};
 
 /// Writes are held back until somebody lets them go.
 const UNTIL_MS: i64 = i64::MAX - 1;
 
 /// How far a node is with handing over.
 #[derive(Debug, Default)]
-pub struct Failover(Mutex<State>);
+pub struct Failover(Mutex<State, { rank::FAILOVER }>);
 
 /// To whom a node hands over.
 #[derive(Clone, Debug, Default)]

@@ -13,9 +13,9 @@
 use command::Release;
 use keyspace::Locked;
 use keyspace::effects::{Effects, Gone, Loss};
-use parking_lot::Mutex;
 use resp::Reply;
 use std::sync::atomic::{AtomicU8, Ordering};
+use structures::ranked::{Mutex, rank};
 
 bitflags::bitflags! {
     /// For whom a part of the stream is.
@@ -39,7 +39,7 @@ pub trait Tap: Send {
 pub struct Feed {
     /// For whom there are taps.
     wanted: AtomicU8,
-    lines: Mutex<Vec<Line>>,
+    lines: Mutex<Vec<Line>, { rank::FEED }>,
 }
 
 /// A tap, and what it has been told.

@@ -1,7 +1,7 @@
 //! Events that took long, by what they were.
 
-use parking_lot::Mutex;
 use std::collections::{BTreeMap, VecDeque};
+use structures::ranked::Mutex;
 
 /// Most samples that are kept of an event.
 const MOST_SAMPLES: usize = 160;

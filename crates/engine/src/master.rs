@@ -12,11 +12,11 @@ use crate::load::Loading;
 use crate::node::{Gates, Node};
 use crate::parse;
 use keyspace::{Locked, Moment};
-use parking_lot::Mutex;
 use replication::{History, Id, Terms};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use structures::ranked::Mutex;
 
 /// The master that a node follows, if it does; see the module.
 #[derive(Debug, Default)]

@@ -18,11 +18,11 @@ use crate::{CommandError, Cx, commands};
 use command::Flags;
 use keyspace::interest::Watch;
 use keyspace::{Class, Event, Locked, Moment, ShardSet};
-use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Protocol, Reply};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use structures::ranked::Mutex;
 
 /// The keys of a node that are in flight.
 #[derive(Debug, Default)]

@@ -5,13 +5,13 @@ use crate::node::{Gates, Node};
 use crate::table::Entry;
 use bytes::Bytes;
 use command::Release;
-use parking_lot::RwLock;
 use resp::Args;
 use std::sync::Arc;
+use structures::ranked::{RwLock, rank};
 
 /// The clients of a node that see all commands.
 #[derive(Debug, Default)]
-pub struct Monitors(RwLock<Vec<Arc<Client>>>);
+pub struct Monitors(RwLock<Vec<Arc<Client>>, { rank::LISTENERS }>);
 
 impl Monitors {
     /// Has a client see all commands.

@@ -23,7 +23,6 @@ use crate::stats::Stats;
 use crate::table::{Entry, Names, Table};
 use command::Release;
 use keyspace::{Keyspace, Shard};
-use parking_lot::{Mutex, RwLock};
 use rdb::Library;
 use replication::Id;
 use sha1::{Digest, Sha1};
@@ -31,6 +30,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use structures::ranked::{Mutex, RwLock};
 
 /// What a client takes that neither sends nor receives, in bytes: by how much the process grows with each of thousands.
 pub const CLIENT_BYTES: usize = 3072;

@@ -4,8 +4,8 @@
 //! clients does not let writes slip into a failover.
 
 use crate::node::{Gates, Node};
-use parking_lot::Mutex;
 use std::task::{Context, Poll, Waker};
+use structures::ranked::Mutex;
 
 /// What a pause holds back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,6 @@
 
 use crate::clients::Client;
 use bytes::Bytes;
-use parking_lot::RwLock;
 use resp::{Protocol, Reply};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -13,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use structures::glob;
+use structures::ranked::{RwLock, rank};
 
 /// Those who listen, by channel.
 type Channels = HashMap<Box<[u8]>, Listeners, foldhash::fast::RandomState>;
@@ -45,7 +45,7 @@ impl Kind {
 #[derive(Debug, Default)]
 pub struct PubSub {
     /// By kind.
-    channels: [RwLock<Channels>; 3],
+    channels: [RwLock<Channels, { rank::LISTENERS }>; 3],
     /// How many channels somebody has begun to listen to.
     begun: AtomicU64,
 }

@@ -13,16 +13,16 @@ use crate::clients::{Client, Marks};
 use crate::feed::{Audience, Tap};
 use crate::node::Node;
 use keyspace::Locked;
-use parking_lot::Mutex;
 use replication::{Backlog, History, Id, Replica, Stage};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use structures::ranked::{Mutex, rank};
 
 /// The replicas of a node; see the module.
 #[derive(Debug)]
 pub struct Replicas {
-    inner: Mutex<Inner>,
+    inner: Mutex<Inner, { rank::REPLICAS }>,
     /// How far the stream has come, as in `inner`.
     offset: AtomicU64,
     /// The number of replicas, as in `inner`.

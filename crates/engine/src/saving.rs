@@ -13,12 +13,12 @@ use crate::save::{Failure, Save, write_held};
 use crate::start::Progress;
 use crate::{CommandError, Node};
 use keyspace::Locked;
-use parking_lot::{Mutex, RwLock};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
+use structures::ranked::{Mutex, RwLock, rank};
 
 /// After a save that failed, rules wait for so long, in seconds.
 const RETRY_S: i64 = 5;
@@ -39,8 +39,8 @@ pub struct Saving {
     /// How far loading is.
     pub progress: Progress,
     /// Held while a file takes its place, so that what is not wanted does not take it any more.
-    placing: Mutex<()>,
-    state: Mutex<State>,
+    placing: Mutex<(), { rank::PLACING_KEYS }>,
+    state: Mutex<State, { rank::SAVING }>,
 }
 
 /// How saving stands.
@@ -390,12 +390,14 @@ impl Node {
         let mut file = File::create(&temporary)?;
         let written = write(&mut file).and_then(|()| {
             file.sync_all()?;
-            let _placing = self.saving.placing.lock();
+            let placing = self.saving.placing.lock();
             let is_cancelled = cancelled.is_some_and(|cancelled| cancelled.load(Ordering::Relaxed));
             if is_cancelled || !self.has_directory() {
                 return Err(Failure::Cancelled);
             }
             fs::rename(&temporary, path)?;
+            // Whoever cancels waits with all shards in hand, but not for the disk.
+            drop(placing);
             Ok(sync_directory(path)?)
         });
         if written.is_err() {

@@ -1,8 +1,8 @@
 //! The settings that are looked at while commands run, ready for use.
 
 use crate::clients::Client;
-use parking_lot::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use structures::ranked::RwLock;
 
 /// Settings in the form in which they are used.
 #[derive(Debug)]

@@ -1,9 +1,9 @@
 //! Commands that took long.
 
 use crate::clients::Client;
-use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use structures::ranked::Mutex;
 
 /// Most arguments that are kept of a command.
 const MOST_ARGUMENTS: usize = 32;

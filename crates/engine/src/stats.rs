@@ -6,10 +6,10 @@
 use crate::histogram::{Durations, Histogram};
 use crate::table::Table;
 use command::Release;
-use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use structures::ranked::Mutex;
 
 /// A counter with one writer.
 #[derive(Debug, Default)]

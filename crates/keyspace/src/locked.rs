@@ -165,6 +165,12 @@ impl Keyspace {
         Locked { keyspace: self, held: self.shards.hold_blocking(set.0) }
     }
 
+    /// As [`Keyspace::lock_blocking`], beside shards of another node, if nobody takes those of these two nodes the other way
+    /// round.
+    pub fn lock_beside(&self, set: ShardSet) -> Locked<'_> {
+        Locked { keyspace: self, held: self.shards.hold_beside(set.0) }
+    }
+
     /// Asks the processor to fetch the buckets of keys, and then their entries, but for those whose shard somebody else
     /// holds. Meanwhile the shards are held, so that each is taken once.
     pub fn prefetch(&self, db: u32, keys: &[Key<'_>]) {

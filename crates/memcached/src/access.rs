@@ -1,7 +1,7 @@
 //! Who may use a node.
 
-use parking_lot::RwLock;
 use std::hint::black_box;
+use structures::ranked::RwLock;
 
 /// A name and its password.
 #[derive(Clone, PartialEq, Eq)]

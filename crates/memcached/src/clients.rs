@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use structures::ranked::Mutex;
 
 /// A connection. What is counted has one writer: whoever serves it.
 #[derive(Debug)]

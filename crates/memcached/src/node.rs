@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
-use parking_lot::Mutex;
 use structures::cached::{Cached, Head};
 use structures::lock::{Held, Locks};
+use structures::ranked::Mutex;
 use structures::table::{self, Item};
 
 use crate::access::Access;
@@ -453,15 +453,16 @@ impl Node {
         })
     }
 
+    /// Whether there is an item, for a master that holds its shard of this number.
     fn has(&self, number: usize, key: &[u8]) -> bool {
         let hash = self.hash(key);
-        self.shards.hold_blocking(1 << number).get(number).has(hash, key)
+        self.shards.hold_beside(1 << number).get(number).has(hash, key)
     }
 
     /// Takes an item over as it is, for a master that holds its shard of this number.
     pub(crate) fn repeat_item(&self, number: usize, item: &Cached) {
         let hash = self.hash(item.key());
-        let mut held = self.shards.hold_blocking(1 << number);
+        let mut held = self.shards.hold_beside(1 << number);
         let shard = held.get_mut(number);
         shard.adopt(hash, copy(item), 0);
         self.account(number, shard);
@@ -470,7 +471,7 @@ impl Node {
     /// Takes an item out, for a master that holds its shard of this number.
     pub(crate) fn repeat_removal(&self, number: usize, key: &[u8]) {
         let hash = self.hash(key);
-        let mut held = self.shards.hold_blocking(1 << number);
+        let mut held = self.shards.hold_beside(1 << number);
         let shard = held.get_mut(number);
         shard.drop_key(hash, key);
         self.account(number, shard);
@@ -478,7 +479,7 @@ impl Node {
 
     /// Removes all items of a shard, for a master that holds its shard of this number.
     pub(crate) fn repeat_clear(&self, number: usize) {
-        let mut held = self.shards.hold_blocking(1 << number);
+        let mut held = self.shards.hold_beside(1 << number);
         let shard = held.get_mut(number);
         shard.clear();
         let garbage = shard.take_garbage();

@@ -10,8 +10,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Mutex, RwLock};
 use socket2::{Domain, Socket, Type};
+use structures::ranked::{Mutex, RwLock};
 use tokio::net::{TcpSocket, TcpStream};
 
 /// From where a node may be reached: from anywhere, unless it is told otherwise.

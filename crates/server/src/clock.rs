@@ -4,9 +4,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "this is the clock")]
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
+use structures::ranked::Mutex;
 use structures::ticks;
 use tokio::sync::Notify;
 

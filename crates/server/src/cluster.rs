@@ -13,10 +13,10 @@ use crate::watch::is_lifeless;
 use crate::workers::Workers;
 use engine::cluster::{ClusterMap, Seat, id_of};
 use engine::{BadParameter, Node};
-use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
+use structures::ranked::{Mutex, rank};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -61,7 +61,7 @@ pub(crate) struct Shared {
     /// Where it is remembered who serves which slot.
     file: Option<PathBuf>,
     /// The masters in the order of their slots, then their replicas in the same order; what came later comes after them.
-    pub(crate) nodes: Mutex<Vec<Place>>,
+    pub(crate) nodes: Mutex<Vec<Place>, { rank::NODES }>,
     /// Held while a node is replaced.
     pub(crate) turning: tokio::sync::Mutex<()>,
     /// Notified when a node has stopped or may hang.

@@ -9,11 +9,11 @@ use engine::execute::expire_due;
 use engine::host::{Background, Process};
 use engine::{Host, Node, Worker};
 use keyspace::effects::Garbage;
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
+use structures::ranked::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use memcached::node::Host;
 use memcached::{Access, Node, Settings};
-use parking_lot::Mutex;
+use structures::ranked::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

@@ -2,10 +2,10 @@
 
 use engine::session::State;
 use engine::{Session, Step, Worker};
-use parking_lot::Mutex;
 use resp::{Args, OwnedArgs, Reply};
 use std::sync::Arc;
 use std::time::Duration;
+use structures::ranked::Mutex;
 
 /// The numbers by which offload threads count, while they are free.
 #[derive(Debug)]

@@ -21,13 +21,13 @@ use crate::workers::Workers;
 use engine::master::{Address, reachable};
 use engine::pause::{Reason, Scope};
 use engine::{BadParameter, Node};
-use parking_lot::Mutex;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use structures::ranked::{Mutex, rank};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -120,7 +120,7 @@ struct Shared {
     order: Mutex<Order>,
     address: SocketAddr,
     entrance: Box<dyn Entrance>,
-    nodes: Mutex<Nodes>,
+    nodes: Mutex<Nodes, { rank::NODES }>,
     /// How many standbys there are to be.
     wanted: AtomicUsize,
     /// Held during a failover.

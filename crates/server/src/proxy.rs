@@ -15,11 +15,11 @@ use crate::workers::Workers;
 use engine::proxy::{MAX_SHARDS, SILENT};
 use engine::{BadParameter, Node};
 use keyspace::slots::SLOTS;
-use parking_lot::Mutex;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use structures::ranked::{Mutex, rank};
 use tokio::sync::watch;
 
 /// Lock stripes of all shards together; each has some.
@@ -60,7 +60,7 @@ struct Front {
     _bench: Resident,
     /// Lock stripes of a shard.
     stripes: usize,
-    state: Mutex<State>,
+    state: Mutex<State, { rank::FRONT }>,
 }
 
 #[derive(Debug)]

@@ -85,7 +85,7 @@ async fn the_one_that_is_furthest_takes_over() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     // Two of them get nothing any more.
     let holder = std::thread::spawn(move || {
-        let own = [&first, &third].map(|node| node.keyspace.lock_blocking(node.keyspace.all()));
+        let own = [&first, &third].map(|node| node.keyspace.lock_beside(node.keyspace.all()));
         holding.send(()).unwrap();
         let _ = released.recv();
         drop(own);

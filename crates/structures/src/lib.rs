@@ -21,6 +21,7 @@ pub mod member;
 pub mod number;
 pub mod order;
 pub mod packed;
+pub mod ranked;
 mod seams;
 pub mod set;
 pub mod set_algebra;

@@ -15,6 +15,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::Waker;
 
+#[cfg(debug_assertions)]
+use crate::ranked::{Taken, rank};
+
 /// Most locks of a row: a set of them is a word.
 pub const MAX_LOCKS: usize = u64::BITS as usize;
 
@@ -101,7 +104,12 @@ impl<T> Locks<T> {
     /// Holds nothing yet.
     #[inline]
     pub fn hold_none(&self) -> Held<'_, T> {
-        Held { locks: &self.0, set: 0 }
+        Held {
+            locks: &self.0,
+            set: 0,
+            #[cfg(debug_assertions)]
+            taken: None,
+        }
     }
 
     /// Takes the locks of a set, each a bit, waiting some tens of microseconds for each.
@@ -111,6 +119,10 @@ impl<T> Locks<T> {
     #[inline]
     pub fn hold(&self, set: u64) -> Result<Held<'_, T>, usize> {
         let mut held = self.hold_none();
+        #[cfg(debug_assertions)]
+        if set != 0 {
+            held.taken = Some(Taken::beside());
+        }
         for number in bits(set) {
             if !self.0[number].take() {
                 return Err(number);
@@ -120,9 +132,22 @@ impl<T> Locks<T> {
         Ok(held)
     }
 
-    /// Takes the locks of a set, blocking the thread meanwhile: for threads that serve no connections.
+    /// Takes the locks of a set, blocking the thread meanwhile: for threads that serve no connections, and hold no locks of
+    /// another row.
     pub fn hold_blocking(&self, set: u64) -> Held<'_, T> {
+        #[cfg(debug_assertions)]
+        drop(Taken::<{ rank::SHARDS }>::new());
+        self.hold_beside(set)
+    }
+
+    /// As [`Locks::hold_blocking`], beside locks of another row, if nobody takes locks of these two rows the other way
+    /// round.
+    pub fn hold_beside(&self, set: u64) -> Held<'_, T> {
         let mut held = self.hold_none();
+        #[cfg(debug_assertions)]
+        if set != 0 {
+            held.taken = Some(Taken::beside());
+        }
         for number in bits(set) {
             while !self.0[number].take() {
                 std::thread::yield_now();
@@ -164,6 +189,9 @@ pub struct Held<'a, T> {
     locks: &'a [Lock<T>],
     /// Which are held. All bits are below the number of locks.
     set: u64,
+    /// Their place in the order of locks, as soon as there are some.
+    #[cfg(debug_assertions)]
+    taken: Option<Taken<{ rank::SHARDS }>>,
 }
 
 // SAFETY: it is the right to reach values that may be sent.
@@ -184,6 +212,8 @@ impl<T> Held<'_, T> {
     pub fn try_add(&mut self, number: usize) -> bool {
         if self.set & (1 << number) == 0 && self.locks[number].try_take() {
             self.set |= 1 << number;
+            #[cfg(debug_assertions)]
+            self.taken.get_or_insert_with(Taken::by_chance);
         }
         self.set & (1 << number) != 0
     }

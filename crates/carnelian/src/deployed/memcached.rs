@@ -8,8 +8,8 @@ use cloud::data_plane::{NodeSpec, OrderError, Statistics};
 use cloud::instance::Access;
 use cloud::topology::Topology;
 use memcached::{Credentials, Node, Policy, Settings};
-use parking_lot::Mutex;
 use server::{Clock, Memcached, MemcachedOrder};
+use structures::ranked::Mutex;
 
 /// Items of a node that does not run, in its directory.
 const FILE: &str = "memcached.items";

@@ -3,11 +3,11 @@
 use super::member::{Member, View};
 use crate::Node;
 use keyspace::slots::SLOTS;
-use parking_lot::RwLock;
 use sha1::{Digest, Sha1};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, Weak};
+use structures::ranked::RwLock;
 
 /// The number of a node in its map; it is not given again.
 pub type NodeNumber = u16;

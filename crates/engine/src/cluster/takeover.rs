@@ -73,7 +73,7 @@ impl Member {
     /// does. To be called from a thread that serves no connections.
     pub fn take_over(&self, node: &Node, master: &Arc<Node>) -> bool {
         let mut own = node.keyspace.lock_blocking(node.keyspace.all());
-        let mut theirs = master.keyspace.lock_blocking(master.keyspace.all());
+        let mut theirs = master.keyspace.lock_beside(master.keyspace.all());
         if !node.master.is_up() || node.replicas.offset() != master.replicas.offset() {
             return false;
         }

@@ -63,7 +63,7 @@ fn latencies(view: &View, text: &mut String) {
     }
     let table = Table::of(view.release());
     let ns_per_giga_tick = node.host.ns_per_giga_tick();
-    let percentiles = node.settings.percentiles.read();
+    let percentiles = node.settings.percentiles.read().clone();
     for index in 0..table.len() {
         let Some(durations) = node.stats.durations(index, ns_per_giga_tick) else { continue };
         let list: Vec<String> = percentiles

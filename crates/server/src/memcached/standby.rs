@@ -13,7 +13,7 @@ use std::sync::{Arc, Weak};
 
 use memcached::Node;
 use memcached::node::Host;
-use parking_lot::Mutex;
+use structures::ranked::{Mutex, rank};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -36,7 +36,7 @@ pub(super) struct Shared {
     pub(super) ears: Ears,
     /// Taken when nobody is to come any more.
     pub(super) door: Mutex<Option<Door>>,
-    pub(super) seats: Mutex<Seats>,
+    pub(super) seats: Mutex<Seats, { rank::NODES }>,
     /// Whether there is to be a standby.
     pub(super) wants_standby: AtomicBool,
     /// Held during a failover.
