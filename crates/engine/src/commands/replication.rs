@@ -136,7 +136,7 @@ pub static WAIT: Command = Command {
 };
 
 fn wait(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> {
-    if cx.node.follows() {
+    if cx.node.follows() && cx.release() >= Release::V4_0 {
         return Err(if cx.release() < Release::V5_0 {
             CommandError::WaitOnReplica4
         } else {
