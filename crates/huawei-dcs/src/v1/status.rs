@@ -1,6 +1,6 @@
 //! Restarting and flushing instances, and how many there are in each state.
 
-use cloud::engine::Release;
+use cloud::engine::{Engine, Release};
 use cloud::instance::{Instance, Status};
 use cloud::{Pending, TaskError};
 use operation::schema::{FIELD, Field, Kind, Need, TEXT, Text};
@@ -75,9 +75,13 @@ async fn change(dcs: &Dcs, project_id: &str, id: &str, flushes: bool) -> Result<
     dcs.cloud.flush(project_id, id).await
 }
 
-/// Instances of Redis 4.0 and later alone (table 5-2); Memcached has no release.
+/// Redis 3.0 has no such operation (section 5.1). Of Memcached the section says nothing either way that a client could
+/// rely on: it may be flushed here.
 fn may_be_flushed(instance: &Instance) -> bool {
-    instance.release > Some(Release::V3_0)
+    match instance.engine {
+        Engine::Redis => instance.release > Some(Release::V3_0),
+        Engine::Memcached => true,
+    }
 }
 
 /// The states that are counted, in the order of the document.
