@@ -75,8 +75,8 @@ async fn change(dcs: &Dcs, project_id: &str, id: &str, flushes: bool) -> Result<
     dcs.cloud.flush(project_id, id).await
 }
 
-/// Redis 3.0 has no such operation (section 5.1). Of Memcached the section says nothing either way that a client could
-/// rely on: it may be flushed here.
+/// Redis 3.0 has no such operation (table 5-2). By that table Memcached has none either; here it has, as its clients may
+/// flush it anyway.
 fn may_be_flushed(instance: &Instance) -> bool {
     match instance.engine {
         Engine::Redis => instance.release > Some(Release::V3_0),
