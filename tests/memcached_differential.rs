@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 use testkit::memcached_sequences::{
-    Comparable, Kind, SEQUENCE, bytes, counters, end_request, forget, is_whole, sequence,
+    Comparable, END_OF_TEXT, Kind, SEQUENCE, bytes, counters, end_request, forget, is_whole, sequence,
 };
 use testkit::sequences::{Command, shown, shrink};
 use testkit::{Memcached, Rng, Wire, number};
@@ -112,4 +112,51 @@ fn a_node_agrees_with_memcached_in_text() {
 fn a_node_agrees_with_memcached_in_frames() {
     let Some(theirs) = theirs() else { return };
     agree(&Memcached::ours(&[]), &theirs, Kind::Binary, total());
+}
+
+/// What a server answers to some requests, in one connection.
+fn say_all(server: &Memcached, requests: &[&str]) -> Vec<String> {
+    let mut wire = server.wire();
+    // The number that the late values give is nobody's then.
+    wire.ask(b"set first 0 0 1\r\n1\r\n", b"\r\n");
+    let answer = |request: &&str| {
+        let bytes = [request.as_bytes(), b"\r\n", END_OF_TEXT.0].concat();
+        String::from_utf8_lossy(&wire.ask(&bytes, END_OF_TEXT.1)).into_owned()
+    };
+    requests.iter().map(answer).collect()
+}
+
+#[test]
+fn a_value_that_comes_too_late_leaves_expiry_and_winner_as_they_are() {
+    let Some(theirs) = theirs() else { return };
+    let ours = Memcached::ours(&[]);
+    let late = "ms a 4 I C1 T20000\r\nlate";
+    for (requests, last) in [
+        // Somebody has been told already: nobody else is.
+        (&["ms a 3 T10000\r\nold", "md a I T5000", "mg a t v", late, "mg a s v"][..], "s4 Z X"),
+        // Nobody has been told yet.
+        (&["ms a 3 T10000\r\nold", "md a I T5000", late, "mg a s v", "mg a s v"], "s4 Z X"),
+        (&["ms a 3 T10000\r\nold", late, "mg a s v", "mg a s v"], "s4 Z X"),
+        (&["ms a 3\r\nold", late, "mg a t s v"], "t-1 s4 X W"),
+        // Without a time the old one stays as well.
+        (&["ms a 3 T10000\r\nold", "ms a 4 I C1\r\nlate", "mg a s v"], "s4 X W"),
+        // Whoever made the item is the one who was told.
+        (&["mg a N10000 v", late, "mg a s v"], "s4 Z X"),
+        (&["ms a 3 T5000\r\nold", "mg a R10000", late, "mg a s v"], "s4 Z X"),
+        (&["mg a N10000 v", late, "gat 0 a", "touch a 9000", "append a 0 0 1\r\nx", "mg a v"], "VA 5"),
+        (&["mg a N10000 v", late, late, "ms a 3\r\nnew", "mg a t v"], "t-1"),
+    ] {
+        let seen: Vec<_> =
+            [&ours, &theirs].map(|server| say_all(server, &[&["md a"], requests].concat())).into();
+        assert_eq!(seen[0], seen[1], "{requests:?}");
+        let answer = seen[0].last().and_then(|answer| answer.lines().next()).unwrap_or_default();
+        assert!(answer.ends_with(last), "{requests:?}: {answer}");
+        // When it expires, within the seconds that pass.
+        let left = [&ours, &theirs].map(|server| {
+            let answer = say_all(server, &["mg a t"]).concat();
+            let left = answer.split_whitespace().find_map(|word| word.strip_prefix('t')?.parse::<i64>().ok());
+            left.expect("it is there")
+        });
+        assert!((left[0] - left[1]).abs() < 100, "{requests:?}: {left:?}");
+    }
 }

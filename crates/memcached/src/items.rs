@@ -148,11 +148,13 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
                 shard.counts.cas_hits += 1;
                 ([value, &[]], head)
             }
-            (Mode::Cas, Some(_), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
+            (Mode::Cas, Some(place), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
                 shard.counts.cas_hits += 1;
-                // Whoever reads it next is to make it anew.
-                marks |= Marks::STALE;
-                ([value, &[]], head)
+                let item = shard.at(place);
+                // It comes too late to say when the item expires, and whoever was told to make it anew still is: others
+                // are not.
+                marks |= Marks::STALE | item.marks() & Marks::WON;
+                ([value, &[]], Head { expires: item.expires(), ..head })
             }
             (Mode::Append | Mode::Prepend, Some(_), Some(own)) if order.cas != 0 && order.cas != own => {
                 return Stored::Changed;

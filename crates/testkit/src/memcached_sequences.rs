@@ -42,6 +42,8 @@ const LINES: &[&str] = &[
     "mg $k v $G",
     "mg $B b $G",
     "md $k $D",
+    "md $k I [T20000] [q]",
+    "mg $k s t v",
     "md $B b $D",
     "ma $n $A",
     "ma $k $A",
@@ -78,6 +80,8 @@ const STORES: &[&str] = &[
     "ms $k $# $S",
     "ms $k $# $S",
     "ms $B $# b $S",
+    // The number of no item is as small: the value comes too late.
+    "ms $k $# I C1 [T20000] [F5] [c]",
 ];
 
 /// The words of requests: few enough that they meet the same items.
