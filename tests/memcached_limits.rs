@@ -233,6 +233,45 @@ fn who_does_not_read_or_does_not_finish_costs_bounded_memory() {
     assert!(last.bytes.len() == whole && last.bytes.ends_with(b"END\r\n"));
 }
 
+#[test]
+fn values_that_are_half_sent_count_against_the_limit() {
+    const LIMIT: u64 = 16 << 20;
+    let server = Memcached::ours(&["--memory", "16", "--threads", "1"]);
+    let mut wire = server.wire();
+    let before = resident_bytes(&server);
+    for number in 0..200 {
+        assert_eq!(wire.say(&format!("set key:{number} 0 0 50000\r\n{}", "v".repeat(50_000))), "STORED");
+    }
+    // Together ten times as much as the node may take.
+    let half = "x".repeat(900_000);
+    let mut halves: Vec<Wire> = (0..180).map(|_| server.wire()).collect();
+    for (number, wire) in halves.iter_mut().enumerate() {
+        let request = match number % 2 {
+            0 => format!("set half:{number} 0 0 1000000\r\n{half}"),
+            _ => format!("ms half:{number} 1000000\r\n{half}"),
+        };
+        wire.send(request.as_bytes());
+    }
+    until("all has been read", || {
+        wire.stat("", "bytes_read").parse().is_ok_and(|read: usize| read > halves.len() * half.len())
+    });
+    until("memory is given back", || {
+        assert_eq!(wire.say("set poke 0 0 1\r\n1"), "STORED");
+        resident_bytes(&server).saturating_sub(before) < 3 * LIMIT
+    });
+    // Those for whom there was room are stored, the others are told; all go on.
+    let mut answers = std::collections::BTreeMap::new();
+    for wire in &mut halves {
+        let answer = wire.say(&"x".repeat(100_000));
+        assert_eq!(wire.say("mn"), "MN");
+        *answers.entry(answer).or_insert(0) += 1;
+    }
+    let refused = answers["SERVER_ERROR out of memory storing object"];
+    let stored: i32 = ["STORED", "HD"].iter().filter_map(|answer| answers.get(*answer)).sum();
+    assert!(stored > 0 && refused > 100 && stored + refused == 180, "{answers:?}");
+    assert_eq!(wire.say("set after 0 0 1\r\n1"), "STORED");
+}
+
 /// The length of the value of a key: six of ten are small, one is large.
 fn mixed_len(key: u32) -> usize {
     let mixed = key.wrapping_mul(2_654_435_769) as usize >> 8;

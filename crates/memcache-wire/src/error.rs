@@ -35,6 +35,9 @@ pub enum Error {
     /// No room for the new value of a number.
     #[error("SERVER_ERROR out of memory in incr")]
     NoMemoryIncr,
+    /// No room for a request.
+    #[error("SERVER_ERROR out of memory reading request")]
+    NoMemoryRequest,
     /// No room for what was asked for.
     #[error("SERVER_ERROR out of memory writing get response")]
     NoMemoryReply,

@@ -204,6 +204,14 @@ pub(crate) fn count_bad(node: &Node, key: &[u8]) -> Result<(), usize> {
     with(node, key, |shard, _| shard.counts.cmd_set += 1)
 }
 
+/// Answers that a value of this length is not stored, which was not waited for: it is too large, or too many others are
+/// on their way.
+#[cold]
+pub(crate) fn turn_away(node: &Node, order: &Order, len: usize, now: Now) -> Result<Stored, usize> {
+    let is_too_large = is_too_large(node, order.key, order.flags, len);
+    refuse(node, order, if is_too_large { Stored::TooLarge } else { Stored::NoMemory }, now)
+}
+
 /// Answers that a value is not stored. What `set` was to replace is out of date then, and goes.
 #[cold]
 pub(crate) fn refuse(node: &Node, order: &Order, why: Stored, now: Now) -> Result<Stored, usize> {

@@ -23,7 +23,7 @@ pub(crate) fn perform(node: &Node, meta: &Meta, now: Now, reply: &mut Reply) -> 
     let command = Command { node, key: meta.key(&options, &mut room), options, now };
     match meta.verb {
         MetaVerb::Get => command.get(reply)?,
-        MetaVerb::Set => command.set(meta.block, reply)?,
+        MetaVerb::Set => command.set(meta.block, meta.len as usize, reply)?,
         MetaVerb::Delete => command.delete(reply)?,
         MetaVerb::Arithmetic => command.arithmetic(reply)?,
         MetaVerb::Debug => command.debug(reply)?,
@@ -168,7 +168,7 @@ impl Command<'_> {
         })
     }
 
-    fn set(&self, block: Block, reply: &mut Reply) -> Result<(), usize> {
+    fn set(&self, block: Block, len: usize, reply: &mut Reply) -> Result<(), usize> {
         let options = &self.options;
         let mut mode = match options.mode {
             Some(b'E') => Mode::Add,
@@ -200,7 +200,7 @@ impl Command<'_> {
                 reply.error(Error::DataChunk);
                 return Ok(());
             }
-            Block::Follows => items::refuse(self.node, &order, Stored::TooLarge, self.now)?,
+            Block::Follows => items::turn_away(self.node, &order, len, self.now)?,
         };
         let (word, cas) = match stored {
             Stored::Yes(_) if self.is_quiet() => return Ok(()),

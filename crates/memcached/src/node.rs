@@ -59,6 +59,8 @@ pub struct Node {
     forgotten: Mutex<Counts>,
     /// Bytes that had been read and written then.
     forgotten_bytes: Mutex<(u64, u64)>,
+    /// What connections keep of requests that are not complete, in bytes.
+    unfinished: AtomicUsize,
 }
 
 /// What a shard takes, as last told; alone in its cache lines.
@@ -141,6 +143,7 @@ impl Node {
             host,
             forgotten: Mutex::default(),
             forgotten_bytes: Mutex::default(),
+            unfinished: AtomicUsize::new(0),
         }
     }
 
@@ -211,10 +214,32 @@ impl Node {
         }
     }
 
-    /// What items, tables and wheels take, and what lies idle between the items, in bytes.
+    /// What items, tables and wheels take, what lies idle between the items, and what is kept of requests that are not
+    /// complete, in bytes.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        self.used.iter().map(|used| used.0.load(Relaxed)).sum()
+        self.used.iter().map(|used| used.0.load(Relaxed)).sum::<usize>() + self.unfinished.load(Relaxed)
+    }
+
+    /// Takes note that a connection keeps so many bytes of a request that is not complete, and how many it kept before.
+    /// Items make room for them. Whether they may be kept: if not, nothing has been noted. All together may take half of
+    /// the memory, so that others can go on, or what the largest item needs while it comes.
+    pub fn keep(&self, before: usize, bytes: usize, now: Now) -> bool {
+        let most =
+            (self.settings.memory_bytes.load(Relaxed) / 2).max(2 * self.settings.item_bytes.load(Relaxed));
+        let grown = bytes.saturating_sub(before);
+        if grown > 0
+            && (self.unfinished.load(Relaxed) + grown > most || self.make_room(grown, now) == Room::Short)
+        {
+            return false;
+        }
+        self.unfinished.fetch_add(bytes.wrapping_sub(before), Relaxed);
+        true
+    }
+
+    /// Takes note that a connection keeps nothing any more.
+    pub fn forget_kept(&self, bytes: usize) {
+        self.unfinished.fetch_sub(bytes, Relaxed);
     }
 
     /// Makes room for so many bytes.

@@ -28,6 +28,8 @@ pub struct Session {
     deferred: Vec<u8>,
     /// How many keys of the request have been answered already.
     pub(crate) answered: usize,
+    /// Whether data is not waited for, since there is no memory for it.
+    is_short: bool,
 }
 
 /// What is to be done before a session can go on.
@@ -63,6 +65,7 @@ impl Session {
             wanted: 0,
             deferred: Vec::new(),
             answered: 0,
+            is_short: false,
         }
     }
 
@@ -110,6 +113,21 @@ impl Session {
                 return (done, next);
             }
         }
+    }
+
+    /// Goes on without what belongs to the request that is not complete: there is no memory to keep it in. A request that
+    /// cannot even be refused ends the connection. As [`Session::run`].
+    #[cold]
+    pub fn give_up(&mut self, node: &Node, input: &[u8], now: Now, reply: &mut Reply) -> (usize, Next) {
+        (self.wanted, self.is_short) = (0, true);
+        self.parser.restart();
+        let (done, next) = self.run(node, input, now, reply);
+        self.is_short = false;
+        if done > 0 || next != Next::Read {
+            return (done, next);
+        }
+        reply.error(Error::NoMemoryRequest);
+        (0, Next::Close)
     }
 
     /// Stops before all that has been parsed is done: it is parsed again.
@@ -170,6 +188,7 @@ impl Session {
     /// Whether the data that belongs to a request is worth waiting for.
     fn is_wanted(&self, node: &Node, request: &Request) -> bool {
         match request {
+            _ if self.is_short => false,
             Request::Store(store) if self.is_admitted => {
                 !items::is_too_large(node, store.key, store.flags, store.len as usize)
             }

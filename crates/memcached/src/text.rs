@@ -161,7 +161,7 @@ impl Session {
                 return Ok(());
             }
             // It was not waited for.
-            Block::Follows => items::refuse(node, &order, Stored::TooLarge, now)?,
+            Block::Follows => items::turn_away(node, &order, store.len as usize, now)?,
         };
         match stored {
             Stored::TooLarge if !store.noreply => reply.error(Error::TooLarge),

@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 
 use memcache_wire::{Error, Reply};
 use memcached::clients::Client;
-use memcached::{Next, Node, Session};
+use memcached::{Next, Node, Now, Session};
 use structures::ticks;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -61,6 +61,8 @@ struct Connection {
     client: Arc<Client>,
     /// Input that has not been processed.
     input: Vec<u8>,
+    /// What the node knows to be kept there, in bytes.
+    kept: usize,
     /// Replies that have not been sent, from `sent` on.
     output: Vec<u8>,
     sent: usize,
@@ -87,6 +89,7 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
             session,
             client: Arc::clone(&client),
             input: Vec::new(),
+            kept: 0,
             output: Vec::new(),
             sent: 0,
             is_held_back: false,
@@ -106,6 +109,12 @@ struct Leaving<'a> {
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.node.clients.remove(self.client);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.place.node.forget_kept(self.kept);
     }
 }
 
@@ -227,6 +236,7 @@ impl Connection {
             }
             next
         };
+        let next = self.do_without(now, &mut reply).unwrap_or(next);
         self.client.was_served(ticks::now().saturating_sub(began));
         let mut replies = reply.into_bytes();
         if replies.is_empty() {
@@ -242,6 +252,31 @@ impl Connection {
             self.output.append(&mut replies);
         }
         Ok(next)
+    }
+
+    /// Where there is no memory for the input that is kept, gives it up. What is next then; nothing if it may be kept.
+    fn do_without(&mut self, now: Now, reply: &mut Reply) -> Option<Next> {
+        if self.input.capacity() == self.kept || self.keep(now) {
+            return None;
+        }
+        let (taken, next) = self.session.give_up(&self.place.node, &self.input, now, reply);
+        self.input.drain(..taken);
+        if self.input.is_empty() {
+            self.input = Vec::new();
+        }
+        self.keep(now);
+        Some(next)
+    }
+
+    /// Tells the node how much input is kept, if that is more than a little. Whether it may be.
+    fn keep(&mut self, now: Now) -> bool {
+        let capacity = self.input.capacity();
+        let kept = if capacity > INPUT_KEPT { capacity } else { 0 };
+        let may = kept == self.kept || self.place.node.keep(self.kept, kept, now);
+        if may {
+            self.kept = kept;
+        }
+        may
     }
 
     /// Sends of what was kept as much as the socket takes.
