@@ -1,6 +1,7 @@
 //! Items as a file of this project's own format: what a node keeps over a restart, and what a backup is.
 //!
-//! A file begins with [`MAGIC`], its last byte the version. Then come items: a byte that is 1; flags (4 bytes, all numbers
+//! A file begins with [`MAGIC`] and a byte that is the version: 1, or 2 where all items are to go at some time, which then
+//! follows in seconds since the epoch (8 bytes). Then come items: a byte that is 1; flags (4 bytes, all numbers
 //! little-endian); when it expires in seconds since the epoch (8 bytes, zero for never); the lengths of the key (1 byte)
 //! and of the value (4 bytes); both. A byte that is 0 ends them, followed by their number (8 bytes) and the CRC-64/XZ of
 //! everything before it (8 bytes), after which nothing comes.
@@ -16,7 +17,10 @@ use crc::{CRC_64_XZ, Crc, Digest};
 use crate::node::Walked;
 
 /// What a file begins with.
-pub const MAGIC: &[u8; 8] = b"CARNMEM\x01";
+pub const MAGIC: &[u8; 7] = b"CARNMEM";
+/// The versions that there are: without and with a time at which all items go.
+const PLAIN: u8 = 1;
+const FLUSHED: u8 = 2;
 /// The longest key, in bytes.
 const KEY_MAX: usize = 250;
 /// A longer value is in no file, in bytes: the largest item that can be configured is 1 GB.
@@ -51,13 +55,30 @@ pub enum DumpError {
     },
 }
 
-impl Default for Writer {
-    fn default() -> Self {
-        Writer { pending: MAGIC.to_vec(), digest: CRC.digest(), items: 0 }
-    }
+/// What was in a file beside the items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// How many items there were.
+    pub items: u64,
+    /// When all of them go, in seconds since the epoch; nothing for never.
+    pub flush_s: Option<i64>,
 }
 
 impl Writer {
+    /// Begins a file. All items go at a time in seconds since the epoch if there is one.
+    pub fn new(flush_s: Option<i64>) -> Self {
+        let mut pending = MAGIC.to_vec();
+        match flush_s {
+            // Earlier programs read it, too.
+            None => pending.push(PLAIN),
+            Some(at_s) => {
+                pending.push(FLUSHED);
+                pending.extend_from_slice(&at_s.to_le_bytes());
+            }
+        }
+        Writer { pending, digest: CRC.digest(), items: 0 }
+    }
+
     /// Adds an item.
     pub fn add(&mut self, item: &Walked<'_>) {
         debug_assert!(item.key.len() <= KEY_MAX && item.value.len() <= VALUE_MAX);
@@ -134,7 +155,7 @@ impl<R: Read> Source<R> {
     }
 }
 
-/// Reads a file to its end and has each item visited. How many there were.
+/// Reads a file to its end and has each item visited. What else there was.
 ///
 /// Items are visited before the checksum is known: whoever needs all or nothing keeps them apart until this returns.
 ///
@@ -143,15 +164,17 @@ impl<R: Read> Source<R> {
 pub fn read(
     input: impl Read,
     mut visit: impl FnMut(Walked<'_>) -> Result<(), DumpError>,
-) -> Result<u64, DumpError> {
+) -> Result<Contents, DumpError> {
     let mut source = Source { input, digest: CRC.digest(), offset: 0 };
     let magic: [u8; MAGIC.len()] = source.array()?;
-    if magic[..MAGIC.len() - 1] != MAGIC[..MAGIC.len() - 1] {
+    if magic != *MAGIC {
         return Err(DumpError::Damaged { offset: 0, reason: "this is no file of a Memcached node" });
     }
-    if magic != *MAGIC {
-        return Err(DumpError::Damaged { offset: 7, reason: "a later version wrote the file" });
-    }
+    let flush_s = match source.array()? {
+        [PLAIN] => None,
+        [FLUSHED] => Some(i64::from_le_bytes(source.array()?)),
+        _ => return Err(DumpError::Damaged { offset: 7, reason: "a later version wrote the file" }),
+    };
     let (mut key, mut value, mut items) = (Vec::new(), Vec::new(), 0u64);
     loop {
         match source.array::<1>()? {
@@ -186,15 +209,15 @@ pub fn read(
     if source.input.read(&mut [0])? != 0 {
         return Err(source.damaged("something comes after the end"));
     }
-    Ok(items)
+    Ok(Contents { items, flush_s })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn written() -> Vec<u8> {
-        let (mut writer, mut out) = (Writer::default(), Vec::new());
+    fn written(flush_s: Option<i64>) -> Vec<u8> {
+        let (mut writer, mut out) = (Writer::new(flush_s), Vec::new());
         let item = |key, value, flags, expires_s| Walked { key, value, flags, expires_s };
         writer.add(&item(b"a", b"value", 7, None));
         writer.write_to(&mut out).unwrap();
@@ -221,12 +244,36 @@ mod tests {
             (b"a".to_vec(), b"value".to_vec(), 7, None),
             (vec![b'k'; 250], Vec::new(), u32::MAX, Some(1_900_000_000)),
         ];
-        assert_eq!(all(&written()).unwrap(), expected);
+        for flush_s in [None, Some(1_900_000_000)] {
+            assert_eq!(all(&written(flush_s)).unwrap(), expected);
+            let contents = read(&written(flush_s)[..], |_| Ok(())).unwrap();
+            assert_eq!(contents, Contents { items: 2, flush_s });
+        }
+    }
+
+    /// What was written before there was another version.
+    #[test]
+    fn an_early_file_is_read() {
+        let mut file =
+            b"CARNMEM\x01\x01\x07\0\0\0\0\0\0\0\0\0\0\0\x01\x01\0\0\0kv\0\x01\0\0\0\0\0\0\0".to_vec();
+        let sum = CRC.checksum(&file);
+        file.extend_from_slice(&sum.to_le_bytes());
+        assert_eq!(all(&file).unwrap(), [(b"k".to_vec(), b"v".to_vec(), 7, None)]);
+        assert_eq!(file[..8], written(None)[..8]);
     }
 
     #[test]
     fn a_file_that_is_cut_or_longer_or_changed_is_refused_and_told_where() {
-        let whole = written();
+        cut_longer_or_changed(&written(None));
+        cut_longer_or_changed(&written(Some(1_900_000_000)));
+        assert_eq!(
+            all(b"REDIS0009").unwrap_err().to_string(),
+            "at byte 0: this is no file of a Memcached node"
+        );
+        assert_eq!(all(b"CARNMEM\x03").unwrap_err().to_string(), "at byte 7: a later version wrote the file");
+    }
+
+    fn cut_longer_or_changed(whole: &[u8]) {
         for len in 0..whole.len() {
             let error = all(&whole[..len]).unwrap_err();
             assert!(
@@ -236,24 +283,20 @@ mod tests {
         }
         for at in 0..whole.len() {
             for change in [0x01, 0x80] {
-                let mut damaged = whole.clone();
+                let mut damaged = whole.to_vec();
                 damaged[at] ^= change;
                 assert!(all(&damaged).is_err(), "byte {at} may be another");
             }
         }
-        let longer = [&whole[..], b"x"].concat();
+        let longer = [whole, b"x"].concat();
         let error = all(&longer).unwrap_err().to_string();
         assert_eq!(error, format!("at byte {}: something comes after the end", whole.len()));
-        assert_eq!(
-            all(b"REDIS0009").unwrap_err().to_string(),
-            "at byte 0: this is no file of a Memcached node"
-        );
     }
 
     /// A value of a gigabyte that is only announced takes no memory.
     #[test]
     fn what_is_announced_is_not_allocated() {
-        let mut bytes = MAGIC.to_vec();
+        let mut bytes = [&MAGIC[..], &[PLAIN]].concat();
         bytes.extend_from_slice(&[ITEM, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
         bytes.extend_from_slice(&(1u32 << 30).to_le_bytes());
         bytes.push(b'k');

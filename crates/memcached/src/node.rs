@@ -340,6 +340,22 @@ impl Node {
         Ok(())
     }
 
+    /// When all items are to go that there are then, in seconds since the epoch; nothing for never.
+    pub fn flush_due_s(&self) -> Option<i64> {
+        let second =
+            self.each(|shard| shard.flush_second()).into_iter().max().filter(|second| *second != 0)?;
+        Some(self.clock.since_epoch_s(second))
+    }
+
+    /// Has all items go at a time in seconds since the epoch: at once if it has passed.
+    ///
+    /// # Errors
+    /// As [`Node::flush`].
+    pub fn flush_at_s(&self, at_s: i64, now: Now) -> Result<(), usize> {
+        let second = self.clock.of_epoch_s(at_s);
+        self.flush(if second <= now.second { 0 } else { second }, now)
+    }
+
     /// Visits each shard for a moment, blocking the thread if somebody else holds it.
     fn each<R>(&self, mut visit: impl FnMut(&mut Shard) -> R) -> Vec<R> {
         (0..SHARDS).map(|number| visit(self.shards.hold_blocking(1 << number).get_mut(number))).collect()
@@ -506,11 +522,21 @@ impl Node {
     pub(crate) fn repeat_clear(&self, number: usize) {
         let mut held = self.shards.hold_beside(1 << number);
         let shard = held.get_mut(number);
+        // Whatever was to come has come, or was taken back.
+        shard.follow_flush(0);
         shard.clear();
         let garbage = shard.take_garbage();
         self.account(number, shard);
         drop(held);
         self.discard(garbage);
+    }
+
+    /// Has all items of a shard go at a second, zero for never, for a master that holds its shard of this number.
+    pub(crate) fn repeat_flush(&self, number: usize, second: u32) {
+        let mut held = self.shards.hold_beside(1 << number);
+        let shard = held.get_mut(number);
+        shard.follow_flush(second);
+        self.account(number, shard);
     }
 
     /// Checks the invariants; for tests.

@@ -389,7 +389,18 @@ impl Shard {
     /// Has all items go at a second: those that there are then. Zero takes back what was said before.
     pub(crate) fn flush_at(&mut self, second: u32, now: Now) {
         self.flush_at = second;
+        self.repeat_flush();
         self.flush_if_due(now);
+    }
+
+    /// The second at which all items go; zero for never.
+    pub(crate) fn flush_second(&self) -> u32 {
+        self.flush_at
+    }
+
+    /// Follows another node's shard: has all items go when they go there, zero for never.
+    pub(crate) fn follow_flush(&mut self, second: u32) {
+        self.flush_at = second;
     }
 
     fn flush_if_due(&mut self, now: Now) {
@@ -439,6 +450,7 @@ impl Shard {
     /// Has another node do what is done here from now on.
     pub(crate) fn set_standby(&mut self, standby: Option<Arc<Node>>) {
         self.standby = standby;
+        self.repeat_flush();
     }
 
     /// Visits the items of a few buckets, from a position on; gives the next position, zero at the end.
@@ -458,6 +470,13 @@ impl Shard {
     fn repeat(&self, place: Place) {
         if let Some(standby) = &self.standby {
             standby.repeat_item(self.number, &self.items.at(place));
+        }
+    }
+
+    /// Tells the standby, if there is one, when all items go.
+    fn repeat_flush(&self) {
+        if let Some(standby) = &self.standby {
+            standby.repeat_flush(self.number, self.flush_at);
         }
     }
 

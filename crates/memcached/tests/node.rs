@@ -170,6 +170,46 @@ fn a_flush_may_wait() {
     assert!(ask(b"get c\r\n", 5_000).starts_with("VALUE"), "it was over by then");
 }
 
+/// Whether the standby was there when the flush was ordered or came later, and whoever looks at it first.
+#[test]
+fn a_flush_that_waits_is_the_standbys_too() {
+    for comes_first in [true, false] {
+        let master = node();
+        let standby = Arc::new(master.sibling(Arc::new(Nobody)));
+        if comes_first {
+            master.set_standby(Some(&standby));
+        }
+        say(&master, b"set a 0 0 1\r\nx\r\nflush_all 2\r\n");
+        master.set_standby(Some(&standby));
+        let mut place = Some((0, 0));
+        while let Some(from) = place {
+            place = master.copy_to(&standby, from).expect("nobody else is there");
+        }
+        assert_eq!(standby.flush_due_s(), Some(NOW_MS / 1000 + 2));
+        drop(master);
+        assert!(say_at(&standby, b"get a\r\n", 1_500).starts_with("VALUE"));
+        assert!(standby.expire_due(NOW_MS + 2_000).is_ok());
+        assert_eq!((standby.items(), standby.flush_due_s()), (0, None));
+        say_at(&standby, b"set b 0 0 1\r\nx\r\n", 2_500);
+        assert!(say_at(&standby, b"get b\r\n", 5_000).starts_with("VALUE"), "it was over by then");
+        standby.check_invariants();
+    }
+}
+
+/// What the master has taken back or done already, the standby does not do later.
+#[test]
+fn a_flush_that_is_over_is_over_for_the_standby() {
+    for last in ["flush_all\r\n", "flush_all -1\r\n", "flush_all 2\r\n"] {
+        let master = node();
+        let standby = Arc::new(master.sibling(Arc::new(Nobody)));
+        master.set_standby(Some(&standby));
+        say(&master, format!("flush_all 1\r\n{last}").as_bytes());
+        // The same shard is met, and then others.
+        say_at(&master, b"get a\r\nset a 0 0 1\r\nx\r\n", 2_500);
+        assert!(say_at(&standby, b"get a\r\n", 9_000).starts_with("VALUE"), "{last}");
+    }
+}
+
 #[test]
 fn whoever_has_to_log_in_does_so_first() {
     let credentials = Credentials { user: "user".to_owned(), password: "secret".to_owned() };
@@ -227,6 +267,7 @@ proptest! {
             say_at(&master, request.as_bytes(), after_ms);
             if number >= comes_after {
                 prop_assert_eq!(contents(&standby, after_ms), contents(&master, after_ms), "{}", request);
+                prop_assert_eq!(standby.flush_due_s(), master.flush_due_s(), "{}", request);
             }
         }
         master.check_invariants();

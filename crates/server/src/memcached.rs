@@ -169,7 +169,7 @@ impl Memcached {
         let (node, clock) = (self.node(), Arc::clone(&self.shared.clock));
         async move {
             let node = node.ok_or(ErrorKind::NotConnected)?;
-            blocking(move || file::save(&node, &clock, &path)).await
+            blocking(move || file::save(&node, &clock, &path, false)).await
         }
     }
 
@@ -198,7 +198,7 @@ impl Memcached {
         let Some(node) = self.end().await else { return true };
         // What has not been loaded is still where it was.
         let Some(path) = path.filter(|_| is_loaded) else { return true };
-        let saved = blocking(move || file::save(&node, &clock, &path)).await;
+        let saved = blocking(move || file::save(&node, &clock, &path, true)).await;
         if let Err(error) = &saved {
             tracing::error!("the items of a node cannot be saved: {error}");
         }

@@ -212,3 +212,55 @@ async fn items_are_kept_over_an_end_and_in_backups() {
     assert!(pair.stop_and_save().await);
     assert_eq!(std::fs::read(&file).unwrap(), damaged);
 }
+
+/// A flush that waits for its time comes, whoever is the master by then, and though the node has ended in between.
+#[tokio::test]
+async fn a_flush_that_waits_outlives_a_failover_and_an_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("items");
+    let due_s = |pair: &Memcached| pair.node().unwrap().flush_due_s();
+    let is_flushed = |pair: &Memcached| Wire::connect(pair.address()).say("mg a") == "EN";
+
+    let Setup { pair, _workers } = started_with(true, Some(file.clone()));
+    in_step(&pair).await;
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.say("set a 0 0 1\r\n1"), "STORED");
+    assert_eq!(wire.say("flush_all 3600"), "OK");
+    let expected = due_s(&pair);
+    assert!(expected.is_some());
+    pair.failover().await.unwrap();
+    assert_eq!(due_s(&pair), expected);
+    // The one that stands by now came later.
+    in_step(&pair).await;
+    pair.failover().await.unwrap();
+    assert_eq!(due_s(&pair), expected);
+    let backup = directory.path().join("backup");
+    assert_eq!(pair.back_up(backup.clone()).await.unwrap(), 1);
+    assert!(pair.stop_and_save().await);
+
+    let Setup { pair, _workers } = started_with(true, Some(file.clone()));
+    pair.loaded().await.unwrap();
+    assert_eq!(due_s(&pair), expected);
+    in_step(&pair).await;
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.ask(b"get a\r\n", b"END\r\n"), b"VALUE a 0 1\r\n1\r\nEND\r\n");
+    assert_eq!(wire.say("flush_all 1"), "OK");
+    pair.failover().await.unwrap();
+    until("it is flushed", || is_flushed(&pair)).await;
+
+    // Items that a backup has are not flushed by what was ordered before.
+    pair.restore(backup).await.unwrap();
+    assert_eq!(due_s(&pair), None);
+    let mut wire = Wire::connect(pair.address());
+    assert_eq!(wire.say("flush_all 1"), "OK");
+    let due = due_s(&pair);
+    assert!(pair.stop_and_save().await);
+
+    // The time comes while nobody runs.
+    until("the time has come", || due.is_none_or(|at_s| Clock::new().wall_ms() / 1000 >= at_s)).await;
+    let Setup { pair, _workers } = started_with(false, Some(file));
+    pair.loaded().await.unwrap();
+    assert!(is_flushed(&pair));
+    assert_eq!(due_s(&pair), None);
+    pair.stop().await;
+}
