@@ -33,7 +33,7 @@ mod users;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use structures::allocator::Allocator;
+use structures::allocator::{Allocator, give_back_after};
 use tracing_subscriber::EnvFilter;
 
 use crate::options::{Command, Invocation, Settings};
@@ -41,7 +41,12 @@ use crate::options::{Command, Invocation, Settings};
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
+/// How long memory that is not needed is kept for what may need it next, in ms: long enough for the next value of the
+/// same size, and short enough that a cache whose values change keeps near to its limit.
+const KEPT_MS: u16 = 100;
+
 fn main() -> ExitCode {
+    give_back_after(KEPT_MS);
     match run() {
         Ok(code) => code,
         Err(error) => {

@@ -11,6 +11,7 @@ use libmimalloc_sys::{
     mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc, mi_zalloc_aligned,
 };
 use std::alloc::{GlobalAlloc, Layout};
+use std::ffi::{c_int, c_long};
 
 /// Blocks of at least so many bytes are aligned to as many without being asked; smaller ones to their size.
 const ALIGN: usize = 16;
@@ -18,6 +19,20 @@ const ALIGN: usize = 16;
 /// The allocator; see the module.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allocator;
+
+unsafe extern "C" {
+    fn mi_option_set(option: c_int, value: c_long);
+}
+
+/// The number of mimalloc's option for how long pages that are free are kept, in ms.
+const PURGE_DELAY: c_int = 15;
+
+/// Has pages that have been free for so many ms given back to the system, when others become free after that; otherwise
+/// after a second.
+pub fn give_back_after(ms: u16) {
+    // SAFETY: any value of an option will do, at any time.
+    unsafe { mi_option_set(PURGE_DELAY, c_long::from(ms)) }
+}
 
 /// Whether a block of so many bytes has this alignment by itself.
 #[inline]
@@ -73,6 +88,7 @@ mod tests {
 
     unsafe extern "C" {
         fn mi_usable_size(block: *const std::ffi::c_void) -> usize;
+        fn mi_option_get(option: c_int) -> c_long;
     }
 
     /// Allocates many blocks at once, so that both what is at hand and what is fetched are seen; gives the most that any
@@ -88,6 +104,15 @@ mod tests {
             }
             taken.unwrap_or(0)
         }
+    }
+
+    #[test]
+    fn the_option_is_the_one_that_is_meant() {
+        // SAFETY: it only reads. A second is what no other option has from the beginning.
+        let delay_ms = || unsafe { mi_option_get(PURGE_DELAY) };
+        assert_eq!(delay_ms(), 1000);
+        give_back_after(100);
+        assert_eq!(delay_ms(), 100);
     }
 
     #[test]
