@@ -1,6 +1,8 @@
 //! What happens at the limits of a Memcached node: of lengths, connections, idleness, memory, and of what clients may
 //! leave unread or half said. What can be compared is compared with Debian's memcached, byte by byte.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use testkit::{Memcached, Wire, until};
 
@@ -311,4 +313,58 @@ fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
         wire.ask(b"set a 0 0 1 noreply\r\n1\r\nmn\r\n", LAST_ANSWER);
         resident_bytes(&server).saturating_sub(before) < LIMIT * 6 / 5
     });
+}
+
+/// What those are answered who have yet to log in by text, with their requests in pieces and at once.
+#[test]
+fn whoever_has_to_log_in_is_answered_as_memcached_answers() {
+    let directory = tempfile::tempdir().expect("there is room");
+    let file = directory.path().join("users");
+    std::fs::write(&file, "user:pass\n").expect("there is room");
+    // It reads the file as somebody else.
+    for (path, mode) in [(directory.path(), 0o755), (&file, 0o644)] {
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is there");
+    }
+    let file = file.to_str().expect("its name is text");
+    let servers = both(&["--auth-file", file], &["-Y", file]);
+    let token = |len: usize| format!("set k 0 0 {len}\r\nuser {}\r\n", "x".repeat(len - 5));
+    let long_key = format!("set {} 0 0 9\r\nuser pass\r\n", "k".repeat(300));
+    for (request, last) in [
+        ("set k 0 0 9\r\nuser pass\r\n", "STORED"),
+        ("set k x y 9 noreply\r\nuser pass\r\n", "STORED"),
+        ("set k 0 0 12\r\n user  pass \r\n", "STORED"),
+        (&long_key, "STORED"),
+        ("mn\r\nset k 0 0 9\r\nuser pass\r\n", "STORED"),
+        ("set k 0 0 9\r\nuser fail\r\nset k 0 0 9\r\nuser pass\r\n", "STORED"),
+        ("add k 0 0 9\r\nuser pass\r\n", "CLIENT_ERROR unauthenticated"),
+        ("replace k 0 0 9\r\nuser pass\r\n", "CLIENT_ERROR unauthenticated"),
+        ("cas k 0 0 9 1\r\nuser pass\r\n", "CLIENT_ERROR unauthenticated"),
+        ("ms k 9\r\nuser pass\r\n", "CLIENT_ERROR unauthenticated"),
+        ("quit\r\n", "CLIENT_ERROR unauthenticated"),
+        ("shutdown\r\n", "CLIENT_ERROR unauthenticated"),
+        ("set k 0 0 4\r\nuser pass\r\n", "CLIENT_ERROR unauthenticated"),
+        ("set k 0 0 -1\r\n", "CLIENT_ERROR unauthenticated"),
+        ("set k 0 0 9\r\nuser fail\r\n", "CLIENT_ERROR authentication failure"),
+        ("set k 0 0 8\r\nuserpass\r\n", "CLIENT_ERROR bad authentication token format"),
+        ("set k 0 0 8\r\nuser pass\r\n", "CLIENT_ERROR bad command line termination"),
+        (&token(16_382), "CLIENT_ERROR authentication failure"),
+        // These end the connection.
+        (&token(16_383), ""),
+        (&token(70_000), ""),
+    ] {
+        for server in &servers {
+            let mut wire = server.wire();
+            wire.send(request.as_bytes());
+            let answer = wire.read_until(|heard| heard.ends_with(b"\r\n"));
+            let shown = request[..request.len().min(60)].escape_debug();
+            assert_eq!(String::from_utf8_lossy(&answer.bytes).trim_end(), last, "{shown}");
+            assert_eq!(answer.is_closed, last.is_empty(), "{shown}");
+            if last.is_empty() {
+                continue;
+            }
+            // Nothing else was answered, and the connection goes on.
+            let next = if last == "STORED" { "MN" } else { "CLIENT_ERROR unauthenticated" };
+            assert_eq!(wire.say("mn"), next, "{shown}");
+        }
+    }
 }

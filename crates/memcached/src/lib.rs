@@ -18,6 +18,7 @@ pub mod clock;
 pub mod counts;
 pub mod dump;
 mod items;
+mod login;
 mod meta;
 pub mod node;
 pub mod policy;

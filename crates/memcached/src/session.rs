@@ -4,11 +4,12 @@
 //! is all there when it does: of a value that has come in part nothing is kept but the bytes themselves.
 
 use arrayvec::ArrayVec;
-use memcache_wire::{Block, Error, Parsed, Parser, Reply, Request, Status, binary};
+use memcache_wire::{Block, Error, Parsed, Parser, Protocol, Reply, Request, Status, binary};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::Now;
 use crate::items;
+use crate::login::{self, Attempt};
 use crate::node::Node;
 
 /// Requests that are parsed ahead.
@@ -76,12 +77,27 @@ impl Session {
 
     /// Does as much as can be done with the bytes that there are. Gives how many of them are done with, and what is next.
     pub fn run(&mut self, node: &Node, input: &[u8], now: Now, reply: &mut Reply) -> (usize, Next) {
-        let mut done = 0;
+        let (mut done, begin) = (0, reply.len());
         loop {
             if input.len() - done < self.wanted.max(1) {
                 return (done, Next::Read);
             }
             self.wanted = 0;
+            if !self.is_admitted && self.speaks_text(input[done]) {
+                match login::attempt(&input[done..]) {
+                    Attempt::Incomplete { wanted } => {
+                        self.wanted = wanted;
+                        return (done, Next::Read);
+                    }
+                    Attempt::Endless => return (input.len(), Next::Close),
+                    attempt => {
+                        // Of what has come at once only the last is answered.
+                        reply.truncate(begin);
+                        done += self.answer_attempt(node, &attempt, reply);
+                    }
+                }
+                continue;
+            }
             let mut batch: ArrayVec<(usize, Request), AHEAD> = ArrayVec::new();
             let (at, end) = self.parse(node, input, done, &mut batch, reply);
             if batch.len() > 1 {
@@ -189,17 +205,10 @@ impl Session {
     fn is_wanted(&self, node: &Node, request: &Request) -> bool {
         match request {
             _ if self.is_short => false,
-            Request::Store(store) if self.is_admitted => {
-                !items::is_too_large(node, store.key, store.flags, store.len as usize)
-            }
-            // Name and password.
-            Request::Store(store) => store.len <= CREDENTIALS_MAX,
+            Request::Store(store) => !items::is_too_large(node, store.key, store.flags, store.len as usize),
             Request::Meta(meta) => {
                 let flags = meta.options().map(|options| options.client_flags);
-                self.is_admitted
-                    && flags.is_ok_and(|flags| {
-                        !items::is_too_large(node, meta.key_word(), flags, meta.len as usize)
-                    })
+                flags.is_ok_and(|flags| !items::is_too_large(node, meta.key_word(), flags, meta.len as usize))
             }
             Request::Binary(frame) => match frame.command {
                 binary::Command::Store { flags, .. } => {
@@ -219,41 +228,39 @@ impl Session {
     /// Does what a request says.
     #[inline]
     fn perform(&mut self, node: &Node, request: Request, now: Now, reply: &mut Reply) -> Result<Step, usize> {
-        if !self.is_admitted {
-            return self.admit(node, request, reply);
-        }
         match request {
+            Request::Binary(frame) if !self.is_admitted => Ok(self.admit_binary(node, &frame, reply)),
             Request::Binary(frame) => self.perform_binary(node, &frame, now, reply),
             Request::Meta(meta) => crate::meta::perform(node, &meta, now, reply),
             request => self.perform_text(node, request, now, reply),
         }
     }
 
-    /// Has a client log in, who may do nothing else before that.
-    fn admit(&mut self, node: &Node, request: Request, reply: &mut Reply) -> Result<Step, usize> {
-        let store = match request {
-            Request::Binary(frame) => return Ok(self.admit_binary(node, &frame, reply)),
-            Request::Store(store) => store,
-            Request::Quit => return Ok(Step::Close),
-            _ => {
-                reply.error(Error::Unauthenticated);
-                return Ok(Step::Done);
-            }
-        };
-        let answer = match store.block {
-            Block::Bad => Err(Error::AuthenticationEnd),
-            Block::Follows => Err(Error::Unauthenticated),
-            Block::Whole(data) => match data.iter().position(|&byte| byte == b' ') {
-                None => Err(Error::AuthenticationFormat),
-                Some(at) if self.log_in(node, &data[..at], &data[at + 1..]) => Ok("STORED"),
-                Some(_) => Err(Error::Authentication),
-            },
-        };
-        match answer {
-            Ok(text) => reply.line(text),
-            Err(error) => reply.error(error),
+    /// Whether a client speaks text, who goes on with this byte.
+    fn speaks_text(&self, first: u8) -> bool {
+        match self.parser.protocol() {
+            Protocol::Unknown => first != binary::REQUEST,
+            protocol => protocol == Protocol::Text,
         }
-        Ok(Step::Done)
+    }
+
+    /// Lets a client in by text, or not. How many bytes are done with.
+    fn answer_attempt(&mut self, node: &Node, attempt: &Attempt, reply: &mut Reply) -> usize {
+        match *attempt {
+            Attempt::Credentials { len, user, password } => {
+                if self.log_in(node, user, password) {
+                    reply.line("STORED");
+                } else {
+                    reply.error(Error::Authentication);
+                }
+                len
+            }
+            Attempt::Refused { len, error } => {
+                reply.error(error);
+                len
+            }
+            Attempt::Incomplete { .. } | Attempt::Endless => 0,
+        }
     }
 
     /// Logs in with name and password. Whether they are right.
@@ -266,6 +273,7 @@ impl Session {
         self.is_admitted
     }
 
+    /// Does for a client that has yet to log in what it may do before.
     fn admit_binary(&mut self, node: &Node, frame: &binary::Request, reply: &mut Reply) -> Step {
         use binary::Command;
         match frame.command {
