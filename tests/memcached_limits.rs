@@ -368,3 +368,24 @@ fn whoever_has_to_log_in_is_answered_as_memcached_answers() {
         }
     }
 }
+
+/// Text behind a frame is a header that has not come yet, and then one that is none.
+#[test]
+fn text_behind_a_frame_is_waited_for_until_it_is_a_header() {
+    let mut no_op = [0; 24];
+    no_op[..2].copy_from_slice(&[0x80, 0x0A]);
+    for server in both(&[], &[]) {
+        let mut wire = server.wire();
+        wire.send(&no_op);
+        assert_eq!(wire.read(24).bytes[..2], [0x81, 0x0A]);
+        // 23 bytes are no header.
+        wire.send(b"get a\r\nget a\r\nget a\r\nge");
+        wire.set_patience(Duration::from_millis(300));
+        let heard = wire.read(1);
+        assert!(heard.bytes.is_empty() && !heard.is_closed, "{:?}", heard.bytes);
+        wire.send(b"t");
+        wire.set_patience(Duration::from_secs(5));
+        let heard = wire.read(1);
+        assert!(heard.bytes.is_empty() && heard.is_closed, "{:?}", heard.bytes);
+    }
+}

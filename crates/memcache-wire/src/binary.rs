@@ -196,13 +196,11 @@ pub(crate) enum Frame<'a> {
 
 /// Parses the beginning of a frame.
 pub(crate) fn parse(input: &[u8]) -> Frame<'_> {
-    match input.first() {
-        None => return Frame::Incomplete,
-        // Known before anything else has come.
-        Some(&magic) if magic != REQUEST => return Frame::Broken,
-        Some(_) => {}
-    }
+    // As memcached does, which looks at nothing of a header before all of it has come.
     let Some((header, rest)) = input.split_first_chunk::<HEADER>() else { return Frame::Incomplete };
+    if header[0] != REQUEST {
+        return Frame::Broken;
+    }
     let [_, opcode, key_high, key_low, extras_len, _, _, _, rest_of_header @ ..] = header;
     let [b0, b1, b2, b3, o0, o1, o2, o3, cas @ ..] = rest_of_header;
     let body_len = u32::from_be_bytes([*b0, *b1, *b2, *b3]);
@@ -391,7 +389,9 @@ mod tests {
         let mut contradictory = frame(opcode::GET, b"", b"key", b"");
         contradictory[11] = 2;
         assert_eq!(command(&contradictory), Command::Contradictory);
-        assert_eq!(parse(b"\x81"), Frame::Broken);
+        assert_eq!(parse(b"get a\r\n"), Frame::Incomplete);
+        assert_eq!(parse(&[0x81; HEADER - 1]), Frame::Incomplete);
+        assert_eq!(parse(&[0x81; HEADER]), Frame::Broken);
     }
 
     #[test]

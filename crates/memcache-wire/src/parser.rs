@@ -424,7 +424,8 @@ mod tests {
         assert_eq!(parser.protocol(), Protocol::Unknown);
         assert_eq!(parser.parse(b"\x80"), Parsed::Incomplete);
         assert_eq!(parser.protocol(), Protocol::Binary);
-        assert_eq!(parser.parse(b"get a\r\n"), Parsed::Broken);
+        assert_eq!(parser.parse(b"get a\r\n"), Parsed::Incomplete);
+        assert_eq!(parser.parse(&b"get a\r\n".repeat(4)), Parsed::Broken);
     }
 
     /// Requests of the text protocol, right and wrong.
