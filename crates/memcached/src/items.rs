@@ -108,9 +108,14 @@ pub(crate) fn with<R>(node: &Node, key: &[u8], work: impl FnOnce(&mut Shard, u64
 /// Whether an item of this size may not be.
 #[inline]
 pub(crate) fn is_too_large(node: &Node, key: &[u8], flags: u32, value_len: usize) -> bool {
+    memcached_bytes(key.len(), value_len, flags) > node.settings.item_bytes.load(Relaxed)
+}
+
+/// What memcached would need for an item, in bytes.
+#[inline]
+pub(crate) fn memcached_bytes(key_len: usize, value_len: usize, flags: u32) -> usize {
     let flags_len = if flags == 0 { 0 } else { 4 };
-    let len = OVERHEAD_BYTES + key.len() + flags_len;
-    len.saturating_add(value_len) > node.settings.item_bytes.load(Relaxed)
+    (OVERHEAD_BYTES + key_len + flags_len).saturating_add(value_len)
 }
 
 /// Makes room for a value. Nothing if there is room.

@@ -61,6 +61,10 @@ pub struct Node {
     forgotten_bytes: Mutex<(u64, u64)>,
     /// What connections keep of requests that are not complete, in bytes.
     unfinished: AtomicUsize,
+    /// Connections that there had been, and that had been refused.
+    forgotten_comers: Mutex<(u64, u64)>,
+    /// The last cas id of each shard when somebody wanted sizes to be counted.
+    sizes_since: Mutex<Option<Vec<u64>>>,
 }
 
 /// What a shard takes, as last told; alone in its cache lines.
@@ -144,6 +148,8 @@ impl Node {
             forgotten: Mutex::default(),
             forgotten_bytes: Mutex::default(),
             unfinished: AtomicUsize::new(0),
+            forgotten_comers: Mutex::default(),
+            sizes_since: Mutex::default(),
         }
     }
 
@@ -375,11 +381,48 @@ impl Node {
 
     /// Forgets what has been counted.
     pub fn forget_counts(&self) {
-        // The number of items that there ever were goes on.
-        let all = Counts { total_items: 0, ..self.all_counts() };
+        let all = self.all_counts();
         *self.forgotten.lock() = all;
         self.traffic.forget();
         *self.forgotten_bytes.lock() = self.clients.bytes();
+        let comers = (self.clients.accepted.load(Relaxed), self.clients.rejected.load(Relaxed));
+        *self.forgotten_comers.lock() = comers;
+    }
+
+    /// Connections that have been made and refused since the counters were forgotten.
+    pub fn comers(&self) -> (u64, u64) {
+        let before = *self.forgotten_comers.lock();
+        (self.clients.accepted.load(Relaxed) - before.0, self.clients.rejected.load(Relaxed) - before.1)
+    }
+
+    /// Has the sizes of items be told that are stored from now on, or of none; those that are told already stay.
+    pub(crate) fn count_sizes(&self, wanted: bool) {
+        let last = wanted.then(|| self.each(|shard| shard.last_cas()));
+        let mut since = self.sizes_since.lock();
+        *since = last.map(|last| since.take().unwrap_or(last));
+    }
+
+    /// The last cas id of each shard when somebody wanted sizes to be told; nothing if nobody does.
+    pub(crate) fn sizes_since(&self) -> Option<Vec<u64>> {
+        self.sizes_since.lock().clone()
+    }
+
+    /// Visits items that were stored after these cas ids of their shards. No shard is held for all of its items.
+    pub(crate) fn visit_since(&self, since: &[u64], mut visit: impl FnMut(&Cached)) {
+        for (number, since) in since.iter().enumerate() {
+            let mut position = 0;
+            loop {
+                let held = self.shards.hold_blocking(1 << number);
+                position = held.get(number).walk(position, |item| {
+                    if item.cas() > *since {
+                        visit(item);
+                    }
+                });
+                if position == 0 {
+                    break;
+                }
+            }
+        }
     }
 
     /// Bytes that have been read and written since the counters were forgotten.

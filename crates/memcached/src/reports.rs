@@ -1,13 +1,20 @@
-//! What `stats` tells. Numbers that make no sense here, of slabs and of threads that there are not, are left out.
+//! What `stats` tells. Numbers that make no sense here, of slabs and of threads that there are not, are left out; the
+//! others have the names, the order and the form of memcached 1.6.18.
 
 use memcache_wire::binary::{Request, Response, respond, respond_error};
 use memcache_wire::{Error, Reply, Status, VERSION, Words};
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
+use structures::table::Item;
 
 use crate::clock::Now;
+use crate::items;
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::shard::{CLASSES, class_bytes};
+
+/// Sizes of items are told in steps of so many bytes.
+const SIZE_STEP: usize = 32;
 
 /// A line of a report.
 type Line = (String, String);
@@ -15,6 +22,8 @@ type Line = (String, String);
 /// What was asked for.
 enum Report {
     Lines(Vec<Line>),
+    /// One line, after which memcached writes no end.
+    Endless(Line),
     /// One word says it.
     Word(&'static str),
     Wrong(Error),
@@ -27,23 +36,27 @@ pub(crate) fn stats(node: &Node, words: Words, now: Now, reply: &mut Reply) {
             lines.iter().for_each(|(name, value)| reply.stat(name, value));
             reply.end();
         }
+        Report::Endless((name, value)) => reply.stat(&name, &value),
         Report::Word(word) => reply.line(word),
         Report::Wrong(error) => reply.error(error),
     }
 }
 
-/// The same as frames: one for each line, and an empty one.
+/// The same as frames: one for each line, and an empty one where a report has an end.
 pub(crate) fn stats_binary(node: &Node, request: &Request, now: Now, reply: &mut Reply) {
-    let lines = match report(node, Words::new(request.key), now) {
-        Report::Lines(lines) => lines,
-        Report::Word(_) => Vec::new(),
+    let (lines, has_end) = match report(node, Words::new(request.key), now) {
+        Report::Lines(lines) => (lines, true),
+        Report::Endless(line) => (vec![line], false),
+        Report::Word(_) => (Vec::new(), true),
         Report::Wrong(_) => return respond_error(reply.buffer(), request, Status::NotFound),
     };
     for (name, value) in &lines {
         let line = Response { key: name.as_bytes(), value: value.as_bytes(), ..Response::default() };
         respond(reply.buffer(), request, &line);
     }
-    respond(reply.buffer(), request, &Response::default());
+    if has_end {
+        respond(reply.buffer(), request, &Response::default());
+    }
 }
 
 fn report(node: &Node, mut words: Words, now: Now) -> Report {
@@ -54,8 +67,16 @@ fn report(node: &Node, mut words: Words, now: Now) -> Report {
             Report::Word("RESET")
         }
         Some(b"settings") => Report::Lines(settings(node)),
-        Some(b"items") => Report::Lines(items(node)),
+        Some(b"items") => Report::Lines(items_by_class(node)),
         Some(b"slabs") => Report::Lines(classes(node)),
+        Some(b"sizes_enable") => {
+            node.count_sizes(true);
+            Report::Endless(line("sizes_status", "enabled"))
+        }
+        Some(b"sizes_disable") => {
+            node.count_sizes(false);
+            Report::Endless(line("sizes_status", "disabled"))
+        }
         Some(b"sizes") => Report::Lines(sizes(node)),
         Some(b"conns") => Report::Lines(connections(node, now)),
         Some(b"detail") => match words.next() {
@@ -75,9 +96,10 @@ fn general(node: &Node, now: Now) -> Vec<Line> {
     let counts = node.counts();
     let traffic = &node.traffic;
     let (read, written) = node.bytes();
+    let (accepted, rejected) = node.comers();
     let began_s = node.clock.since_epoch_s(crate::clock::BEGIN);
     let seconds = now.second.saturating_sub(crate::clock::BEGIN);
-    vec![
+    let mut lines = vec![
         line("pid", std::process::id()),
         line("uptime", seconds),
         line("time", began_s + i64::from(seconds)),
@@ -85,8 +107,10 @@ fn general(node: &Node, now: Now) -> Vec<Line> {
         line("pointer_size", usize::BITS),
         line("max_connections", node.settings.connections.load(Relaxed)),
         line("curr_connections", node.clients.len()),
-        line("total_connections", node.clients.accepted.load(Relaxed)),
-        line("rejected_connections", node.clients.rejected.load(Relaxed)),
+        line("total_connections", accepted),
+        line("rejected_connections", rejected),
+        // Each connection has one, and none is kept for those to come.
+        line("connection_structures", node.clients.len()),
         line("cmd_get", counts.cmd_get),
         line("cmd_set", counts.cmd_set),
         line("cmd_flush", traffic.cmd_flush.load(Relaxed)),
@@ -115,8 +139,17 @@ fn general(node: &Node, now: Now) -> Vec<Line> {
         line("bytes_read", read),
         line("bytes_written", written),
         line("limit_maxbytes", node.settings.memory_bytes.load(Relaxed)),
+        // Who comes when there are too many is told so: listening never ends.
         line("accepting_conns", 1),
+        line("listen_disabled_num", 0),
+        line("time_in_listen_disabled_us", 0),
         line("hash_bytes", node.index_bytes()),
+        line("malloc_fails", 0),
+        line("log_worker_dropped", 0),
+        line("log_worker_written", 0),
+        line("log_watcher_skipped", 0),
+        line("log_watcher_sent", 0),
+        line("log_watchers", 0),
         line("bytes", node.items_bytes()),
         line("curr_items", node.items()),
         line("total_items", counts.total_items),
@@ -125,7 +158,11 @@ fn general(node: &Node, now: Now) -> Vec<Line> {
         line("evicted_active", counts.evicted_active),
         line("evictions", counts.evictions),
         line("reclaimed", counts.reclaimed),
-    ]
+    ];
+    if node.settings.idle_s.load(Relaxed) == 0 {
+        lines.retain(|(name, _)| name != "idle_kicks");
+    }
+    lines
 }
 
 fn settings(node: &Node) -> Vec<Line> {
@@ -136,17 +173,30 @@ fn settings(node: &Node) -> Vec<Line> {
         line("maxbytes", settings.memory_bytes.load(Relaxed)),
         line("maxconns", settings.connections.load(Relaxed)),
         line("udpport", 0),
+        line("verbosity", 0),
         line("evictions", if settings.policy.load() == Policy::NoEviction { "off" } else { "on" }),
+        line("domain_socket", "NULL"),
         line("shutdown_command", yes(settings.shuts_down.load(Relaxed))),
+        line("detail_enabled", "no"),
         line("cas_enabled", "yes"),
         line("binding_protocol", "auto-negotiate"),
         line("auth_enabled_sasl", yes(is_restricted)),
         line("auth_enabled_ascii", yes(is_restricted)),
         line("item_size_max", settings.item_bytes.load(Relaxed)),
         line("maxconns_fast", "yes"),
+        line("slab_reassign", "no"),
+        line("slab_automove", 0),
+        line("lru_crawler", "no"),
         line("flush_enabled", yes(settings.flushes.load(Relaxed))),
+        line("dump_enabled", "no"),
+        line("lru_maintainer_thread", "no"),
+        line("lru_segmented", "no"),
+        line("temp_lru", "no"),
         line("idle_timeout", settings.idle_s.load(Relaxed)),
-        line("track_sizes", "yes"),
+        line("track_sizes", yes(node.sizes_since().is_some())),
+        line("inline_ascii_response", "no"),
+        line("ssl_enabled", "no"),
+        line("memory_file", "(null)"),
     ]
 }
 
@@ -157,6 +207,9 @@ fn connections(node: &Node, now: Now) -> Vec<Line> {
         let silent_ms = now.ms - client.active_ms.load(Relaxed);
         lines.push(line(&format!("{id}:addr"), format_args!("tcp:{}", client.peer)));
         lines.push(line(&format!("{id}:listen_addr"), format_args!("tcp:{}", client.local)));
+        // Who has been heard at this very moment is being served; that is so for whoever asks.
+        let state = if silent_ms <= 0 { "conn_parse_cmd" } else { "conn_read" };
+        lines.push(line(&format!("{id}:state"), state));
         lines.push(line(&format!("{id}:secs_since_last_cmd"), silent_ms.max(0) / 1000));
     }
     lines
@@ -168,9 +221,17 @@ fn taken(node: &Node) -> impl Iterator<Item = (usize, u64)> {
     by_class.into_iter().enumerate().filter(|(_, count)| *count > 0)
 }
 
-fn items(node: &Node) -> Vec<Line> {
-    let number = |(class, count)| line(&format!("items:{class}:number"), count);
-    taken(node).map(number).collect()
+fn items_by_class(node: &Node) -> Vec<Line> {
+    let taken: Vec<(usize, u64)> = taken(node).collect();
+    let mut lines = Vec::new();
+    for (class, count) in taken {
+        lines.push(line(&format!("items:{class}:number"), count));
+        // Items of the last class are of many sizes.
+        if class < CLASSES - 1 {
+            lines.push(line(&format!("items:{class}:mem_requested"), count * class_bytes(class) as u64));
+        }
+    }
+    lines
 }
 
 fn classes(node: &Node) -> Vec<Line> {
@@ -185,6 +246,14 @@ fn classes(node: &Node) -> Vec<Line> {
     lines
 }
 
+/// How many items there are of each size, in steps of 32 bytes as memcached would keep them: of those that have been
+/// stored since somebody wanted to know. Nothing is counted before; all items are looked at when it is asked for.
 fn sizes(node: &Node) -> Vec<Line> {
-    taken(node).map(|(class, count)| line(&class_bytes(class).to_string(), count)).collect()
+    let Some(since) = node.sizes_since() else { return vec![line("sizes_status", "disabled")] };
+    let mut counts = BTreeMap::new();
+    node.visit_since(&since, |item| {
+        let bytes = items::memcached_bytes(item.key().len(), item.value().len(), item.flags());
+        *counts.entry(bytes.next_multiple_of(SIZE_STEP)).or_insert(0_u64) += 1;
+    });
+    counts.into_iter().map(|(bytes, count)| line(&bytes.to_string(), count)).collect()
 }

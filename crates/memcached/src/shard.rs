@@ -214,6 +214,11 @@ impl Shard {
         }
     }
 
+    /// The cas id that was given last.
+    pub(crate) fn last_cas(&self) -> u64 {
+        self.last_cas
+    }
+
     /// A cas id that nothing has had.
     #[inline]
     pub(crate) fn next_cas(&mut self) -> u64 {
