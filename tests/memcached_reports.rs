@@ -66,7 +66,7 @@ static REPORTS: [Report; 3] = [
             "warm_",
             "tail_repair_time",
             "temporary_ttl",
-            // The one hash table.
+            // There is no one hash table: each shard has its own.
             "hashpower_init",
             "hash_algorithm",
             // Logs, buffers and network cards.
