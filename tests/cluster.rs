@@ -1,6 +1,7 @@
 //! Clusters, from outside: beside a real one of release 7.0, under redis-cli, redis-py and ioredis, and across networks.
 
 use serde_json::{Value, json};
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -387,7 +388,11 @@ impl Side {
             _ => {}
         }
         let bus = |port: &String| (port.parse::<u32>().expect("a port") + 10_000).to_string();
-        for (name, value) in self.names.iter().filter(|(name, _)| *name != "empty" && *name != "me") {
+        let is_masked = |(name, _): &(&String, &String)| *name != "empty" && *name != "me";
+        let mut masked: Vec<_> = self.names.iter().filter(is_masked).collect();
+        // Ids first: one may have the digits of a port in it.
+        masked.sort_unstable_by_key(|(_, value)| Reverse(value.len()));
+        for (name, value) in masked {
             // Numbers, text, and bytes as they are printed.
             for value in [value.clone(), if name.starts_with("port") { bus(value) } else { String::new() }] {
                 if !value.is_empty() {
