@@ -230,10 +230,13 @@ async fn remove_nodes(shared: &Shared, count: usize) {
             nodes.pop()
         };
         let Some(Place { order, id, running, .. }) = place else { return };
-        shared.map.remove(&id);
+        let node = running.as_ref().map(|running| Arc::clone(running.node()));
         if let Some(running) = running {
-            let node = Arc::clone(running.node());
             running.stop().await;
+        }
+        // Not before: as long as it runs it sends its clients to others, for which it has to be on the map.
+        shared.map.remove(&id);
+        if let Some(node) = node {
             let _ = tokio::task::spawn_blocking(move || {
                 node.give_up_files();
                 order.directory.map(std::fs::remove_dir_all)
