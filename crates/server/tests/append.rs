@@ -1,12 +1,14 @@
 //! The append-only file of a node whose snapshots are somebody else's for the moment, or whose files are.
 
 mod disk;
+mod orders;
 mod wait;
 
 use command::Release;
 use disk::copied;
 use engine::Node;
 use keyspace::{Cut, Snapshot};
+use orders::order_of;
 use server::{Clock, Fault, Order, Pair, Running, Workers};
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,17 +19,7 @@ use testkit::Client;
 use wait::until;
 
 fn order(folder: &Path, config: &[(&str, &str)]) -> Order {
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Order {
-        release: Release::V7_4,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: config.collect(),
-        directory: Some(folder.to_owned()),
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
+    order_of(Release::V7_4, Some(folder.to_owned()), config)
 }
 
 async fn started(workers: &Arc<Workers>, folder: &Path, config: &[(&str, &str)]) -> Running {

@@ -1,28 +1,20 @@
 //! Backups of what runs behind an address, and the way back, while standbys follow.
 
+mod orders;
 mod wait;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use command::Release;
+use orders::order_of;
 use server::backup::Written;
 use server::{Clock, Cluster, ClusterOrder, Holders, Order, Pair, Proxy, ProxyOrder, Workers};
 use testkit::{Client, Reply};
 use wait::until;
 
 fn order(config: &[(&str, &str)]) -> Order {
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Order {
-        release: Release::V7_0,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: config.collect(),
-        directory: None,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
+    order_of(Release::V7_0, None, config)
 }
 
 fn paths(directory: &Path, written: &[Written]) -> Vec<PathBuf> {

@@ -1,10 +1,12 @@
 //! Shards of a cluster that are failed on purpose, by their numbers.
 
+mod orders;
 mod wait;
 
 use command::Release;
 use engine::Node;
-use server::{Clock, Cluster, ClusterOrder, FailoverError, Fault, Order, Workers};
+use orders::order_of;
+use server::{Clock, Cluster, ClusterOrder, FailoverError, Fault, Workers};
 use std::sync::Arc;
 use testkit::Client;
 use wait::until;
@@ -26,16 +28,7 @@ async fn in_step(cluster: &Cluster) {
 #[tokio::test]
 async fn shards_keep_their_numbers_while_others_fail() {
     let workers = Workers::start(2).unwrap();
-    let nodes = Order {
-        release: Release::V7_0,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: Vec::new(),
-        directory: None,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    };
+    let nodes = order_of(Release::V7_0, None, &[]);
     let order = ClusterOrder { nodes, name: "test".to_owned(), masters: 3, replicas: 1, ports: Vec::new() };
     let cluster = Cluster::start(&workers, &Arc::new(Clock::new()), &order, |_| true).unwrap();
     let addresses = cluster.addresses();

@@ -1,25 +1,18 @@
 //! Several standbys of one master: who takes its place, whom the others follow then, and how they come and go.
 
+mod orders;
 mod wait;
 
 use command::Release;
 use engine::Node;
+use orders::order_of;
 use server::{Clock, FailoverError, Fault, Order, Pair, Proxy, ProxyOrder, Workers};
 use std::sync::Arc;
 use testkit::{Client, Reply, Writers};
 use wait::until;
 
 fn order(release: Release) -> Order {
-    Order {
-        release,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: vec![("requirepass".to_owned(), String::new())],
-        directory: None,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
+    order_of(release, None, &[("requirepass", "")])
 }
 
 fn has_all(master: &Node, standby: &Node) -> bool {

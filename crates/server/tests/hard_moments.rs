@@ -1,12 +1,13 @@
 //! Failovers while something else is going on: a file that is rewritten, a replica that is sent all keys, clients that wait.
 
 mod disk;
+mod orders;
 mod wait;
 
 use command::Release;
 use disk::copied;
+use orders::order_of;
 use server::{Clock, FailoverError, Fault, Order, Pair, Running, Workers};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::{Client, Reply, Writers};
@@ -14,21 +15,6 @@ use wait::until;
 
 /// Each way in which a standby comes to take over.
 const FAULTS: [Option<Fault>; 3] = [None, Some(Fault::Stop), Some(Fault::Hang)];
-
-fn order(release: Release, directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let address = ([127, 0, 0, 1], 0).into();
-    Order {
-        release,
-        address,
-        seed: 7,
-        config: config.collect(),
-        directory,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
-}
 
 async fn started(workers: &Arc<Workers>, order: &Order) -> Pair {
     let pair = Pair::start(workers, &Arc::new(Clock::new()), order, 1).unwrap();
@@ -70,7 +56,7 @@ async fn a_file_that_is_rewritten_lacks_nothing_afterwards() {
         for fault in FAULTS {
             let (folder, workers) = (tempfile::tempdir().unwrap(), Workers::start(2).unwrap());
             let config = [("appendonly", "yes")];
-            let order = order(release, Some(folder.path().to_owned()), &config);
+            let order = order_of(release, Some(folder.path().to_owned()), &config);
             let pair = started(&workers, &order).await;
             let mut client = Client::connect(pair.address());
             fill(&mut client, 10);
@@ -108,7 +94,7 @@ async fn a_file_that_is_rewritten_lacks_nothing_afterwards() {
 async fn a_replica_that_is_still_sent_all_keys_holds_nothing_up() {
     for fault in FAULTS {
         let workers = Workers::start(2).unwrap();
-        let pair = started(&workers, &order(Release::V7_4, None, &[])).await;
+        let pair = started(&workers, &order_of(Release::V7_4, None, &[])).await;
         let mut client = Client::connect(pair.address());
         // More than sockets take.
         let value = "x".repeat(1 << 20);
@@ -138,7 +124,7 @@ async fn a_replica_that_is_still_sent_all_keys_holds_nothing_up() {
 async fn clients_that_wait_or_watch_come_again() {
     for fault in FAULTS {
         let workers = Workers::start(2).unwrap();
-        let pair = started(&workers, &order(Release::V7_4, None, &[])).await;
+        let pair = started(&workers, &order_of(Release::V7_4, None, &[])).await;
         let connect = || Client::connect(pair.address());
         let [mut waits, mut blocked, mut reads, mut monitors, mut listens, mut queues, mut watches] =
             [(); 7].map(|()| connect());
@@ -184,7 +170,7 @@ async fn commands_keep_the_names_that_they_were_given() {
     for fault in FAULTS {
         let workers = Workers::start(2).unwrap();
         let renamed = [("rename-command", "flushall wipe"), ("rename-command", "del \"\"")];
-        let pair = started(&workers, &order(Release::V5_0, None, &renamed)).await;
+        let pair = started(&workers, &order_of(Release::V5_0, None, &renamed)).await;
         for round in 0..3 {
             in_step(&pair).await;
             let mut client = Client::connect(pair.address());
@@ -206,7 +192,7 @@ async fn commands_keep_the_names_that_they_were_given() {
 #[tokio::test]
 async fn a_command_that_takes_long_does_not_part_the_keys() {
     let workers = Workers::start(2).unwrap();
-    let pair = started(&workers, &order(Release::V7_4, None, &[])).await;
+    let pair = started(&workers, &order_of(Release::V7_4, None, &[])).await;
     let mut client = Client::connect(pair.address());
     let mut push = vec!["RPUSH".to_owned(), "numbers".to_owned()];
     push.extend((0..30_000).map(|number| (number % 1_000 * 7919 % 1_009).to_string()));

@@ -1,5 +1,6 @@
 //! Keys that are copied from elsewhere: from files, from masters, and from servers that are none.
 
+mod orders;
 mod wait;
 
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use command::Release;
+use orders::order_of;
 use server::import::{Find, Import, ImportError, Server, Watcher};
 use server::{Clock, Cluster, ClusterOrder, Holders, Order, Pair, Proxy, ProxyOrder, Running, Workers};
 use testkit::{Client, Reply};
@@ -55,17 +57,7 @@ fn world() -> World {
 }
 
 fn order(release: Release, config: &[(&str, &str)]) -> Order {
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Order {
-        release,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: config.collect(),
-        directory: None,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
+    order_of(release, None, config)
 }
 
 /// A source that sends its keys at once.

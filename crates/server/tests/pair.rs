@@ -1,9 +1,11 @@
 //! A master and its standby behind one address: what clients see of a failover.
 
+mod orders;
 mod wait;
 
 use command::Release;
 use engine::master::Address;
+use orders::order_of;
 use server::{Clock, FailoverError, Fault, Order, Pair, Workers};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,17 +15,7 @@ use testkit::{Client, Reply, Writers};
 use wait::until;
 
 fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Order {
-        release: Release::V7_4,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: config.collect(),
-        directory,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
+    order_of(Release::V7_4, directory, config)
 }
 
 struct Setup {

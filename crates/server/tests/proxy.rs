@@ -1,9 +1,11 @@
 //! Standbys of the shards behind a proxy: what clients see of a failover.
 
+mod orders;
 mod wait;
 
 use command::Release;
-use server::{Clock, FailoverError, Fault, Order, Proxy, ProxyOrder, Workers};
+use orders::order_of;
+use server::{Clock, FailoverError, Fault, Proxy, ProxyOrder, Workers};
 use std::path::PathBuf;
 use std::sync::Arc;
 use testkit::{Client, Reply, Writers};
@@ -16,17 +18,7 @@ struct Setup {
 
 async fn started(directory: Option<PathBuf>, config: &[(&str, &str)], standbys: usize) -> Setup {
     let workers = Workers::start(2).unwrap();
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let nodes = Order {
-        release: Release::V7_0,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: config.collect(),
-        directory,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    };
+    let nodes = order_of(Release::V7_0, directory, config);
     let order = ProxyOrder { nodes, shards: 3, standbys };
     let proxy = Proxy::start(&workers, &Arc::new(Clock::new()), &order).unwrap();
     proxy.loaded().await.unwrap();

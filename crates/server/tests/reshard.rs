@@ -1,9 +1,11 @@
 //! Nodes that run get another form: a single one a standby, a cluster other numbers of masters and replicas. Clients go on
 //! meanwhile, and find all that they have written.
 
+mod orders;
 mod wait;
 
 use command::Release;
+use orders::order_of;
 use server::{Clock, Cluster, ClusterOrder, Order, Pair, Running, Workers};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,17 +16,7 @@ use testkit::{Client, Reply, Writers};
 use wait::until;
 
 fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
-    let config = config.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Order {
-        release: Release::V5_0,
-        address: ([127, 0, 0, 1], 0).into(),
-        seed: 7,
-        config: config.collect(),
-        directory,
-        seat: None,
-        admission: Arc::default(),
-        withheld: &[],
-    }
+    order_of(Release::V5_0, directory, config)
 }
 
 /// A client of a cluster that goes where it is sent.
