@@ -2,7 +2,7 @@
 
 mod inspection;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::Pending;
 use crate::backup::{File, Format};
+use crate::capacity::Capacity;
 use crate::clock::{Clock, Steering};
 use crate::data_plane::{
     DataPlane, Endpoint, FailoverError, Failure, NodeId, NodeSpec, OrderError, PingError, Port, ResizeError,
@@ -19,9 +19,57 @@ use crate::data_plane::{
 };
 use crate::engine::{Engine, Release};
 use crate::inspection::ServerId;
-use crate::instance::Access;
+use crate::instance::{Access, Network, Order, Owner};
+use crate::maintenance::MaintenanceWindow;
 use crate::migration::{Copying, Source};
+use crate::quota::Quota;
+use crate::task::Profile;
 use crate::topology::Topology;
+use crate::{Pending, Settings};
+
+/// How a cloud is set up that has fake nodes: it knows this machine alone, and takes the ports from 6379 up.
+pub fn settings(profile: Profile) -> Settings {
+    Settings {
+        profile,
+        quota: Quota::default(),
+        base_port: 6379,
+        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        advertise: None,
+    }
+}
+
+/// An order of a single Redis 5.0 node with 2 GB and nothing special about it.
+pub fn order(project_id: &str, name: &str) -> Order {
+    Order {
+        project_id: project_id.to_owned(),
+        name: name.to_owned(),
+        description: None,
+        engine: Engine::Redis,
+        release: Some(Release::V5_0),
+        topology: Topology::Single,
+        capacity: Capacity::of_gb(2),
+        gives_all: false,
+        shards: 1,
+        copies: 1,
+        databases: 256,
+        spec_code: "spec".to_owned(),
+        product_id: "product".to_owned(),
+        access: Access::Open,
+        access_user: None,
+        requested_port: None,
+        renamed_commands: BTreeMap::new(),
+        parameters: BTreeMap::new(),
+        reserved_mb: 0,
+        network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },
+        zones: Vec::new(),
+        maintenance: MaintenanceWindow::default(),
+        backup_policy: None,
+        tags: Vec::new(),
+        owner: Owner { user_id: "u".to_owned(), user_name: "user".to_owned() },
+        subscription: None,
+        enterprise_project_id: None,
+    }
+}
 
 /// A clock that stands still until it is advanced.
 pub struct FakeClock(watch::Sender<u64>);

@@ -1,23 +1,17 @@
 //! Backups and restores, over a data plane and a clock that the tests steer.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cloud::backup::{Backup, BackupOrder, Fault, State};
 use cloud::backup_policy::{BackupKind, BackupPlan, BackupPolicy};
-use cloud::capacity::Capacity;
-use cloud::engine::{Engine, Release};
-use cloud::fake::{FakeClock, FakeDataPlane};
-use cloud::instance::{Access, Instance, Network, Order, Owner, Status};
-use cloud::maintenance::MaintenanceWindow;
-use cloud::quota::Quota;
+use cloud::fake::{self, FakeClock, FakeDataPlane};
+use cloud::instance::{Instance, Order, Status};
 use cloud::store::Store;
 use cloud::task::{self, Profile};
 use cloud::topology::Topology;
-use cloud::{Cloud, DeleteBackupError, RestoreError, Settings, TaskError};
+use cloud::{Cloud, DeleteBackupError, RestoreError, TaskError};
 
 const PROJECT: &str = "0123456789abcdef0123456789abcdef";
 /// 2023-11-14T22:13:20Z, a Tuesday.
@@ -36,13 +30,7 @@ impl World {
     }
 
     async fn open(profile: Profile, directory: Option<&Path>) -> Self {
-        let settings = Settings {
-            profile,
-            quota: Quota::default(),
-            base_port: 6379,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            advertise: None,
-        };
+        let settings = fake::settings(profile);
         let store = directory.map_or_else(Store::nowhere, |directory| Store::open(directory).unwrap());
         let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), store).await;
@@ -80,33 +68,12 @@ impl World {
 
 fn order(backup_policy: Option<BackupPolicy>) -> Order {
     Order {
-        project_id: PROJECT.to_owned(),
-        name: "dcs-a".to_owned(),
-        description: None,
-        engine: Engine::Redis,
-        release: Some(Release::V5_0),
         topology: Topology::MasterStandby,
-        capacity: Capacity::of_gb(2),
-        shards: 1,
         copies: 2,
-        databases: 256,
         spec_code: "redis.ha.xu1.large.r2.2".to_owned(),
         product_id: "redis.ha.xu1.large.r2.2-h".to_owned(),
-        access: Access::Open,
-        access_user: None,
-        requested_port: None,
-        renamed_commands: BTreeMap::new(),
-        network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },
-        zones: Vec::new(),
-        maintenance: MaintenanceWindow::default(),
         backup_policy,
-        tags: Vec::new(),
-        owner: Owner { user_id: "u".to_owned(), user_name: "user".to_owned() },
-        subscription: None,
-        gives_all: false,
-        parameters: BTreeMap::new(),
-        reserved_mb: 0,
-        enterprise_project_id: None,
+        ..fake::order(PROJECT, "dcs-a")
     }
 }
 

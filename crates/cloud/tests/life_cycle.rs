@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
@@ -11,11 +10,10 @@ use std::time::Duration;
 use cloud::capacity::Capacity;
 use cloud::clock::Clock;
 use cloud::data_plane::Port;
-use cloud::engine::{Engine, Release};
-use cloud::fake::{FakeClock, FakeDataPlane};
+use cloud::engine::Release;
+use cloud::fake::{self, FakeClock, FakeDataPlane};
 use cloud::identity::Secret;
-use cloud::instance::{Access, Fault, Instance, Network, Order, Owner, Status};
-use cloud::maintenance::MaintenanceWindow;
+use cloud::instance::{Access, Fault, Instance, Order, Status};
 use cloud::quota::{Exceeded, Quota};
 use cloud::store::Store;
 use cloud::task::{self, Profile};
@@ -42,13 +40,7 @@ impl World {
         quota: Quota,
         prepare: impl FnOnce(&FakeDataPlane),
     ) -> Self {
-        let settings = Settings {
-            profile,
-            quota,
-            base_port: 6379,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            advertise: None,
-        };
+        let settings = Settings { quota, ..fake::settings(profile) };
         let store = directory.map_or_else(Store::nowhere, |directory| Store::open(directory).unwrap());
         let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
         prepare(&nodes);
@@ -78,33 +70,13 @@ impl World {
 
 fn order(name: &str) -> Order {
     Order {
-        project_id: PROJECT.to_owned(),
-        name: name.to_owned(),
-        description: None,
-        engine: Engine::Redis,
         release: Some(Release::V3_0),
         topology: Topology::MasterStandby,
-        capacity: Capacity::of_gb(2),
-        gives_all: false,
-        shards: 1,
-        copies: 1,
-        databases: 256,
         spec_code: "dcs.master_standby".to_owned(),
         product_id: "OTC_DCS_MS".to_owned(),
         access: Access::Password(Secret::new("First_Pw1")),
-        access_user: None,
-        requested_port: None,
         renamed_commands: BTreeMap::from([("keys".to_owned(), "keys001".to_owned())]),
-        parameters: BTreeMap::new(),
-        reserved_mb: 0,
-        network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },
-        zones: Vec::new(),
-        maintenance: MaintenanceWindow::default(),
-        backup_policy: None,
-        tags: Vec::new(),
-        owner: Owner { user_id: "u".to_owned(), user_name: "user".to_owned() },
-        subscription: None,
-        enterprise_project_id: None,
+        ..fake::order(PROJECT, name)
     }
 }
 
@@ -549,11 +521,9 @@ async fn clients_are_told_a_host_that_they_can_reach() {
     let local = Some("192.0.2.7:8400".parse().unwrap());
     let host = |bind: &str, advertise: Option<&str>| {
         let settings = Settings {
-            profile: Profile::Instant,
-            quota: Quota::default(),
-            base_port: 6379,
             bind: bind.parse().unwrap(),
             advertise: advertise.map(str::to_owned),
+            ..fake::settings(Profile::Instant)
         };
         async move {
             let nodes = Arc::new(FakeDataPlane::default());

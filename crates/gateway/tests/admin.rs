@@ -2,22 +2,17 @@
 //!
 //! Every answer is held against the record of its operation; outcomes that no test meets are listed in `data/untested.tsv`.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::body::Body;
-use cloud::capacity::Capacity;
-use cloud::engine::{Engine, Release};
-use cloud::fake::{FakeClock, FakeDataPlane};
-use cloud::instance::{Access, Network, Order, Owner};
-use cloud::maintenance::MaintenanceWindow;
-use cloud::quota::Quota;
+use cloud::Cloud;
+use cloud::fake::{self, FakeClock, FakeDataPlane};
+use cloud::instance::Order;
 use cloud::store::Store;
 use cloud::task::Profile;
 use cloud::topology::Topology;
-use cloud::{Cloud, Settings};
 use gateway::{Gateway, admin_can_answer, admin_operations};
 use http::Request;
 use http_body_util::BodyExt;
@@ -38,13 +33,7 @@ struct World {
 
 impl World {
     async fn new(profile: Profile) -> Self {
-        let settings = Settings {
-            profile,
-            quota: Quota::default(),
-            base_port: 6379,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            advertise: None,
-        };
+        let settings = fake::settings(profile);
         let (clock, nodes) = (Arc::new(FakeClock::at(NOW_MS)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock, nodes.clone(), Store::nowhere()).await;
         let gateway = Gateway::new(Vec::new(), &[], cloud.clone()).unwrap();
@@ -190,33 +179,5 @@ async fn what_is_none_of_it_is_refused_in_its_form() {
 }
 
 fn order(topology: Topology) -> Order {
-    Order {
-        project_id: "p".to_owned(),
-        name: format!("dcs-{}", uuid::Uuid::new_v4()),
-        description: None,
-        engine: Engine::Redis,
-        release: Some(Release::V5_0),
-        topology,
-        capacity: Capacity::of_gb(2),
-        gives_all: false,
-        shards: 1,
-        copies: 1,
-        databases: 256,
-        spec_code: "spec".to_owned(),
-        product_id: "product".to_owned(),
-        access: Access::Open,
-        access_user: None,
-        requested_port: None,
-        renamed_commands: BTreeMap::new(),
-        parameters: BTreeMap::new(),
-        reserved_mb: 0,
-        network: Network { vpc_id: "v".into(), subnet_id: "s".into(), security_group_id: None },
-        zones: Vec::new(),
-        maintenance: MaintenanceWindow::default(),
-        backup_policy: None,
-        tags: Vec::new(),
-        owner: Owner { user_id: "u".to_owned(), user_name: "user".to_owned() },
-        subscription: None,
-        enterprise_project_id: None,
-    }
+    Order { topology, ..fake::order("p", &format!("dcs-{}", uuid::Uuid::new_v4())) }
 }

@@ -1,18 +1,16 @@
 //! The way of a request, over a service that does what the tests tell it to.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
 use cloud::data_plane::DataPlane;
-use cloud::fake::{FakeClock, FakeDataPlane};
+use cloud::fake::{self, FakeClock, FakeDataPlane};
 use cloud::identity::{AccessKey, Account, Caller, Directory, Named, Secret, User};
 use cloud::policy::{Asked, Decision, Effect, Rights, Statement};
-use cloud::quota::Quota;
 use cloud::service::{Refusal, Service};
 use cloud::store::Store;
 use cloud::task::Profile;
-use cloud::{Cloud, Pending, Settings};
+use cloud::{Cloud, Pending};
 use gateway::Gateway;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -185,13 +183,7 @@ impl Service for Other {
 static SCHEMES: [SecurityScheme; 1] = [SecurityScheme { name: "user", about: "A user.", header: "X-User" }];
 
 async fn gateway() -> Arc<Gateway> {
-    let settings = Settings {
-        profile: Profile::Instant,
-        quota: Quota::default(),
-        base_port: 6379,
-        bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        advertise: None,
-    };
+    let settings = fake::settings(Profile::Instant);
     let nodes: Arc<dyn DataPlane> = Arc::new(FakeDataPlane::default());
     let cloud = Cloud::open(settings, Arc::new(FakeClock::at(0)), nodes, Store::nowhere()).await;
     Gateway::new(vec![Arc::new(Things), Arc::new(Other)], &SCHEMES, cloud).unwrap()

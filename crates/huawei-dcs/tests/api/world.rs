@@ -3,11 +3,10 @@
 //! Every answer is held against the declaration of its operation: a field that is missing, undeclared or of another
 //! kind fails the test, whatever the test is about.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use cloud::fake::{FakeClock, FakeDataPlane};
+use cloud::fake::{self, FakeClock, FakeDataPlane};
 use cloud::identity::{AccessKey, Directory, Named, Secret};
 use cloud::policy::Rights;
 use cloud::quota::Quota;
@@ -81,13 +80,7 @@ impl World {
 
     /// A world whose callers are those of this account.
     pub(crate) async fn in_directory(directory: Directory, setup: Setup) -> Self {
-        let settings = Settings {
-            profile: setup.profile,
-            quota: setup.quota,
-            base_port: 6379,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            advertise: None,
-        };
+        let settings = Settings { quota: setup.quota, ..fake::settings(setup.profile) };
         let (clock, nodes) = (Arc::new(FakeClock::at(setup.now_ms)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
         let services = huawei_dcs::services(&cloud, directory);

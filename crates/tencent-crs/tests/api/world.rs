@@ -3,7 +3,6 @@
 //! Every answer is held against the declaration of its action: a field that is missing, undeclared or of another kind
 //! fails the test, whatever the test is about.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,7 +10,7 @@ use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use cloud::clock::Clock;
-use cloud::fake::{FakeClock, FakeDataPlane};
+use cloud::fake::{self, FakeClock, FakeDataPlane};
 use cloud::identity::{AccessKey, Directory, Named, Secret};
 use cloud::policy::Rights;
 use cloud::quota::Quota;
@@ -76,13 +75,7 @@ impl World {
     }
 
     pub(crate) async fn with(setup: Setup) -> Self {
-        let settings = Settings {
-            profile: setup.profile,
-            quota: setup.quota,
-            base_port: 6379,
-            bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            advertise: None,
-        };
+        let settings = Settings { quota: setup.quota, ..fake::settings(setup.profile) };
         let (clock, nodes) = (Arc::new(FakeClock::at(setup.now_ms)), Arc::new(FakeDataPlane::default()));
         let cloud = Cloud::open(settings, clock.clone(), nodes.clone(), setup.store).await;
         let directory = Directory { is_open: setup.is_open, ..directory(setup.rights) };
