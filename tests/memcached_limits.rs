@@ -4,6 +4,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
+use testkit::memcached::mixed_value_bytes;
 use testkit::{Memcached, Wire, until};
 
 /// What a line gets that asks for nothing: it comes after everything that was asked before.
@@ -274,17 +275,6 @@ fn values_that_are_half_sent_count_against_the_limit() {
     assert_eq!(wire.say("set after 0 0 1\r\n1"), "STORED");
 }
 
-/// The length of the value of a key: six of ten are small, one is large.
-fn mixed_len(key: u32) -> usize {
-    let mixed = key.wrapping_mul(2_654_435_769) as usize >> 8;
-    let (least, spread) = match mixed % 10 {
-        0..=5 => (20, 180),
-        6..=8 => (200, 800),
-        _ => (1_000, 7_000),
-    };
-    least + mixed / 10 % spread
-}
-
 #[test]
 fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
     const LIMIT: u64 = 64 << 20;
@@ -299,7 +289,7 @@ fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
             state ^= state >> 7;
             state ^= state << 17;
             let key = (state % 1_000_000) as u32;
-            let len = mixed_len(key);
+            let len = mixed_value_bytes(key);
             requests.extend_from_slice(format!("set key:{key:010} 0 0 {len} noreply\r\n").as_bytes());
             requests.extend_from_slice(&value[..len]);
             requests.extend_from_slice(b"\r\n");

@@ -196,6 +196,21 @@ impl Comparison<'_> {
     }
 }
 
+/// A value of an example with what stands in it under these names put in their places: ids, above all.
+pub fn renamed(value: Value, names: &[(String, String)]) -> Value {
+    match value {
+        Value::String(text) => match names.iter().find(|(documented, _)| *documented == text) {
+            Some((_, here)) => here.clone().into(),
+            None => text.into(),
+        },
+        Value::Array(items) => items.into_iter().map(|item| renamed(item, names)).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, renamed(value, names))).collect()
+        }
+        other => other,
+    }
+}
+
 /// Adds the ways to all fields of a value as tables have them: names with dots between them, and `[]` after that of a list.
 pub fn ways_of(value: &Value, before: &str, all: &mut Vec<String>) {
     match value {

@@ -13,6 +13,18 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How often at most.
 const LOOKS: usize = 1_000;
 
+/// The length of a key's value where sizes are to be mixed, in bytes: six of ten are small, three middling, one is large. At
+/// most 8,000.
+pub fn mixed_value_bytes(key: u32) -> usize {
+    let mixed = key.wrapping_mul(2_654_435_769) as usize >> 8;
+    let (least, spread) = match mixed % 10 {
+        0..=5 => (20, 180),
+        6..=8 => (200, 800),
+        _ => (1_000, 7_000),
+    };
+    least + mixed / 10 % spread
+}
+
 /// A running server; it ends with the test.
 #[derive(Debug)]
 pub struct Memcached {

@@ -13,6 +13,7 @@ use memcached::shard::Garbage;
 use memcached::{Access, Node, Session, Settings};
 use std::sync::Arc;
 use std::time::Duration;
+use testkit::memcached::mixed_value_bytes;
 use testkit::{Rng, Wire};
 
 /// Connections of the load.
@@ -234,17 +235,6 @@ fn hits(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The size of a key's value: six of ten small, three middling, one large.
-fn value_bytes(key: u32) -> usize {
-    let mixed = key.wrapping_mul(2_654_435_769) as usize >> 8;
-    let (least, spread) = match mixed % 10 {
-        0..=5 => (20, 180),
-        6..=8 => (200, 800),
-        _ => (1_000, 7_000),
-    };
-    least + mixed / 10 % spread
-}
-
 /// The part of requests that find their key, after a first third that fills the cache. A key that is not there is set.
 fn replay(server: &Server, trace: &[u32]) -> Result<f64> {
     const BATCH: usize = 50;
@@ -263,7 +253,7 @@ fn replay(server: &Server, trace: &[u32]) -> Result<f64> {
         while let Some(item) = rest.strip_prefix(b"VALUE key:") {
             let key: u32 = std::str::from_utf8(&item[..10])?.parse()?;
             let header = item.iter().position(|&byte| byte == b'\n').unwrap_or(0) + 1;
-            rest = &item[header + value_bytes(key) + 2..];
+            rest = &item[header + mixed_value_bytes(key) + 2..];
             found.insert(key);
         }
         let missed: Vec<u32> = batch.iter().copied().filter(|key| !found.contains(key)).collect();
@@ -273,7 +263,7 @@ fn replay(server: &Server, trace: &[u32]) -> Result<f64> {
         }
         let mut request = Vec::new();
         for key in &missed {
-            let len = value_bytes(*key);
+            let len = mixed_value_bytes(*key);
             request.extend_from_slice(format!("set key:{key:010} 0 0 {len}\r\n").as_bytes());
             request.extend_from_slice(&value[..len]);
             request.extend_from_slice(b"\r\n");

@@ -73,6 +73,18 @@ fn end(copying: &Copying, outcome: Result<(), String>) {
     copying.tell(true, |progress| progress.ended = Some(outcome));
 }
 
+/// The id of an instance that nothing can be copied from or into.
+async fn memcached(world: &World) -> String {
+    let order = json!({
+        "name": "dcs-memcached",
+        "engine": "Memcached",
+        "engine_version": "-",
+        "product_id": "-",
+        "spec_code": "dcs.memcached.master_standby",
+    });
+    world.create(order).await
+}
+
 #[tokio::test]
 async fn a_migration_goes_through_its_states() {
     let world = World::new().await;
@@ -231,15 +243,7 @@ async fn a_migration_may_be_made_before_it_is_known_what_it_copies() {
 async fn what_makes_no_sense_is_refused() {
     let world = World::new().await;
     let instance = target(&world).await;
-    let memcached = world
-        .create(json!({
-            "name": "dcs-memcached",
-            "engine": "Memcached",
-            "engine_version": "-",
-            "product_id": "-",
-            "spec_code": "dcs.memcached.master_standby",
-        }))
-        .await;
+    let memcached = memcached(&world).await;
     let with = |name: &str, value: Value| {
         let mut body = online(&instance, "full_amount_migration");
         body[name] = value;
@@ -375,15 +379,7 @@ async fn the_state_of_a_migration_says_what_may_be_done_with_it() {
 
     let mut to = settings(NOBODYS);
     assert_eq!(world.call(&task(&ids[1]), &to).await.error_of_v2(), (404, "DCS.4022".to_owned()));
-    let memcached = world
-        .create(json!({
-            "name": "dcs-memcached",
-            "engine": "Memcached",
-            "engine_version": "-",
-            "product_id": "-",
-            "spec_code": "dcs.memcached.master_standby",
-        }))
-        .await;
+    let memcached = memcached(&world).await;
     to["target_instance"]["id"] = memcached.into();
     assert_eq!(world.call(&task(&ids[1]), &to).await.error_of_v2(), (400, "DCS.4007".to_owned()));
     to["target_instance"] = json!({"id": instance, "password": "Wrong_Pw1"});

@@ -6,6 +6,7 @@ use cloud::quota::Quota;
 use cloud::task::Profile;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::documented;
 
 use super::Example;
 use crate::world::{PROJECT, REGION, Setup, World, ZONES, order, order_with};
@@ -77,17 +78,7 @@ impl Scene {
 
     /// A value of the example as it is here.
     pub(super) fn named(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => match self.names.iter().find(|(documented, _)| *documented == text) {
-                Some((_, here)) => here.clone().into(),
-                None => text.into(),
-            },
-            Value::Array(items) => items.into_iter().map(|item| self.named(item)).collect(),
-            Value::Object(fields) => {
-                fields.into_iter().map(|(name, value)| (name, self.named(value))).collect()
-            }
-            other => other,
-        }
+        documented::renamed(value, &self.names)
     }
 }
 

@@ -7,6 +7,7 @@ use cloud::backup::State;
 use cloud::clock::Clock;
 use cloud::data_plane::Statistics;
 use serde_json::Value;
+use testkit::documented;
 
 use super::Example;
 use crate::world::{ORDER, Setup, World, with};
@@ -107,17 +108,7 @@ impl Scene {
 
     /// A value of the example as it is here.
     pub(super) fn named(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => match self.names.iter().find(|(documented, _)| *documented == text) {
-                Some((_, here)) => here.clone().into(),
-                None => text.into(),
-            },
-            Value::Array(items) => items.into_iter().map(|item| self.named(item)).collect(),
-            Value::Object(fields) => {
-                fields.into_iter().map(|(name, value)| (name, self.named(value))).collect()
-            }
-            other => other,
-        }
+        documented::renamed(value, &self.names)
     }
 }
 
