@@ -8,81 +8,38 @@ use operation::ErrorCode;
 
 use crate::code;
 
-/// What every operation may answer that an instance must have time for, and that is recorded.
-pub(crate) const BUSY: &[&ErrorCode] = &[
-    &code::UNKNOWN_INSTANCE,
-    &code::TASK_RUNNING,
-    &code::RESTARTING,
-    &code::EXTENDING,
-    &code::CREATING,
-    &code::CONFIGURING,
-    &code::CHANGING_PASSWORD,
-    &code::FREEZING,
-    &code::BACKING_UP,
-    &code::RESTORING,
-    &code::WRONG_STATUS,
-    &code::NOT_SAVED,
-];
+/// What every operation may answer that an instance must have time for, and these codes, which some of them have.
+macro_rules! occupied {
+    ($($more:ident),*) => {
+        &[
+            &code::UNKNOWN_INSTANCE,
+            &code::TASK_RUNNING,
+            &code::EXTENDING,
+            &code::CHANGING_PASSWORD,
+            &code::FREEZING,
+            &code::BACKING_UP,
+            &code::RESTORING,
+            &code::WRONG_STATUS,
+            $(&code::$more),*
+        ]
+    };
+}
+
+/// What an operation may answer that an instance must have time for, and that is recorded.
+pub(crate) const BUSY: &[&ErrorCode] = occupied![RESTARTING, CREATING, CONFIGURING, NOT_SAVED];
 
 /// The same for a deletion, which begins in every state that lasts and has a code of its own for those who are being created
 /// or restarted.
-pub(crate) const BUSY_TO_GO: &[&ErrorCode] = &[
-    &code::UNKNOWN_INSTANCE,
-    &code::NOT_DELETABLE,
-    &code::TASK_RUNNING,
-    &code::EXTENDING,
-    &code::CONFIGURING,
-    &code::CHANGING_PASSWORD,
-    &code::FREEZING,
-    &code::BACKING_UP,
-    &code::RESTORING,
-    &code::WRONG_STATUS,
-    &code::NOT_SAVED,
-];
+pub(crate) const BUSY_TO_GO: &[&ErrorCode] = occupied![NOT_DELETABLE, CONFIGURING, NOT_SAVED];
 
 /// The same for a change of parameters, which tells by a code of its own that another one is made.
-pub(crate) const BUSY_OTHERWISE: &[&ErrorCode] = &[
-    &code::UNKNOWN_INSTANCE,
-    &code::TASK_RUNNING,
-    &code::RESTARTING,
-    &code::EXTENDING,
-    &code::CREATING,
-    &code::CHANGING_PASSWORD,
-    &code::FREEZING,
-    &code::BACKING_UP,
-    &code::RESTORING,
-    &code::WRONG_STATUS,
-    &code::NOT_SAVED,
-];
+pub(crate) const BUSY_OTHERWISE: &[&ErrorCode] = occupied![RESTARTING, CREATING, NOT_SAVED];
 
 /// The same for a backup, which has a code of its own for what cannot be recorded.
-pub(crate) const BUSY_TO_BACK_UP: &[&ErrorCode] = &[
-    &code::UNKNOWN_INSTANCE,
-    &code::TASK_RUNNING,
-    &code::RESTARTING,
-    &code::EXTENDING,
-    &code::CREATING,
-    &code::CONFIGURING,
-    &code::CHANGING_PASSWORD,
-    &code::FREEZING,
-    &code::BACKING_UP,
-    &code::RESTORING,
-    &code::WRONG_STATUS,
-];
+pub(crate) const BUSY_TO_BACK_UP: &[&ErrorCode] = occupied![RESTARTING, CREATING, CONFIGURING];
 
 /// The same for a restore. What is being created has no backups, so that is not what is wrong.
-pub(crate) const BUSY_TO_RESTORE: &[&ErrorCode] = &[
-    &code::UNKNOWN_INSTANCE,
-    &code::TASK_RUNNING,
-    &code::RESTARTING,
-    &code::EXTENDING,
-    &code::CONFIGURING,
-    &code::CHANGING_PASSWORD,
-    &code::FREEZING,
-    &code::BACKING_UP,
-    &code::RESTORING,
-    &code::WRONG_STATUS,
-];
+pub(crate) const BUSY_TO_RESTORE: &[&ErrorCode] = occupied![RESTARTING, CONFIGURING];
 
 /// The code of what is going on with an instance.
 pub(crate) fn of_busy(kind: task::Kind) -> &'static ErrorCode {

@@ -218,19 +218,22 @@ const MORE: &[Field] = &[
                 about: "Whether it is paid again when that is over. False if left out.",
                 ..FIELD
             },
-            Field {
-                name: "is_auto_pay",
-                kind: Kind::Flag,
-                invalid: Some(&code::PARAMETER),
-                about: "Whether it is paid at once. It always is.",
-                ..FIELD
-            },
+            AUTO_PAY,
         ]),
         invalid: Some(&code::PARAMETER),
         about: "How it is paid. By use if left out.",
         ..FIELD
     },
 ];
+
+/// Part of how an order is paid.
+pub(super) const AUTO_PAY: Field = Field {
+    name: "is_auto_pay",
+    kind: Kind::Flag,
+    invalid: Some(&code::PARAMETER),
+    about: "Whether it is paid at once. It always is.",
+    ..FIELD
+};
 
 /// The backup policy in requests of v2: a plan is needed by those that follow one.
 pub(crate) const POLICY: &[Field] = &[

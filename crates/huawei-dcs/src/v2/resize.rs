@@ -7,6 +7,7 @@ use http::StatusCode;
 use operation::schema::{FIELD, Field, Kind, Need, TEXT};
 use operation::{Answer, Failure, Method, Operation, Reply, Route};
 
+use super::create::AUTO_PAY;
 use super::{V2_INSTANCE, reference, server};
 use crate::catalogue::Sold;
 use crate::code;
@@ -59,13 +60,7 @@ pub(crate) static RESIZE: Operation = Operation {
         },
         Field {
             name: "bss_param",
-            kind: Kind::Object(&[Field {
-                name: "is_auto_pay",
-                kind: Kind::Flag,
-                invalid: Some(&code::PARAMETER),
-                about: "Whether it is paid at once. It always is.",
-                ..FIELD
-            }]),
+            kind: Kind::Object(&[AUTO_PAY]),
             invalid: Some(&code::PARAMETER),
             about: "How it is paid, where that is in advance.",
             ..FIELD

@@ -68,15 +68,20 @@ const RESULTS: &[Field] = &[list_field(
     "An item for each migration, in the order of the request.",
 )];
 
+/// What is done to several migrations, each of which has a result of its own.
+const BATCH: Operation = Operation {
+    body: Some(&[IDS]),
+    answers: &[Answer { status: 200, about: "What became of each.", body: Some(RESULTS) }],
+    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::EMPTY_BODY]],
+    ..BASE
+};
+
 pub(crate) static BATCH_STOP: Operation = Operation {
     id: "BatchStopMigrationTasks",
     summary: "Ends several migrations.",
     route: Route::Path { method: Method::Post, template: "/v2/{project_id}/migration-task/batch-stop" },
-    body: Some(&[IDS]),
-    answers: &[Answer { status: 200, about: "What became of each.", body: Some(RESULTS) }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::EMPTY_BODY]],
     source: reference("Stopping Migration Tasks in Batches"),
-    ..BASE
+    ..BATCH
 }
 .checked();
 
@@ -84,11 +89,8 @@ pub(crate) static BATCH_RESTART: Operation = Operation {
     id: "BatchRestartOnlineMigrationTasks",
     summary: "Begins several migrations again.",
     route: Route::Path { method: Method::Post, template: "/v2/{project_id}/migration-tasks/batch-restart" },
-    body: Some(&[IDS]),
-    answers: &[Answer { status: 200, about: "What became of each.", body: Some(RESULTS) }],
-    errors: &[CALLER_ERRORS, PROJECT_ERRORS, &[&code::EMPTY_BODY]],
     source: reference("Restarting Online Migration Tasks in Batches"),
-    ..BASE
+    ..BATCH
 }
 .checked();
 
