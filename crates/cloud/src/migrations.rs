@@ -255,7 +255,9 @@ impl Cloud {
 
     /// The project's migration of this id.
     pub fn migration(&self, project_id: &str, id: &str) -> Option<Arc<Migration>> {
-        self.migrations(project_id).into_iter().find(|record| record.id == id)
+        let all = self.migrations.all.lock();
+        let mut records = all.values().map(|known| &known.record);
+        records.find(|record| record.id == id && record.project_id == project_id).cloned()
     }
 
     /// How far a migration is, as far as this process knows: nothing of one that has not begun in it.

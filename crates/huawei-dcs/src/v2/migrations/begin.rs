@@ -1,8 +1,10 @@
 //! How migrations begin: where keys come from and go to, and the requests that say so.
 
+use std::sync::Arc;
+
 use cloud::engine::Engine;
 use cloud::identity::Secret;
-use cloud::instance::Access;
+use cloud::instance::{Access, Instance};
 use cloud::migration::{From, Migration};
 use cloud::{MigrationOrder, Pending};
 use operation::schema::{Field, Fields, Integer, Kind, Need, TEXT, Text};
@@ -246,7 +248,7 @@ fn place(
         let addresses = addresses.ok_or_else(|| code::PARAMETER.of("addrs"))?;
         return Ok(From::Servers { addresses, password: place.text("password").map(Secret::new) });
     }
-    Ok(From::Instance { id: instance(dcs, request, &place, name)? })
+    Ok(From::Instance { id: instance(dcs, request, &place, name)?.id.clone() })
 }
 
 /// The instance that a place means. If a password is sent it must be right.
@@ -255,7 +257,7 @@ fn instance(
     request: &Request<'_>,
     place: &Fields<'_>,
     name: &'static str,
-) -> Result<String, Failure> {
+) -> Result<Arc<Instance>, Failure> {
     let id = place.text("id").ok_or_else(|| code::PARAMETER.of(name))?;
     let instance = dcs.cloud.instance(request.project_id(), id).ok_or(&code::UNKNOWN_INSTANCE)?;
     if instance.engine == Engine::Memcached {
@@ -263,7 +265,7 @@ fn instance(
     }
     match (&instance.access, place.text("password")) {
         (Access::Password(own), Some(sent)) if !own.is(sent) => Err((&code::OTHER_PASSWORD).into()),
-        _ => Ok(id.to_owned()),
+        _ => Ok(instance),
     }
 }
 
@@ -271,11 +273,10 @@ fn instance(
 fn target(dcs: &Dcs, request: &Request<'_>) -> Result<String, Failure> {
     let target =
         request.body.object("target_instance").ok_or_else(|| code::PARAMETER.of("target_instance"))?;
-    let id = instance(dcs, request, &target, "target_instance")?;
-    let found = dcs.cloud.instance(request.project_id(), &id).ok_or(&code::UNKNOWN_INSTANCE)?;
+    let found = instance(dcs, request, &target, "target_instance")?;
     match found.access {
         Access::Password(_) if target.text("password").is_none() => Err((&code::OTHER_PASSWORD).into()),
-        _ => Ok(id),
+        _ => Ok(found.id.clone()),
     }
 }
 

@@ -285,8 +285,12 @@ fn listed(dcs: &Dcs, request: &Request<'_>, migration: &Migration) -> Value {
         None => None,
     };
     let target = migration.target_id.as_deref().and_then(instance);
-    let errors = dcs.cloud.migration_progress(migration).lines;
-    let error = errors.iter().rev().find(|line| line.level == Level::Error).map(|line| line.text.clone());
+    let error = if migration.state == State::Failed {
+        let lines = dcs.cloud.migration_progress(migration).lines;
+        lines.into_iter().rev().find(|line| line.level == Level::Error).map(|line| line.text)
+    } else {
+        None
+    };
     json!({
         "task_id": migration.id,
         "task_name": migration.name,
@@ -308,7 +312,7 @@ fn listed(dcs: &Dcs, request: &Request<'_>, migration: &Migration) -> Value {
         "target_instance_spec_code": target.as_ref().map(|target| &target.spec_code),
         "source_instance_status": source.map(|source| source.status.name()),
         "target_instance_status": target.map(|target| target.status.name()),
-        "error_message": error.filter(|_| migration.state == State::Failed),
+        "error_message": error,
         "released_at": null,
         "version": "2.0",
         "resume_mode": resume_mode(migration),
