@@ -84,17 +84,9 @@ impl Session {
             }
             self.wanted = 0;
             if !self.is_admitted && self.speaks_text(input[done]) {
-                match login::attempt(&input[done..]) {
-                    Attempt::Incomplete { wanted } => {
-                        self.wanted = wanted;
-                        return (done, Next::Read);
-                    }
-                    Attempt::Endless => return (input.len(), Next::Close),
-                    attempt => {
-                        // Of what has come at once only the last is answered.
-                        reply.truncate(begin);
-                        done += self.answer_attempt(node, &attempt, reply);
-                    }
+                match self.hear(node, &input[done..], begin, reply) {
+                    Ok(len) => done += len,
+                    Err(next) => return (done, next),
                 }
                 continue;
             }
@@ -244,23 +236,27 @@ impl Session {
         }
     }
 
-    /// Lets a client in by text, or not. How many bytes are done with.
-    fn answer_attempt(&mut self, node: &Node, attempt: &Attempt, reply: &mut Reply) -> usize {
-        match *attempt {
+    /// Hears what a client says by text that has yet to log in, and answers in the place of what was answered to it from
+    /// `begin` on: of what has come at once only the last is answered. How many bytes are done with, or what is next where
+    /// there is nothing to answer.
+    fn hear(&mut self, node: &Node, input: &[u8], begin: usize, reply: &mut Reply) -> Result<usize, Next> {
+        let (len, refusal) = match login::attempt(input) {
+            Attempt::Incomplete { wanted } => {
+                self.wanted = wanted;
+                return Err(Next::Read);
+            }
+            Attempt::Endless => return Err(Next::Close),
+            Attempt::Refused { len, error } => (len, Some(error)),
             Attempt::Credentials { len, user, password } => {
-                if self.log_in(node, user, password) {
-                    reply.line("STORED");
-                } else {
-                    reply.error(Error::Authentication);
-                }
-                len
+                (len, (!self.log_in(node, user, password)).then_some(Error::Authentication))
             }
-            Attempt::Refused { len, error } => {
-                reply.error(error);
-                len
-            }
-            Attempt::Incomplete { .. } | Attempt::Endless => 0,
+        };
+        reply.truncate(begin);
+        match refusal {
+            None => reply.line("STORED"),
+            Some(error) => reply.error(error),
         }
+        Ok(len)
     }
 
     /// Logs in with name and password. Whether they are right.

@@ -1,8 +1,8 @@
 //! A shard: the items whose hashes begin alike, behind one lock.
 //!
-//! Invariants: `used_bytes` is what table, items and wheel take, and an estimate of what lies idle between the items; for every item that expires the wheel has a record. What
-//! is put in, changed or taken out here is repeated by the same shard of the standby, if there is one, before the shard
-//! is let go.
+//! Invariants: `used_bytes` is what table, items and wheel take, and an estimate of what lies idle between the items; for
+//! every item that expires the wheel has a record. What is put in, changed or taken out here is repeated by the same shard
+//! of the standby, if there is one, before the shard is let go.
 //!
 //! Eviction draws items at random and gives up the one that is least use for its room: how long ago it was used, halved for
 //! each of its latest uses, times the root of its size, and more where few others share its page of memory. Uses wear off

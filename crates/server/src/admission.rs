@@ -63,13 +63,8 @@ pub(crate) fn is_own(peer: SocketAddr, local: SocketAddr) -> bool {
 /// # Errors
 /// Those of connecting.
 pub async fn connect(address: SocketAddr) -> io::Result<(TcpStream, OwnPort)> {
-    let (socket, any) = if address.is_ipv4() {
-        (TcpSocket::new_v4()?, IpAddr::V4(Ipv4Addr::UNSPECIFIED))
-    } else {
-        (TcpSocket::new_v6()?, IpAddr::V6(Ipv6Addr::UNSPECIFIED))
-    };
-    let from = if address.ip().is_loopback() { address.ip() } else { any };
-    socket.bind((from, 0).into())?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(origin(address))?;
     let port = OwnPort::new((socket.local_addr()?.port(), address.port()));
     Ok((socket.connect(address).await?, port))
 }
@@ -83,16 +78,21 @@ pub(crate) fn connect_blocking(
     timeout: Duration,
 ) -> io::Result<(std::net::TcpStream, OwnPort)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.bind(&origin(address).into())?;
+    let from = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let port = OwnPort::new((from.port(), address.port()));
+    socket.connect_timeout(&address.into(), timeout)?;
+    Ok((socket.into(), port))
+}
+
+/// Where a connection to an address may begin: at any port.
+fn origin(address: SocketAddr) -> SocketAddr {
     let any = match address.ip() {
         ip if ip.is_loopback() => ip,
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    socket.bind(&SocketAddr::from((any, 0)).into())?;
-    let from = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    let port = OwnPort::new((from.port(), address.port()));
-    socket.connect_timeout(&address.into(), timeout)?;
-    Ok((socket.into(), port))
+    (any, 0).into()
 }
 
 impl OwnPort {

@@ -256,7 +256,7 @@ impl Connection {
 
     /// Where there is no memory for the input that is kept, gives it up. What is next then; nothing if it may be kept.
     fn do_without(&mut self, now: Now, reply: &mut Reply) -> Option<Next> {
-        if self.input.capacity() == self.kept || self.keep(now) {
+        if self.keep(now) {
             return None;
         }
         let (taken, next) = self.session.give_up(&self.place.node, &self.input, now, reply);
