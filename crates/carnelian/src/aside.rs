@@ -54,14 +54,11 @@ impl Nodes {
         let taken = self.aside.lock().remove(&node.id);
         let Some(aside) = taken else { return self.bring_up(node).await };
         let files = aside.reserve.files().unwrap_or_default();
-        let begun = self.replace(&node, &aside.reserve, &files).await;
-        match (begun, self.endpoint(&node.id)) {
-            (Ok(()), Some(endpoint)) => Ok(endpoint),
-            (begun, _) => {
-                self.stop(&node.id).await;
-                self.aside.lock().insert(node.id.clone(), aside);
-                Err(StartError::NotLoaded(begun.err().unwrap_or_else(|| "it has ended".to_owned())))
-            }
+        let renewed = self.replace(&node, &aside.reserve, &files).await;
+        let begun = self.begun(&node.id, renewed).await;
+        if begun.is_err() {
+            self.aside.lock().insert(node.id.clone(), aside);
         }
+        begun
     }
 }

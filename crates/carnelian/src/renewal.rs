@@ -55,10 +55,19 @@ impl Nodes {
                 _ => return self.bring_up(node).await,
             }
         };
-        match (renewed, self.endpoint(&node.id)) {
+        self.begun(&node.id, renewed).await
+    }
+
+    /// Where a node listens that has begun anew with what it had; one that has not does not run.
+    pub(crate) async fn begun(
+        &self,
+        id: &NodeId,
+        renewed: Result<(), String>,
+    ) -> Result<Endpoint, StartError> {
+        match (renewed, self.endpoint(id)) {
             (Ok(()), Some(endpoint)) => Ok(endpoint),
             (renewed, _) => {
-                self.stop(&node.id).await;
+                self.stop(id).await;
                 Err(StartError::NotLoaded(renewed.err().unwrap_or_else(|| "it has ended".to_owned())))
             }
         }
