@@ -319,13 +319,19 @@ impl Default for Response<'_> {
 /// Writes the reply to a request.
 #[inline]
 pub fn respond(out: &mut Vec<u8>, request: &Request, response: &Response) {
-    let Response { status, cas, extras, key, value } = *response;
-    let body_len = extras.len() + key.len() + value.len();
-    out.reserve(HEADER + body_len);
+    let Response { extras, key, value, .. } = *response;
+    out.reserve(HEADER + extras.len() + key.len() + value.len());
+    respond_before(out, request, response, value.len());
+    out.extend_from_slice(value);
+}
+
+/// Writes a reply up to its value, of so many bytes, which the caller writes behind it.
+pub fn respond_before(out: &mut Vec<u8>, request: &Request, response: &Response, value_len: usize) {
+    let Response { status, cas, extras, key, .. } = *response;
+    let body_len = extras.len() + key.len() + value_len;
     out.extend_from_slice(&header(request, status, cas, extras.len(), key.len(), body_len));
     out.extend_from_slice(extras);
     out.extend_from_slice(key);
-    out.extend_from_slice(value);
 }
 
 /// Writes a reply that is an error, with the text that belongs to it.
@@ -335,7 +341,7 @@ pub fn respond_error(out: &mut Vec<u8>, request: &Request, status: Status) {
 
 /// The header of a reply whose parts, `body_len` bytes in all, are written behind it by the caller: extras, key, value.
 #[inline]
-pub fn header(
+fn header(
     request: &Request,
     status: Status,
     cas: u64,

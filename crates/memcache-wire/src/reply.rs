@@ -1,4 +1,8 @@
 //! The writer of replies in the text protocol.
+//!
+//! Large values are not copied: they stand beside the bytes that are written, each with its place among them.
+
+use bytes::Bytes;
 
 use crate::error::Error;
 
@@ -6,6 +10,10 @@ use crate::error::Error;
 #[derive(Debug, Default)]
 pub struct Reply {
     bytes: Vec<u8>,
+    /// Values that are not copied, each with the place in `bytes` that it comes before.
+    lent: Vec<(usize, Bytes)>,
+    /// What they are together, in bytes.
+    lent_bytes: usize,
 }
 
 impl Reply {
@@ -16,13 +24,7 @@ impl Reply {
 
     /// Goes on in a buffer that was used before; what it holds stays in front.
     pub fn with_buffer(bytes: Vec<u8>) -> Self {
-        Reply { bytes }
-    }
-
-    /// What has been written.
-    #[inline]
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        Reply { bytes, ..Reply::default() }
     }
 
     /// The buffer, for frames of the binary protocol.
@@ -31,37 +33,60 @@ impl Reply {
         &mut self.bytes
     }
 
-    /// The number of bytes that have been written.
+    /// The number of bytes that have been written, with the values that were not copied.
     #[inline]
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.lent_bytes
     }
 
     /// Whether nothing has been written.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.len() == 0
     }
 
     /// Takes back what was written after the first `len` bytes.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
-        self.bytes.truncate(len);
+        while let Some((at, value)) = self.lent.last()
+            && at + self.lent_bytes - value.len() >= len
+        {
+            self.lent_bytes -= value.len();
+            self.lent.pop();
+        }
+        debug_assert!(len >= self.lent_bytes, "a value is taken back whole");
+        self.bytes.truncate(len - self.lent_bytes);
     }
 
-    /// Forgets what was written, keeping the buffer.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
+    /// Takes out what was written after the first `len` bytes, among which there are no values.
+    pub fn split_off(&mut self, len: usize) -> Vec<u8> {
+        let tail = self.bytes.split_off(len - self.lent_bytes);
+        debug_assert!(self.lent.iter().all(|(at, _)| *at <= self.bytes.len()), "no value is behind it");
+        tail
     }
 
-    /// Takes what was written out, leaving an empty buffer.
-    pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.bytes)
+    /// All that has been written, in one piece.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let (mut whole, mut begin) = (Vec::with_capacity(self.len()), 0);
+        for (at, value) in &self.lent {
+            whole.extend_from_slice(&self.bytes[begin..*at]);
+            whole.extend_from_slice(value);
+            begin = *at;
+        }
+        whole.extend_from_slice(&self.bytes[begin..]);
+        whole
     }
 
-    /// Gives up the buffer.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+    /// Gives up what was copied, and what was not: each value with the place in the former that it comes before.
+    pub fn into_parts(self) -> (Vec<u8>, Vec<(usize, Bytes)>) {
+        (self.bytes, self.lent)
+    }
+
+    /// A value that is not copied, which is not empty.
+    pub fn lend(&mut self, value: Bytes) {
+        debug_assert!(!value.is_empty(), "what is taken back is known by its length");
+        self.lent_bytes += value.len();
+        self.lent.push((self.bytes.len(), value));
     }
 
     /// Bytes that are replies already.
@@ -95,6 +120,7 @@ impl Reply {
     /// An item, as `get` answers; with what it must be for a later change if `cas` is given.
     #[inline]
     pub fn value(&mut self, key: &[u8], flags: u32, cas: Option<u64>, data: &[u8]) {
+        self.bytes.reserve(key.len() + data.len() + 64);
         self.value_header(key, flags, cas, data.len());
         self.bytes.extend_from_slice(data);
         self.bytes.extend_from_slice(b"\r\n");
@@ -103,7 +129,6 @@ impl Reply {
     /// The line before an item's `len` bytes of data, which the caller writes with the end of a line behind them.
     #[inline]
     pub fn value_header(&mut self, key: &[u8], flags: u32, cas: Option<u64>, len: usize) {
-        self.bytes.reserve(key.len() + len + 64);
         self.bytes.extend_from_slice(b"VALUE ");
         self.bytes.extend_from_slice(key);
         self.bytes.push(b' ');
@@ -235,7 +260,7 @@ mod tests {
         for (write, want) in cases {
             let mut reply = Reply::new();
             write(&mut reply);
-            assert_eq!(String::from_utf8(reply.into_bytes()).unwrap(), *want);
+            assert_eq!(String::from_utf8(reply.to_vec()).unwrap(), *want);
         }
         let mut reply = Reply::new();
         reply.meta_value(2);
@@ -245,7 +270,30 @@ mod tests {
         reply.flag_key(b"ab", true);
         reply.flag(b'W');
         reply.end_line();
-        assert_eq!(reply.bytes(), b"VA 2 t-1 s2 O12 kYWI= b W\r\n");
+        assert_eq!(reply.to_vec(), b"VA 2 t-1 s2 O12 kYWI= b W\r\n");
+    }
+
+    #[test]
+    fn values_that_are_not_copied_are_written_where_they_belong() {
+        let mut reply = Reply::new();
+        reply.lend(Bytes::from_static(b"one"));
+        let first = reply.len();
+        reply.lend(Bytes::from_static(b"two"));
+        reply.line("");
+        let second = reply.len();
+        reply.value_header(b"k", 0, None, 5);
+        reply.lend(Bytes::from_static(b"three"));
+        reply.end_line();
+        assert_eq!(reply.to_vec(), b"onetwo\r\nVALUE k 0 5\r\nthree\r\n");
+        assert_eq!(reply.len(), reply.to_vec().len());
+        reply.truncate(reply.len());
+        reply.truncate(second);
+        assert_eq!(reply.to_vec(), b"onetwo\r\n");
+        reply.line("x");
+        assert_eq!(reply.split_off(second), b"x\r\n");
+        reply.truncate(first);
+        assert_eq!((reply.len(), reply.to_vec()), (3, b"one".to_vec()));
+        assert_eq!(reply.into_parts(), (Vec::new(), vec![(0, Bytes::from_static(b"one"))]));
     }
 
     #[test]
@@ -255,7 +303,7 @@ mod tests {
         {
             let mut reply = Reply::new();
             reply.base64(bytes);
-            assert_eq!(reply.bytes(), want.as_bytes());
+            assert_eq!(reply.to_vec(), want.as_bytes());
         }
     }
 }

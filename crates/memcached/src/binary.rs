@@ -1,6 +1,8 @@
 //! The commands of the binary protocol.
 
-use memcache_wire::binary::{Command, Mode as StoreMode, Request, Response, respond, respond_error};
+use memcache_wire::binary::{
+    Command, Mode as StoreMode, Request, Response, respond, respond_before, respond_error,
+};
 use memcache_wire::{Block, Reply, Status, VERSION};
 
 use crate::clock::Now;
@@ -152,14 +154,9 @@ fn get(
         }
         let item = shard.at(place);
         let flags = item.flags().to_be_bytes();
-        let found = Response {
-            cas: item.cas(),
-            extras: &flags,
-            key: told,
-            value: item.value(),
-            ..Response::default()
-        };
-        respond(reply.buffer(), request, &found);
+        let found = Response { cas: item.cas(), extras: &flags, key: told, ..Response::default() };
+        respond_before(reply.buffer(), request, &found, item.value().len());
+        items::write_value(&item, reply);
     })
 }
 

@@ -3,7 +3,8 @@
 //! Everything here may find a shard held by somebody else: its number is the error then, nothing has been done, and it is
 //! to be tried again.
 
-use memcache_wire::number;
+use bytes::Bytes;
+use memcache_wire::{Reply, number};
 use structures::cached::{Cached, Head, Marks};
 use structures::table::Place;
 
@@ -116,6 +117,15 @@ pub(crate) fn is_too_large(node: &Node, key: &[u8], flags: u32, value_len: usize
 pub(crate) fn memcached_bytes(key_len: usize, value_len: usize, flags: u32) -> usize {
     let flags_len = if flags == 0 { 0 } else { 4 };
     (OVERHEAD_BYTES + key_len + flags_len).saturating_add(value_len)
+}
+
+/// Writes the value of an item: a large one is not copied.
+#[inline]
+pub(crate) fn write_value(item: &Cached, reply: &mut Reply) {
+    match item.lend() {
+        None => reply.raw(item.value()),
+        Some(lent) => reply.lend(Bytes::from_owner(lent)),
+    }
 }
 
 /// Makes room for a value. Nothing if there is room.

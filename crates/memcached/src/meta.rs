@@ -148,7 +148,7 @@ impl Command<'_> {
             }
             reply.end_line();
             if options.has(b'v') {
-                reply.raw(item.value());
+                items::write_value(&item, reply);
                 reply.end_line();
             }
             let old = item.expires();

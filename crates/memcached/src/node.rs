@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use structures::cached::{Cached, Head};
+use structures::lent::Lender;
 use structures::lock::{Held, Locks};
 use structures::ranked::Mutex;
 use structures::table::{self, Item};
@@ -21,7 +22,7 @@ use crate::clock::{Clock, Now};
 use crate::counts::Counts;
 use crate::policy::Policy;
 use crate::settings::Settings;
-use crate::shard::{CLASSES, Garbage, Shard, copy};
+use crate::shard::{CLASSES, Garbage, Shard};
 
 /// The number of shards: enough that threads seldom meet.
 const SHARDS: usize = 16;
@@ -59,12 +60,14 @@ pub struct Node {
     forgotten: Mutex<Counts>,
     /// Bytes that had been read and written then.
     forgotten_bytes: Mutex<(u64, u64)>,
-    /// What connections keep of requests that are not complete, in bytes.
+    /// What connections keep of requests that are not complete and of replies that are not read, in bytes.
     unfinished: AtomicUsize,
     /// Connections that there had been, and that had been refused.
     forgotten_comers: Mutex<(u64, u64)>,
     /// The last cas id of each shard when somebody wanted sizes to be counted.
     sizes_since: Mutex<Option<Vec<u64>>>,
+    /// Counts what replies keep of values that are gone.
+    lender: Lender,
 }
 
 /// What a shard takes, as last told; alone in its cache lines.
@@ -134,8 +137,10 @@ impl Node {
         access: Arc<Access>,
         host: Arc<dyn Host>,
     ) -> Self {
+        let lender = Lender::default();
+        let shard = |number| Shard::new(number, SHARDS, seed, clock, lender.clone());
         Node {
-            shards: Locks::new((0..SHARDS).map(|number| Shard::new(number, SHARDS, seed, clock))),
+            shards: Locks::new((0..SHARDS).map(shard)),
             used: (0..SHARDS).map(|_| Used::default()).collect(),
             seed,
             clock,
@@ -150,6 +155,7 @@ impl Node {
             unfinished: AtomicUsize::new(0),
             forgotten_comers: Mutex::default(),
             sizes_since: Mutex::default(),
+            lender,
         }
     }
 
@@ -220,16 +226,18 @@ impl Node {
         }
     }
 
-    /// What items, tables and wheels take, what lies idle between the items, and what is kept of requests that are not
-    /// complete, in bytes.
+    /// What items, tables and wheels take, what lies idle between the items, what is kept of requests that are not complete
+    /// and of replies that have not been read, and values that are gone for all but those replies, in bytes.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        self.used.iter().map(|used| used.0.load(Relaxed)).sum::<usize>() + self.unfinished.load(Relaxed)
+        let used: usize = self.used.iter().map(|used| used.0.load(Relaxed)).sum();
+        used + self.unfinished.load(Relaxed) + self.lender.bytes()
     }
 
-    /// Takes note that a connection keeps so many bytes of a request that is not complete, and how many it kept before.
-    /// Items make room for them. Whether they may be kept: if not, nothing has been noted. All together may take half of
-    /// the memory, so that others can go on, or what the largest item needs while it comes.
+    /// Takes note that a connection keeps so many bytes of a request that is not complete, or of replies that its client
+    /// does not read, and how many it kept before. Items make room for them. Whether they may be kept: if not, nothing has
+    /// been noted. All together may take half of the memory, so that others can go on, or what the largest item needs
+    /// while it comes.
     pub fn keep(&self, before: usize, bytes: usize, now: Now) -> bool {
         let most =
             (self.settings.memory_bytes.load(Relaxed) / 2).max(2 * self.settings.item_bytes.load(Relaxed));
@@ -548,7 +556,7 @@ impl Node {
         let hash = self.hash(item.key());
         let mut held = self.shards.hold_beside(1 << number);
         let shard = held.get_mut(number);
-        shard.adopt(hash, copy(item), 0);
+        shard.adopt(hash, item, 0);
         self.account(number, shard);
     }
 

@@ -15,7 +15,7 @@ use crate::node::Node;
 /// Requests that are parsed ahead.
 const AHEAD: usize = 32;
 /// Longer replies are sent before more is done, in bytes.
-pub(crate) const REPLY_BYTES: usize = 256 << 10;
+pub(crate) const REPLY_BYTES: usize = 48 << 10;
 
 /// One connection.
 #[derive(Debug)]
@@ -102,8 +102,7 @@ impl Session {
                         self.answered = 0;
                         done = after;
                         if request.block() == Some(Block::Follows) {
-                            self.deferred = reply.bytes()[before..].to_vec();
-                            reply.truncate(before);
+                            self.deferred = reply.split_off(before);
                         }
                         if reply.len() > REPLY_BYTES {
                             return self.pause(done, at, Next::Flush);

@@ -11,6 +11,7 @@
 use std::sync::Arc;
 
 use structures::cached::{Cached, Head, Marks, USES_MAX};
+use structures::lent::Lender;
 use structures::table::{Item, Place, Ref, Table};
 use structures::wheel::{Wheel, fragment};
 
@@ -57,6 +58,8 @@ pub struct Shard {
     pub counts: Counts,
     standby: Option<Arc<Node>>,
     garbage: Vec<Table<Cached>>,
+    /// Counts what replies keep of values that are gone.
+    lender: Lender,
 }
 
 /// Items that nobody reaches any more; dropping them may take long.
@@ -105,7 +108,7 @@ fn age(item: &Cached, now: Now) -> u64 {
 }
 
 impl Shard {
-    pub(crate) fn new(number: usize, shards: usize, seed: u64, clock: Clock) -> Self {
+    pub(crate) fn new(number: usize, shards: usize, seed: u64, clock: Clock, lender: Lender) -> Self {
         let skip = shards.trailing_zeros() as u8;
         Shard {
             number,
@@ -125,6 +128,7 @@ impl Shard {
             counts: Counts::default(),
             standby: None,
             garbage: Vec::new(),
+            lender,
         }
     }
 
@@ -232,7 +236,7 @@ impl Shard {
         let cas = self.next_cas();
         let head = Head { cas, accessed: now.tick, ..head };
         self.counts.total_items += 1;
-        let place = self.replace(hash, Cached::new(key, &head, parts), now.ms);
+        let place = self.replace(hash, Cached::new(key, &head, parts, &self.lender), now.ms);
         self.repeat(place);
         place
     }
@@ -333,7 +337,8 @@ impl Shard {
             let random = &mut self.random;
             let Some(place) = self.items.random(|| next_random(random)) else { return false };
             let mut item = self.items.at_mut(place);
-            if policy.is_volatile() && item.expires() == 0 {
+            // To give up what replies keep makes no room.
+            if policy.is_volatile() && item.expires() == 0 || item.is_lent() {
                 continue;
             }
             drawn += 1;
@@ -435,9 +440,9 @@ impl Shard {
     }
 
     /// Follows another node's shard: takes an item over as it is.
-    pub(crate) fn adopt(&mut self, hash: u64, item: Cached, now_ms: i64) {
+    pub(crate) fn adopt(&mut self, hash: u64, item: &Cached, now_ms: i64) {
         self.last_cas = self.last_cas.max(item.cas());
-        self.replace(hash, item, now_ms);
+        self.replace(hash, copy(item, &self.lender), now_ms);
     }
 
     /// Whether there is an item of this key, expired or not.
@@ -499,8 +504,8 @@ impl Shard {
 const BUCKETS_AT_ONCE: usize = 64;
 
 /// An item as another one, with all that it has.
-pub(crate) fn copy(item: &Cached) -> Cached {
-    let mut copy = Cached::new(item.key(), &item.head(), [item.value(), &[]]);
+fn copy(item: &Cached, lender: &Lender) -> Cached {
+    let mut copy = Cached::new(item.key(), &item.head(), [item.value(), &[]], lender);
     copy.set_marks(item.marks());
     copy.set_uses(item.uses());
     copy

@@ -1,5 +1,6 @@
 //! The commands of the text protocol, but for meta commands and reports.
 
+use bytes::Bytes;
 use memcache_wire::{Admin, Block, Error, Get, Reply, Request, Store, VERSION, Verb, Words};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -120,7 +121,14 @@ impl Session {
                 }
                 let item = shard.at(place);
                 let cas = get.with_cas.then(|| item.cas());
-                reply.value(key, item.flags(), cas, item.value());
+                match item.lend() {
+                    None => reply.value(key, item.flags(), cas, item.value()),
+                    Some(lent) => {
+                        reply.value_header(key, item.flags(), cas, lent.len());
+                        reply.lend(Bytes::from_owner(lent));
+                        reply.end_line();
+                    }
+                }
             })?;
             self.answered += 1;
         }

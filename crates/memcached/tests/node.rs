@@ -34,7 +34,7 @@ fn say_at(node: &Node, bytes: &[u8], after_ms: i64) -> String {
     let (mut session, mut reply) = (Session::new(node), Reply::new());
     let (taken, next) = session.run(node, bytes, node.clock.at(NOW_MS + after_ms), &mut reply);
     assert!(taken == bytes.len() || next == Next::Read, "{next:?}");
-    String::from_utf8_lossy(reply.bytes()).into_owned()
+    String::from_utf8_lossy(&reply.to_vec()).into_owned()
 }
 
 fn say(node: &Node, bytes: &[u8]) -> String {
@@ -217,7 +217,7 @@ fn whoever_has_to_log_in_does_so_first() {
     let (mut session, mut reply) = (Session::new(&node), Reply::new());
     let mut ask = |request: &[u8]| {
         session.run(&node, request, node.clock.at(NOW_MS), &mut reply);
-        String::from_utf8(reply.take()).expect("answers are text")
+        String::from_utf8(std::mem::take(&mut reply).to_vec()).expect("answers are text")
     };
     assert_eq!(ask(b"get a\r\n"), "CLIENT_ERROR unauthenticated\r\n");
     assert_eq!(ask(b"set a 0 0 9\r\nuser nope\r\n"), "CLIENT_ERROR authentication failure\r\n");
@@ -295,6 +295,7 @@ proptest! {
             let (taken, _) = session.run(&node, &kept, node.clock.at(NOW_MS), &mut reply);
             kept.drain(..taken);
         }
-        prop_assert_eq!(String::from_utf8_lossy(reply.bytes()), whole);
+        let answered = reply.to_vec();
+        prop_assert_eq!(String::from_utf8_lossy(&answered), whole);
     }
 }

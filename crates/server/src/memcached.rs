@@ -2,6 +2,7 @@
 
 mod connection;
 mod file;
+mod output;
 mod seat;
 mod standby;
 

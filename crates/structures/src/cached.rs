@@ -2,10 +2,11 @@
 //!
 //! ```text
 //! key length: u8 | marks: u8 | accessed: u32 | cas: 48 bits | flags: u32, if marked | expires: u32, if marked
-//! | length | key | value
+//! | length | key | value | who has a share in the block, if the value is large
 //! ```
 //!
-//! Invariants: the block's class follows from its contents; optional parts are there if the marks say so.
+//! Invariants: the block's class follows from its contents; optional parts are there if the marks say so. A large value may
+//! be lent to readers (see [`crate::lent`]), which keep the block when the item is gone.
 //!
 //! Not here: what the times mean, and who may read or replace an item.
 
@@ -13,6 +14,7 @@
 
 use crate::block;
 use crate::length;
+use crate::lent::{self, Lender, Lent, Loan};
 use crate::table::Item;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -54,6 +56,9 @@ const HALF: usize = 50;
 /// that are empty and not given back yet.
 const IDLE_PERCENT: usize = 90;
 const IDLE_OVER_HALF: usize = 220;
+
+/// Values of at least so many bytes are lent; to copy smaller ones costs less than to count who has them.
+pub const LENT_FROM: usize = 16 << 10;
 
 /// How often an item was used lately: the highest count.
 pub const USES_MAX: u8 = 3;
@@ -113,9 +118,16 @@ fn optional(marks: u8) -> usize {
     (marks & FORM).count_ones() as usize * WORD
 }
 
+/// The length of what all items have.
+#[inline]
+fn plain(form: u8, key_len: usize, value_len: usize) -> usize {
+    FIXED + optional(form) + length::size(value_len) + key_len + value_len
+}
+
 #[inline]
 fn total(form: u8, key_len: usize, value_len: usize) -> usize {
-    FIXED + optional(form) + length::size(value_len) + key_len + value_len
+    let plain = plain(form, key_len, value_len);
+    if value_len < LENT_FROM { plain } else { lent::place(plain).1 }
 }
 
 impl Cached {
@@ -125,12 +137,12 @@ impl Cached {
         block::class(total(form(head), key_len, value_len))
     }
 
-    /// An item whose value is these parts, one behind the other.
+    /// An item whose value is these parts, one behind the other. If it is large it is lent by this lender.
     ///
     /// # Panics
     /// If the key is longer than [`KEY_MAX`].
     #[inline]
-    pub fn new(key: &[u8], head: &Head, parts: [&[u8]; 2]) -> Self {
+    pub fn new(key: &[u8], head: &Head, parts: [&[u8]; 2], lender: &Lender) -> Self {
         assert!(key.len() <= KEY_MAX, "a key of {} bytes", key.len());
         let [first, second] = parts;
         let (form, value_len) = (form(head), first.len() + second.len());
@@ -155,8 +167,49 @@ impl Cached {
                 place.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 place = place.add(part.len());
             }
+            if let Some(loan) = item.loan() {
+                loan.write(Loan::new(lender));
+            }
         }
         item
+    }
+
+    /// Where the record is of who has a share in the block.
+    #[inline]
+    fn loan(&self) -> Option<NonNull<Loan>> {
+        let (value_len, _) = self.value_len();
+        if value_len < LENT_FROM {
+            return None;
+        }
+        let (at, _) = lent::place(plain(self.marks_byte(), self.key_len(), value_len));
+        // SAFETY: the block was allocated with the record there, and blocks are aligned to more than that needs.
+        Some(unsafe { self.0.add(at) }.cast())
+    }
+
+    /// The value as something that stays when the item is replaced or goes; nothing if it is small.
+    #[inline]
+    pub fn lend(&self) -> Option<Lent> {
+        let loan = self.loan()?;
+        // SAFETY: the item has its share, and all of these belong to its block.
+        Some(unsafe { Lent::new(NonNull::from(self.value()), self.0, self.total(), loan) })
+    }
+
+    /// Whether somebody reads the value who keeps it when the item goes.
+    #[inline]
+    pub fn is_lent(&self) -> bool {
+        // SAFETY: the record is there for as long as the item.
+        self.loan().is_some_and(|loan| unsafe { loan.as_ref() }.is_lent())
+    }
+
+    /// The same item with another expiry, in a block of its own.
+    fn renewed(&self, expires: u32) -> Self {
+        // SAFETY: the record is there for as long as the item.
+        let lender = self.loan().map(|loan| unsafe { loan.as_ref() }.lender().clone()).unwrap_or_default();
+        let head = Head { expires, ..self.head() };
+        let other = Cached::new(self.key(), &head, [self.value(), &[]], &lender);
+        // SAFETY: the marks stand there.
+        unsafe { *other.0.as_ptr().add(MARKS) |= self.marks_byte() & !FORM };
+        other
     }
 
     /// What belongs to it.
@@ -173,11 +226,14 @@ impl Cached {
         unsafe { std::slice::from_raw_parts(key.add(self.key_len()), len) }
     }
 
-    /// The value, for changing it without its length.
+    /// The value, for changing it without its length. Whoever it is lent to keeps it as it was.
     #[inline]
     pub fn value_mut(&mut self) -> &mut [u8] {
+        if self.is_lent() {
+            *self = self.renewed(self.expires());
+        }
         let (len, key) = self.value_len();
-        // SAFETY: as in `value`, and the item is borrowed for changing.
+        // SAFETY: as in `value`; the item is borrowed for changing, and nobody else has a share in its block.
         unsafe { std::slice::from_raw_parts_mut(key.add(self.key_len()), len) }
     }
 
@@ -211,12 +267,7 @@ impl Cached {
             }
             return;
         }
-        let value = self.value();
-        let mut other = Cached::new(self.key(), &Head { expires, ..self.head() }, [value, &[]]);
-        let own = marks & !FORM;
-        // SAFETY: the marks stand there.
-        unsafe { *other.0.as_ptr().add(MARKS) |= own };
-        std::mem::swap(self, &mut other);
+        *self = self.renewed(expires);
     }
 
     /// What it is for a later change that depends on it.
@@ -329,8 +380,13 @@ impl Cached {
 impl Drop for Cached {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the block was allocated for an item of this length.
-        unsafe { block::free(self.0, self.total()) };
+        // SAFETY: the block was allocated for an item of this length, with the record where it is.
+        unsafe {
+            match self.loan() {
+                None => block::free(self.0, self.total()),
+                Some(loan) => lent::leave(self.0, self.total(), loan),
+            }
+        }
     }
 }
 
@@ -350,6 +406,64 @@ mod tests {
         assert_eq!(Cached::room(&Head::default(), 16, 32), 64);
     }
 
+    fn large(letter: u8, lender: &Lender) -> Cached {
+        Cached::new(b"key", &Head::default(), [&[letter; LENT_FROM], b"end"], lender)
+    }
+
+    #[test]
+    fn a_small_value_is_not_lent() {
+        let item = Cached::new(b"key", &Head::default(), [&[b'x'; LENT_FROM - 1], b""], &Lender::default());
+        assert!(item.lend().is_none());
+    }
+
+    #[test]
+    fn a_value_stays_for_those_it_is_lent_to() {
+        let lender = Lender::default();
+        let mut item = large(b'a', &lender);
+        let whole = item.value().to_vec();
+        let bytes = item.heap_bytes();
+        let first = item.lend().unwrap();
+        assert!(item.is_lent());
+        assert_eq!(lender.bytes(), 0, "the item has the block");
+        item.set_expires(7);
+        assert_eq!((item.expires(), item.is_lent(), lender.bytes()), (7, false, bytes), "it has moved");
+        let second = item.lend().unwrap();
+        item.value_mut().fill(b'b');
+        assert_eq!((item.value()[0], item.key(), item.expires()), (b'b', &b"key"[..], 7));
+        drop(item);
+        assert!(first[..] == whole && second[..] == whole);
+        assert_eq!(lender.bytes(), 2 * bytes);
+        drop(first);
+        assert_eq!(lender.bytes(), bytes);
+        drop(second);
+        assert_eq!(lender.bytes(), 0);
+    }
+
+    #[test]
+    fn an_item_outlives_those_it_is_lent_to() {
+        let lender = Lender::default();
+        let item = large(b'a', &lender);
+        let lent = [(); 3].map(|()| item.lend());
+        drop(lent);
+        assert!(!item.is_lent());
+        assert_eq!((item.value()[0], lender.bytes()), (b'a', 0));
+    }
+
+    #[test]
+    fn readers_and_items_go_at_once() {
+        let lender = Lender::default();
+        for round in 0..20 {
+            let item = large(round, &lender);
+            std::thread::scope(|scope| {
+                for lent in [(); 2].map(|()| item.lend().unwrap()) {
+                    scope.spawn(move || assert!(lent[..LENT_FROM].iter().all(|&byte| byte == round)));
+                }
+                scope.spawn(move || drop(item));
+            });
+            assert_eq!(lender.bytes(), 0);
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_put_in_comes_out(
@@ -361,9 +475,12 @@ mod tests {
             cas in 0..1u64 << CAS_BITS,
             accessed: u32,
             uses in 0..=USES_MAX,
+            is_large: bool,
         ) {
+            let mut first = first;
+            first.resize(first.len() + if is_large { LENT_FROM } else { 0 }, b'-');
             let mut head = Head { flags, expires: expiries[0], cas, accessed };
-            let mut item = Cached::new(&key, &head, [&first, &second]);
+            let mut item = Cached::new(&key, &head, [&first, &second], &Lender::default());
             let value = [first, second].concat();
             prop_assert_eq!(item.heap_bytes(), Cached::room(&head, key.len(), value.len()));
             item.set_uses(uses);
@@ -372,7 +489,7 @@ mod tests {
                 item.set_expires(expires);
                 head.expires = expires;
                 prop_assert_eq!(item.key(), &key);
-                prop_assert_eq!(item.value(), &value);
+                prop_assert!(item.value() == value);
                 prop_assert_eq!(item.head(), head);
                 prop_assert_eq!((item.marks(), item.uses()), (Marks::FETCHED | Marks::WON, uses));
             }

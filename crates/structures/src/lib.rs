@@ -15,6 +15,7 @@ pub mod hash;
 pub mod hll;
 pub mod intset;
 mod length;
+pub mod lent;
 pub mod list;
 pub mod lock;
 pub mod member;

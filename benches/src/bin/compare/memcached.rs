@@ -184,7 +184,7 @@ fn gets(node: &Node, keys: usize, requests: usize, batch: usize, seed: u64) {
         while done < input.len() {
             done += session.run(node, &input[done..], node.clock.at(NOW_MS), &mut reply).0;
         }
-        assert!(reply.bytes().ends_with(b"END\r\n"));
+        assert!(reply.buffer().ends_with(b"END\r\n"));
         reply.truncate(0);
     }
 }

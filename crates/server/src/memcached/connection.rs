@@ -1,7 +1,8 @@
 //! One connection of a memcached node.
 //!
 //! Invariants: input is processed when what was answered before has been sent, so that a client that does not read has
-//! memory for the replies to one batch at most; of a request that is not complete only its bytes are kept.
+//! memory for the replies to one batch at most, and large values stay where they are; of a request that is not complete only
+//! its bytes are kept. What is kept of both is counted by the node.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -18,18 +19,19 @@ use structures::ticks;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::output::Output;
 use super::seat::Ears;
 use crate::clock::Clock;
 use crate::watch::LIFE_SIGN;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 << 10;
-/// A larger buffer is not kept for further replies.
+/// A larger buffer is not kept for further replies, in bytes.
 const REPLY_KEPT: usize = 64 << 10;
 /// Buffers for replies that a thread keeps.
 const BUFFERS_KEPT: usize = 64;
-/// A larger buffer of input is given back when it is empty.
-const INPUT_KEPT: usize = 4 << 10;
+/// A larger buffer of input is given back when it is empty; smaller ones are not counted, in bytes.
+const UNCOUNTED: usize = 4 << 10;
 
 /// What connections of a node have in common.
 #[derive(Clone, Debug)]
@@ -61,11 +63,12 @@ struct Connection {
     client: Arc<Client>,
     /// Input that has not been processed.
     input: Vec<u8>,
-    /// What the node knows to be kept there, in bytes.
+    /// Replies that have not been sent.
+    output: Output,
+    /// Whether they wait for the client to read what it was sent before.
+    is_blocked: bool,
+    /// What the node knows to be kept of input and replies, in bytes.
     kept: usize,
-    /// Replies that have not been sent, from `sent` on.
-    output: Vec<u8>,
-    sent: usize,
     /// Whether what is to be sent waits for others to be served first.
     is_held_back: bool,
 }
@@ -89,9 +92,9 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
             session,
             client: Arc::clone(&client),
             input: Vec::new(),
+            output: Output::default(),
+            is_blocked: false,
             kept: 0,
-            output: Vec::new(),
-            sent: 0,
             is_held_back: false,
         };
         // However the connection ends, there is nobody left to tell.
@@ -184,7 +187,7 @@ impl Connection {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        while self.sent < self.output.len() {
+        while !self.output.is_empty() {
             std::task::ready!(self.stream.poll_write_ready(cx))?;
             self.send_kept()?;
         }
@@ -231,26 +234,24 @@ impl Connection {
             self.input.extend_from_slice(fresh);
             let (taken, next) = self.session.run(node, &self.input, now, &mut reply);
             self.input.drain(..taken);
-            if self.input.is_empty() && self.input.capacity() > INPUT_KEPT {
+            if self.input.is_empty() && self.input.capacity() > UNCOUNTED {
                 self.input = Vec::new();
             }
             next
         };
         let next = self.do_without(now, &mut reply).unwrap_or(next);
         self.client.was_served(ticks::now().saturating_sub(began));
-        let mut replies = reply.into_bytes();
-        if replies.is_empty() {
-            spare.push(replies);
+        let len = reply.len();
+        let (copied, lent) = reply.into_parts();
+        if len == 0 {
+            spare.push(copied);
             return Ok(next);
         }
-        self.client.was_sent(replies.len());
-        if self.sent == self.output.len() {
-            self.output = replies;
-            self.sent = 0;
+        self.client.was_sent(len);
+        if self.output.is_empty() {
             self.is_held_back = next == Next::Read;
-        } else {
-            self.output.append(&mut replies);
         }
+        self.output.push(copied, lent);
         Ok(next)
     }
 
@@ -268,10 +269,12 @@ impl Connection {
         Some(next)
     }
 
-    /// Tells the node how much input is kept, if that is more than a little. Whether it may be.
+    /// Tells the node how much is kept, if that is more than a little. Whether it may be.
+    #[inline]
     fn keep(&mut self, now: Now) -> bool {
-        let capacity = self.input.capacity();
-        let kept = if capacity > INPUT_KEPT { capacity } else { 0 };
+        let replies = if self.is_blocked { self.output.capacity() } else { 0 };
+        let counted = |capacity| if capacity > UNCOUNTED { capacity } else { 0 };
+        let kept = counted(self.input.capacity()) + counted(replies);
         let may = kept == self.kept || self.place.node.keep(self.kept, kept, now);
         if may {
             self.kept = kept;
@@ -279,28 +282,43 @@ impl Connection {
         may
     }
 
-    /// Sends of what was kept as much as the socket takes.
+    /// Sends of what was kept as much as the socket takes. A client that does not read goes where there is no memory to
+    /// keep what it was to be sent.
     fn send_kept(&mut self) -> Result<()> {
-        while self.sent < self.output.len() {
-            match self.stream.try_write(&self.output[self.sent..]) {
-                Ok(len) => self.sent += len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+        while !self.output.is_empty() {
+            // One piece, as it mostly is, needs no list of pieces.
+            let sent = match self.output.only_piece() {
+                Some(piece) => self.stream.try_write(piece),
+                None => self.stream.try_write_vectored(&self.output.pieces()),
+            };
+            match sent {
+                Ok(len) => self.output.advance(len),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.is_blocked = true;
+                    return if self.keep(self.now()) { Ok(()) } else { Err(ErrorKind::OutOfMemory.into()) };
+                }
                 Err(error) => return Err(error),
             }
         }
         self.recycle();
+        if std::mem::take(&mut self.is_blocked) {
+            self.keep(self.now());
+        }
         Ok(())
+    }
+
+    /// The time of the node.
+    fn now(&self) -> Now {
+        self.place.node.clock.at(self.place.clock.wall_ms())
     }
 
     /// Gives the buffer of what has been sent to the next connection that needs one.
     fn recycle(&mut self) {
-        let mut output = std::mem::take(&mut self.output);
-        self.sent = 0;
-        output.clear();
-        if (1..=REPLY_KEPT).contains(&output.capacity()) {
+        let buffer = self.output.take_buffer();
+        if (1..=REPLY_KEPT).contains(&buffer.capacity()) {
             SHARED.with_borrow_mut(|shared| {
                 if shared.spare.len() < BUFFERS_KEPT {
-                    shared.spare.push(output);
+                    shared.spare.push(buffer);
                 }
             });
         }
@@ -308,7 +326,7 @@ impl Connection {
 
     /// Sends all that was kept.
     async fn flush(&mut self) -> Result<()> {
-        while self.sent < self.output.len() {
+        while !self.output.is_empty() {
             self.stream.writable().await?;
             self.send_kept()?;
         }
