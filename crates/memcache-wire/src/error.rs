@@ -122,6 +122,30 @@ pub enum Error {
     /// `slabs reassign` with a class that there is not.
     #[error("BADCLASS invalid src or dst class id")]
     SlabsClass,
+    /// `lru tune` that leaves no part of memory to what is used seldom.
+    #[error("ERROR hot and warm pcts must not exceed 80")]
+    LruPercentages,
+    /// `lru tune` with ages that mean nothing.
+    #[error("ERROR hot/warm age factors must be greater than 0")]
+    LruFactors,
+    /// `lru_crawler sleep` for too long.
+    #[error("CLIENT_ERROR sleep must be one second or less")]
+    CrawlerSleep,
+    /// `lru_crawler enable` where it is enabled.
+    #[error("ERROR failed to start lru crawler thread")]
+    CrawlerEnabled,
+    /// What would walk over items where that is disabled.
+    #[error("CLIENT_ERROR lru crawler disabled")]
+    CrawlerDisabled,
+    /// What would walk over the items of a class that there is not.
+    #[error("BADCLASS invalid class id")]
+    CrawlerClass,
+    /// What would walk over the items of no class.
+    #[error("NOTSTARTED no items to crawl")]
+    CrawlerClassless,
+    /// `lru_crawler crawl` in the order of the hash table.
+    #[error("ERROR an unknown error happened")]
+    CrawlerOrder,
     /// `stats detail` with another word.
     #[error("CLIENT_ERROR usage: stats detail on|off|dump")]
     StatsDetailUsage,

@@ -52,6 +52,16 @@ pub fn signed_32(word: &[u8]) -> Option<i32> {
     signed(word).map(|value| value as i32)
 }
 
+/// A number with a fraction. One that is too large is none; hexadecimal digits are not read, as C would.
+pub fn real(word: &[u8]) -> Option<f64> {
+    let start = word.iter().position(|&byte| !is_space(byte))?;
+    let digits = &word[start..];
+    let len = digits.iter().position(|&byte| is_space(byte)).unwrap_or(digits.len());
+    let text = std::str::from_utf8(&digits[..len]).ok()?;
+    let value: f64 = text.parse().ok()?;
+    (value.is_finite() || !text.contains(|letter: char| letter.is_ascii_digit())).then_some(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,5 +94,17 @@ mod tests {
         }
         assert_eq!(unsigned_32(b"4294967297"), Some(1));
         assert_eq!(signed_32(b"2147483648"), Some(i32::MIN));
+        for (word, want) in [
+            ("0.5", Some(0.5)),
+            (".5", Some(0.5)),
+            ("2.", Some(2.0)),
+            ("\t-1e1\tx", Some(-10.0)),
+            ("inf", Some(f64::INFINITY)),
+            ("1e999", None),
+            ("", None),
+            ("1x", None),
+        ] {
+            assert_eq!(real(word.as_bytes()), want, "{word:?}");
+        }
     }
 }

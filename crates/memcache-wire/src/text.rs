@@ -64,6 +64,8 @@ pub enum Request<'a> {
     },
     /// `verbosity`.
     Verbosity {
+        /// As the client gave it.
+        level: u32,
         /// Whether nothing is to be answered.
         noreply: bool,
     },
@@ -190,6 +192,8 @@ pub enum Admin {
     Watch,
     /// `refresh_certs`
     RefreshCerts,
+    /// `extstore`
+    Extstore,
 }
 
 /// Parses a line, which is given without its end. Nothing if it is one at which the connection ends.
@@ -227,6 +231,7 @@ pub(crate) fn parse_line(line: &[u8]) -> Option<Request<'_>> {
         b"lru_crawler" => Request::Admin(Admin::LruCrawler, words),
         b"watch" => Request::Admin(Admin::Watch, words),
         b"refresh_certs" => Request::Admin(Admin::RefreshCerts, words),
+        b"extstore" => Request::Admin(Admin::Extstore, words),
         // A browser, most likely: what follows are headers.
         _ if is_http(name, words) => return None,
         _ => Request::Wrong(Error::Unknown),
@@ -351,9 +356,9 @@ fn verbosity(words: Words) -> Request {
         return Request::Wrong(Error::Unknown);
     }
     let noreply = is_noreply(words.last());
-    match number::unsigned(words[0]) {
+    match number::unsigned_32(words[0]) {
         None => wrong(Error::Format, noreply),
-        Some(_) => Request::Verbosity { noreply },
+        Some(level) => Request::Verbosity { level, noreply },
     }
 }
 

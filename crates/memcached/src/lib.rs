@@ -28,6 +28,7 @@ pub mod settings;
 pub mod shard;
 mod sparseness;
 mod text;
+mod tuning;
 
 pub use access::{Access, Credentials};
 pub use clock::{Clock, Now};

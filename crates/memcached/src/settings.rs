@@ -1,7 +1,7 @@
 //! What a node is like, as far as it can be changed while it runs.
 
 use crate::policy::AtomicPolicy;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::Relaxed};
 
 /// The settings; each is read where it takes effect.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub struct Settings {
     pub shuts_down: AtomicBool,
     /// Whether clients may remove all items.
     pub flushes: AtomicBool,
+    /// Whether clients may have all items walked over.
+    pub crawls: AtomicBool,
+    /// How much is to be said about what goes on, as far as somebody wants to know the number: nothing is said.
+    pub verbosity: AtomicU8,
 }
 
 /// Memory unless it is said otherwise, in bytes.
@@ -28,6 +32,8 @@ pub const MEMORY_BYTES: usize = 64 << 20;
 pub const ITEM_BYTES: usize = 1 << 20;
 /// The most connections unless it is said otherwise.
 pub const CONNECTIONS: u32 = 1024;
+/// The highest verbosity.
+pub const VERBOSITY_MAX: u32 = 2;
 /// Less memory cannot be set by clients, in bytes.
 pub const LEAST_MEMORY_BYTES: usize = 8 << 20;
 
@@ -41,6 +47,8 @@ impl Default for Settings {
             idle_s: AtomicU32::new(0),
             shuts_down: AtomicBool::new(false),
             flushes: AtomicBool::new(true),
+            crawls: AtomicBool::new(true),
+            verbosity: AtomicU8::new(0),
         }
     }
 }
@@ -55,6 +63,8 @@ impl Clone for Settings {
             idle_s: self.idle_s.load(Relaxed).into(),
             shuts_down: self.shuts_down.load(Relaxed).into(),
             flushes: self.flushes.load(Relaxed).into(),
+            crawls: self.crawls.load(Relaxed).into(),
+            verbosity: self.verbosity.load(Relaxed).into(),
         }
     }
 }

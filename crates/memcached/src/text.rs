@@ -9,7 +9,8 @@ use crate::items::{self, Mode, Order, Stored, Sum, Summed};
 use crate::node::Node;
 use crate::reports;
 use crate::session::{REPLY_BYTES, Session, Step};
-use crate::settings::LEAST_MEMORY_BYTES;
+use crate::settings::{LEAST_MEMORY_BYTES, VERBOSITY_MAX};
+use crate::tuning;
 
 /// Limits in MB that are certainly meant as bytes.
 const BYTES_CERTAINLY: u32 = 1_000_000_000;
@@ -77,7 +78,10 @@ impl Session {
                 flush(node, exptime.unwrap_or(0).into(), now)?;
                 answer(reply, noreply, "OK");
             }
-            Request::Verbosity { noreply } => answer(reply, noreply, "OK"),
+            Request::Verbosity { level, noreply } => {
+                node.settings.verbosity.store(level.min(VERBOSITY_MAX) as u8, Relaxed);
+                answer(reply, noreply, "OK");
+            }
             Request::Version => {
                 reply.raw(b"VERSION ");
                 reply.line(VERSION);
@@ -225,23 +229,10 @@ fn administer(
             None | Some(b"graceful") => return Ok(Step::ShutDown),
             Some(_) => reply.error(Error::ShutdownMode),
         },
-        // There are neither slabs nor lists of items here, so that there is nothing to be tuned.
-        Admin::Slabs => match (words.next(), words.next(), words.next()) {
-            (Some(b"reassign"), Some(from), Some(to)) if from == to => reply.error(Error::SlabsSame),
-            (Some(b"reassign"), Some(_), Some(_)) => reply.error(Error::SlabsNoSpare),
-            (Some(b"automove"), Some(_), None) => reply.line("OK"),
-            _ => reply.error(Error::Unknown),
-        },
-        Admin::Lru => match words.next() {
-            Some(b"tune" | b"mode" | b"temp_ttl") if !words.is_empty() => reply.line("OK"),
-            _ => reply.error(Error::Unknown),
-        },
-        Admin::LruCrawler => match (words.next(), words.next()) {
-            (Some(b"enable" | b"disable"), None) | (Some(b"sleep" | b"tocrawl" | b"crawl"), Some(_)) => {
-                reply.line("OK");
-            }
-            _ => reply.error(Error::Unknown),
-        },
+        Admin::Slabs => tuning::slabs(words, reply),
+        Admin::Lru => tuning::lru(words, reply),
+        Admin::LruCrawler => tuning::crawler(node, words, reply),
+        Admin::Extstore => tuning::extstore(words, reply),
         Admin::Watch => reply.error(Error::Unknown),
         Admin::RefreshCerts => reply.error(Error::NoTls),
     }
