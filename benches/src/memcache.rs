@@ -43,13 +43,14 @@ pub struct Load {
     pub keys: usize,
 }
 
-/// Has this program run on one processor only, and whatever threads it starts from now on.
+/// Has this thread run on one processor only, and whatever it starts from now on.
 ///
 /// # Errors
 /// There is no `taskset`.
 pub fn stay_on(processor: usize) -> Result<()> {
-    let own = std::process::id().to_string();
-    let output = Command::new("taskset").args(["-cp", &processor.to_string(), &own]).output()?;
+    let own = std::fs::read_link("/proc/thread-self")?;
+    let own = own.file_name().context("the link ends with a number")?;
+    let output = Command::new("taskset").args(["-cp", &processor.to_string()]).arg(own).output()?;
     ensure!(output.status.success(), "taskset: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
@@ -72,13 +73,6 @@ pub fn add_set(out: &mut Vec<u8>, number: usize) {
     out.extend_from_slice(&key(number));
     out.extend_from_slice(b" 0 0 32\r\n");
     out.extend_from_slice(&[b'v'; VALUE_BYTES]);
-    out.extend_from_slice(b"\r\n");
-}
-
-/// Adds a request for an item.
-pub fn add_get(out: &mut Vec<u8>, number: usize) {
-    out.extend_from_slice(b"get ");
-    out.extend_from_slice(&key(number));
     out.extend_from_slice(b"\r\n");
 }
 
@@ -148,7 +142,8 @@ impl Load {
         Ok(())
     }
 
-    fn add(&self, out: &mut Vec<u8>, rng: &mut Rng) {
+    /// Adds a request.
+    pub fn add(&self, out: &mut Vec<u8>, rng: &mut Rng) {
         let count = match self.kind {
             Kind::Set => return add_set(out, rng.below(self.keys)),
             Kind::Get => 1,
@@ -162,7 +157,8 @@ impl Load {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn answer_len(&self) -> usize {
+    /// The length of a reply, in bytes.
+    pub fn answer_len(&self) -> usize {
         match self.kind {
             Kind::Set => "STORED\r\n".len(),
             Kind::Get => ITEM_ANSWER + "END\r\n".len(),

@@ -2,20 +2,26 @@
 
 use anyhow::{Context, Result};
 use std::fs;
+use std::path::Path;
 use std::time::Instant;
 
 /// The processor time that a process has taken, in nanoseconds: user and system time of all its threads.
 pub fn cpu_ns(id: u32) -> Result<u64> {
     let mut sum = 0;
     for thread in fs::read_dir(format!("/proc/{id}/task")).context("the process has ended")? {
-        let text = fs::read_to_string(thread?.path().join("schedstat"))?;
-        sum += text
-            .split(' ')
-            .next()
-            .and_then(|ns| ns.parse::<u64>().ok())
-            .context("schedstat begins with a time")?;
+        sum += thread_cpu_ns(&thread?.path())?;
     }
     Ok(sum)
+}
+
+/// The processor time that this thread has taken, in nanoseconds.
+pub fn own_cpu_ns() -> Result<u64> {
+    thread_cpu_ns(Path::new("/proc/thread-self"))
+}
+
+fn thread_cpu_ns(folder: &Path) -> Result<u64> {
+    let text = fs::read_to_string(folder.join("schedstat"))?;
+    text.split(' ').next().and_then(|ns| ns.parse().ok()).context("schedstat begins with a time")
 }
 
 /// The memory of a process that is resident, in bytes.

@@ -2,8 +2,9 @@
 
 use crate::Options;
 use anyhow::{Result, ensure};
-use benches::memcache::{KEY_BYTES, Kind as Asked, Load, VALUE_BYTES, add_get, add_set, fill, stay_on};
-use benches::process::{cpu_ns, now, resident_bytes};
+use benches::flood::Flood;
+use benches::memcache::{KEY_BYTES, Kind as Asked, Load, VALUE_BYTES, add_set, fill, stay_on};
+use benches::process::{cpu_ns, now, own_cpu_ns, resident_bytes};
 use benches::server::{Kind, Server};
 use benches::stats::median;
 use benches::trace::zipf;
@@ -11,6 +12,7 @@ use memcache_wire::Reply;
 use memcached::node::Host;
 use memcached::shard::Garbage;
 use memcached::{Access, Node, Session, Settings};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use testkit::memcached::mixed_value_bytes;
@@ -34,7 +36,7 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
         threads(options)?;
     }
     if options.wants("processors") {
-        processors(options);
+        processors(options)?;
     }
     if options.wants("memory") {
         memory(options)?;
@@ -89,65 +91,153 @@ fn speed(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Throughput of two worker threads against one. A request is for many items, since the load has to share the processors
-/// with two threads: it may take little beside the server.
+/// Throughput of two worker threads against one, over sockets, under a load that takes next to nothing of a processor. In
+/// short rounds servers with one thread and with two take turns, and the best of each counts, since a machine that does
+/// other work as well has two processors to give for moments only. Beside it stands what processor time alone would allow:
+/// what one thread takes for an item against what two threads and the load take for one on two processors. Two servers of
+/// one thread each, which have nothing in common but the machine, show what it has to give.
 fn threads(options: &Options) -> Result<()> {
-    const MANY: usize = 100;
     println!(
-        "| items of a get | server | us, 1 thread | us, 2 threads | per second, 1 thread | 2 threads | ratio | bar |"
+        "| keys of a get | server | threads | us an item | load's | items a second | ratio | by processor time | bar |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
-    let requests = options.requests / 10;
-    let load = Load { kind: Asked::GetMany(MANY), depth: 1, connections: 16, requests, keys: options.keys };
-    for at in 0..2 {
-        let mut cpu = [Vec::new(), Vec::new()];
-        let mut rates = [Vec::new(), Vec::new()];
-        for _ in 0..options.rounds {
-            for threads in [1, 2] {
-                let server = Server::start(&kinds(threads, PLENTY_MB)?[at], None)?;
-                fill(server.address, 0..options.keys)?;
-                let (before, start) = (cpu_ns(server.id())?, now());
-                load.run(server.address)?;
-                rates[threads - 1].push(requests as f64 / start.elapsed().as_secs_f64());
-                cpu[threads - 1].push((cpu_ns(server.id())? - before) as f64 / 1000.0 / requests as f64);
+    println!("|---|---|---|---|---|---|---|---|---|");
+    for (keys, kind) in [(1, Asked::Get), (100, Asked::GetMany(100))] {
+        for at in 0..2 {
+            let mut all = Vec::new();
+            for (name, threads) in [("1", &[1][..]), ("2", &[2]), ("1 in each of two", &[1, 1])] {
+                all.push((name, Flooded::start(at, threads, kind, options.keys)?, Round::WORST));
+            }
+            for _ in 0..options.rounds * ROUNDS {
+                for (_, flooded, best) in &mut all {
+                    best.take(flooded.measure()?);
+                }
+            }
+            let one = all[0].2;
+            for (name, _, best) in all {
+                println!(
+                    "| {keys} | {} | {name} | {:.3} | {:.3} | {:.0} | {:.2} | {:.2} | 1.80 |",
+                    kinds(1, PLENTY_MB)?[at].name,
+                    best.server_us,
+                    best.load_us,
+                    best.per_second,
+                    best.per_second / one.per_second,
+                    2.0 * one.server_us / (best.server_us + best.load_us),
+                );
             }
         }
-        let [one_us, two_us] = cpu.map(|mut cpu| median(&mut cpu));
-        let [one, two] = rates.map(|mut rates| median(&mut rates));
-        println!(
-            "| {MANY} | {} | {one_us:.1} | {two_us:.1} | {one:.0} | {two:.0} | {:.2} | 1.80 |",
-            kinds(1, PLENTY_MB)?[at].name,
-            two / one
-        );
     }
     println!();
     Ok(())
 }
 
+/// Connections of the load for threads: several for each.
+const FLOODED: usize = 8;
+/// Rounds of the measurement of threads, for each round of the others.
+const ROUNDS: usize = 5;
+/// How long the load runs before it is measured, and how long it is.
+const WARM: Duration = Duration::from_millis(100);
+const MEASURED: Duration = Duration::from_millis(300);
+
+/// Servers under the load for threads.
+struct Flooded {
+    servers: Vec<Server>,
+    flood: Flood,
+}
+
+/// What a round of it has shown, or the best of several.
+#[derive(Clone, Copy, Debug)]
+struct Round {
+    /// Processor time that the servers take for an item.
+    server_us: f64,
+    /// Processor time that the load takes for an item.
+    load_us: f64,
+    /// Items that have come in a second.
+    per_second: f64,
+}
+
+impl Flooded {
+    /// Ours or memcached, once for each number of threads, and with so many items each.
+    fn start(at: usize, threads: &[usize], kind: Asked, keys: usize) -> Result<Flooded> {
+        let mut servers = Vec::new();
+        for threads in threads {
+            let server = Server::start(&kinds(*threads, PLENTY_MB)?[at], None)?;
+            fill(server.address, 0..keys)?;
+            servers.push(server);
+        }
+        let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+        Ok(Flooded { flood: Flood::connect(&addresses, FLOODED, kind, keys)?, servers })
+    }
+
+    fn measure(&mut self) -> Result<Round> {
+        self.flood.run(WARM)?;
+        let (before, items, start) = (self.cpu_ns()?, self.flood.items(), now());
+        self.flood.run(MEASURED)?;
+        let (time, items) = (start.elapsed(), self.flood.items() - items);
+        let after = self.cpu_ns()?;
+        self.flood.settle()?;
+        let us = |part: fn(&(u64, u64)) -> u64| (part(&after) - part(&before)) as f64 / 1000.0 / items;
+        Ok(Round {
+            server_us: us(|cpu| cpu.0),
+            load_us: us(|cpu| cpu.1),
+            per_second: items / time.as_secs_f64(),
+        })
+    }
+
+    /// Processor time that the servers have taken, and that the load has.
+    fn cpu_ns(&self) -> Result<(u64, u64)> {
+        let servers = self.servers.iter().map(|server| cpu_ns(server.id())).sum::<Result<u64>>()?;
+        Ok((servers, cpu_ns(std::process::id())?))
+    }
+}
+
+impl Round {
+    const WORST: Round = Round { server_us: f64::INFINITY, load_us: f64::INFINITY, per_second: 0.0 };
+
+    /// Takes of another round what is better.
+    fn take(&mut self, other: Round) {
+        self.server_us = self.server_us.min(other.server_us);
+        self.load_us = self.load_us.min(other.load_us);
+        self.per_second = self.per_second.max(other.per_second);
+    }
+}
+
 /// Throughput of a node in this process on two threads against one, without sockets and without another program that
-/// takes a processor: what threads have in common is the node alone.
-fn processors(options: &Options) {
-    println!("| gets of a batch | per second, 1 thread | 2 threads | ratio | bar |\n|---|---|---|---|---|");
+/// takes a processor: what threads have in common is the node alone. Rounds are short and the best of each counts.
+fn processors(options: &Options) -> Result<()> {
+    println!(
+        "| gets of a batch | keys of a get | us a key, 1 thread | 2 threads | keys a second, 1 thread | 2 threads | ratio | by processor time | bar |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|");
     let node = bare_node(options.keys);
-    for batch in [1, 16] {
-        let mut rates = [Vec::new(), Vec::new()];
-        for _ in 0..options.rounds {
-            for threads in [1, 2] {
+    for (batch, keys) in [(1, 1), (16, 1), (1, 100)] {
+        let mut best = [(f64::INFINITY, 0.0_f64); 2];
+        let batches = options.requests / ROUNDS / (batch * keys);
+        for _ in 0..options.rounds * ROUNDS {
+            for (threads, (us, rate)) in [1, 2].into_iter().zip(&mut best) {
                 let start = now();
-                std::thread::scope(|scope| {
-                    for seed in 0..threads {
-                        let node = &node;
-                        scope.spawn(move || gets(node, options.keys, options.requests, batch, seed));
-                    }
-                });
-                let requests = options.requests * threads as usize;
-                rates[threads as usize - 1].push(requests as f64 / start.elapsed().as_secs_f64());
+                let cpu_ns = std::thread::scope(|scope| {
+                    let one = |thread| gets(&node, options.keys, batches, batch, keys, thread);
+                    let threads: Vec<_> =
+                        (0..threads).map(|thread| scope.spawn(move || one(thread))).collect();
+                    threads
+                        .into_iter()
+                        .map(|thread| thread.join().expect("all is found"))
+                        .sum::<Result<u64>>()
+                })?;
+                let all = (threads * batches * batch * keys) as f64;
+                *rate = rate.max(all / start.elapsed().as_secs_f64());
+                *us = us.min(cpu_ns as f64 / 1000.0 / all);
             }
         }
-        let [one, two] = rates.map(|mut rates| median(&mut rates));
-        println!("| {batch} | {one:.0} | {two:.0} | {:.2} | 1.80 |", two / one);
+        let [(one_us, one), (two_us, two)] = best;
+        println!(
+            "| {batch} | {keys} | {one_us:.3} | {two_us:.3} | {one:.0} | {two:.0} | {:.2} | {:.2} | 1.80 |",
+            two / one,
+            2.0 * one_us / two_us,
+        );
     }
     println!();
+    Ok(())
 }
 
 /// A node with so many items that nobody serves.
@@ -172,21 +262,31 @@ fn bare_node(keys: usize) -> Node {
     node
 }
 
-/// Asks a node for so many items that are there.
-fn gets(node: &Node, keys: usize, requests: usize, batch: usize, seed: u64) {
-    let (mut session, mut rng) = (Session::new(node), Rng::new(seed));
+/// Asks a node for items that are there, in so many batches of gets. Gives the processor time that it has taken, in ns.
+fn gets(node: &Node, items: usize, batches: usize, batch: usize, keys: usize, thread: usize) -> Result<u64> {
+    let load = Load {
+        kind: if keys == 1 { Asked::Get } else { Asked::GetMany(keys) },
+        depth: batch,
+        connections: 1,
+        requests: batch,
+        keys: items,
+    };
+    let (mut session, mut rng) = (Session::new(node), Rng::new(thread as u64));
     let (mut input, mut reply) = (Vec::new(), Reply::with_buffer(Vec::new()));
-    for _ in 0..requests / batch {
+    stay_on(thread)?;
+    let before = own_cpu_ns()?;
+    for _ in 0..batches {
         input.clear();
-        (0..batch).for_each(|_| add_get(&mut input, rng.below(keys)));
+        (0..batch).for_each(|_| load.add(&mut input, &mut rng));
         let mut done = 0;
         // Who meets somebody in a shard for too long would leave its thread to others; here there is nobody.
         while done < input.len() {
             done += session.run(node, &input[done..], node.clock.at(NOW_MS), &mut reply).0;
         }
-        assert!(reply.buffer().ends_with(b"END\r\n"));
+        ensure!(reply.len() == batch * load.answer_len(), "an item is missing");
         reply.truncate(0);
     }
+    Ok(own_cpu_ns()? - before)
 }
 
 /// Resident bytes for each item, in a fresh process. The first hundredth makes what is there once.
