@@ -154,7 +154,7 @@ impl<'a> Meta<'a> {
         match self.verb {
             MetaVerb::Debug => {
                 options.flags = Words::default();
-                if self.flags.clone().next().is_some_and(|word| word[0] == b'b') {
+                if self.flags.clone().next() == Some(b"b".as_slice()) {
                     if decoded_len(self.key).is_none() {
                         return Err(Error::Format);
                     }
@@ -353,6 +353,8 @@ mod tests {
         ] {
             assert_eq!(meta(line).options(), Err(want), "{line}");
         }
+        let whole = meta("me !! bx").options().map(|options| options.is_base64());
+        assert_eq!(whole, Ok(false), "to `me`, a flag is a letter alone");
         for line in ["mg a MX", "ma a M+", "ma a M-", "ms a 2 N5 R6 D7", "me a x x", "ms a 2 L", "mg a kk vx"]
         {
             assert!(meta(line).options().is_ok(), "{line}");
