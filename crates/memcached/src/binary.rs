@@ -190,6 +190,7 @@ fn order<'a>(request: &Request<'a>, mode: Mode, flags: u32, expires: u32) -> Ord
         cas: request.cas,
         is_stale: false,
         has_binary_key: false,
+        outdates: matches!(request.command, Command::Store { mode: StoreMode::Set, .. }),
     }
 }
 

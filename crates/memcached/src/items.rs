@@ -48,6 +48,8 @@ pub(crate) struct Order<'a> {
     pub(crate) is_stale: bool,
     /// Whether the key is no text.
     pub(crate) has_binary_key: bool,
+    /// Whether what there is is out of date, and goes, if there is no room for this.
+    pub(crate) outdates: bool,
 }
 
 /// What became of it.
@@ -227,7 +229,7 @@ pub(crate) fn turn_away(node: &Node, order: &Order, len: usize, now: Now) -> Res
     refuse(node, order, if is_too_large { Stored::TooLarge } else { Stored::NoMemory }, now)
 }
 
-/// Answers that a value is not stored. What `set` was to replace is out of date then, and goes.
+/// Answers that a value is not stored: it is too large, or there is no room.
 #[cold]
 pub(crate) fn refuse(node: &Node, order: &Order, why: Stored, now: Now) -> Result<Stored, usize> {
     with(node, order.key, |shard, hash| {
@@ -235,7 +237,7 @@ pub(crate) fn refuse(node: &Node, order: &Order, why: Stored, now: Now) -> Resul
             Stored::TooLarge => shard.counts.store_too_large += 1,
             _ => shard.counts.store_no_memory += 1,
         }
-        if order.mode == Mode::Set
+        if order.outdates
             && let Some(place) = shard.find(hash, order.key, now)
         {
             shard.remove(place);

@@ -189,6 +189,8 @@ impl Command<'_> {
             cas: options.cas.unwrap_or(0),
             is_stale: options.has(b'I'),
             has_binary_key: options.is_base64(),
+            // Whatever the mode.
+            outdates: true,
         };
         let stored = match block {
             Block::Whole(value) => {

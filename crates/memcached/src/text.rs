@@ -159,6 +159,7 @@ impl Session {
             cas: store.cas,
             is_stale: false,
             has_binary_key: false,
+            outdates: store.verb == Verb::Set,
         };
         let stored = match store.block {
             Block::Whole(value) => {

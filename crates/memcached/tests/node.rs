@@ -158,6 +158,42 @@ fn what_has_expired_gives_its_memory_back_by_itself() {
     node.check_invariants();
 }
 
+/// What a client wanted to replace is out of date, whether or not there is room for what it sent.
+#[test]
+fn what_was_to_be_replaced_goes_where_what_comes_is_too_large() {
+    let node = node();
+    node.settings.item_bytes.store(100, Relaxed);
+    let value = "v".repeat(100);
+    let framed = |opcode, cas: u8| {
+        let mut bytes = vec![0x80, opcode, 0, 1, 8, 0, 0, 0, 0, 0, 0, 109];
+        bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, cas]);
+        bytes.extend_from_slice(&[0; 8]);
+        [&bytes[..], b"a", value.as_bytes()].concat()
+    };
+    let line = |line: &str| format!("{line}\r\n{value}\r\n").into_bytes();
+    for (request, stays) in [
+        (line("set a 0 0 100"), false),
+        (line("add a 0 0 100"), true),
+        (line("replace a 0 0 100"), true),
+        (line("append a 0 0 100"), true),
+        (line("cas a 0 0 100 1"), true),
+        (line("ms a 100"), false),
+        (line("ms a 100 C1"), false),
+        (line("ms a 100 ME"), false),
+        (line("ms a 100 MA"), false),
+        (line("ms a 100 MZ"), true),
+        (framed(0x01, 0), false),
+        (framed(0x01, 1), false),
+        (framed(0x11, 1), false),
+        (framed(0x02, 0), true),
+        (framed(0x03, 1), true),
+    ] {
+        assert_eq!(say(&node, b"set a 0 0 1\r\nx\r\n"), "STORED\r\n");
+        say(&node, &request);
+        assert_eq!(say(&node, b"mg a s\r\n") == "HD s1\r\n", stays, "{}", request.escape_ascii());
+    }
+}
+
 #[test]
 fn a_flush_may_wait() {
     let node = node();
