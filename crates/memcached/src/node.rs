@@ -354,6 +354,20 @@ impl Node {
         Ok(())
     }
 
+    /// Takes back what was said of a flush that has yet to come.
+    ///
+    /// # Errors
+    /// As [`Node::flush`].
+    pub(crate) fn forget_flush(&self, now: Now) -> Result<(), usize> {
+        for number in 0..SHARDS {
+            let mut held = self.hold(number)?;
+            let shard = held.get_mut(number);
+            shard.flush_at(0, now);
+            self.account(number, shard);
+        }
+        Ok(())
+    }
+
     /// When all items are to go that there are then, in seconds since the epoch; nothing for never.
     pub fn flush_due_s(&self) -> Option<i64> {
         let second =

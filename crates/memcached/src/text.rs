@@ -196,10 +196,14 @@ fn answer(reply: &mut Reply, noreply: bool, text: &str) {
     }
 }
 
-/// Has all items go, at a time that a client gave: at once if it is zero or has passed.
+/// Has all items go a second before a time that a client gave, as memcached does: at once if that is now or has passed.
+/// What was before the node began takes back what was said before, since there was nothing then.
 pub(crate) fn flush(node: &Node, exptime: i64, now: Now) -> Result<(), usize> {
-    let at = node.clock.expiry(exptime, now);
-    node.flush(if at <= now.second { 0 } else { at }, now)?;
+    match node.clock.expiry(exptime.max(0), now) {
+        1 => node.forget_flush(now)?,
+        at if at <= now.second + 1 => node.flush(0, now)?,
+        at => node.flush(at - 1, now)?,
+    }
     node.traffic.cmd_flush.fetch_add(1, Relaxed);
     Ok(())
 }

@@ -198,12 +198,29 @@ fn what_was_to_be_replaced_goes_where_what_comes_is_too_large() {
 fn a_flush_may_wait() {
     let node = node();
     let ask = |bytes: &[u8], after_ms| say_at(&node, bytes, after_ms);
-    ask(b"set a 0 0 1\r\nx\r\nflush_all 2\r\n", 0);
-    assert!(ask(b"get a\r\n", 1_000).starts_with("VALUE"));
+    ask(b"set a 0 0 1\r\nx\r\nflush_all 3\r\n", 0);
+    assert!(ask(b"get a\r\n", 1_999).starts_with("VALUE"));
     ask(b"set b 0 0 1\r\nx\r\n", 1_000);
+    assert_eq!(
+        ask(b"get a\r\n", 2_000),
+        "END\r\n",
+        "a second before the time that was said, as in memcached"
+    );
     assert_eq!(ask(b"get a b\r\n", 2_500), "END\r\n");
     ask(b"set c 0 0 1\r\nx\r\n", 2_500);
     assert!(ask(b"get c\r\n", 5_000).starts_with("VALUE"), "it was over by then");
+    assert_eq!(ask(b"flush_all 1\r\nget c\r\n", 5_000), "OK\r\nEND\r\n");
+}
+
+/// Before that there was nothing that could go.
+#[test]
+fn a_flush_of_a_time_before_the_node_began_takes_back_another() {
+    let node = node();
+    let ask = |bytes: &[u8], after_ms| say_at(&node, bytes, after_ms);
+    ask(b"set a 0 0 1\r\nx\r\nflush_all 9\r\nflush_all 99999999\r\n", 0);
+    assert!(ask(b"get a\r\n", 20_000).starts_with("VALUE"));
+    let began_s = NOW_MS / 1000;
+    assert_eq!(ask(format!("flush_all {began_s}\r\nget a\r\n").as_bytes(), 20_000), "OK\r\nEND\r\n");
 }
 
 /// Whether the standby was there when the flush was ordered or came later, and whoever looks at it first.
@@ -215,7 +232,7 @@ fn a_flush_that_waits_is_the_standbys_too() {
         if comes_first {
             master.set_standby(Some(&standby));
         }
-        say(&master, b"set a 0 0 1\r\nx\r\nflush_all 2\r\n");
+        say(&master, b"set a 0 0 1\r\nx\r\nflush_all 3\r\n");
         master.set_standby(Some(&standby));
         let mut place = Some((0, 0));
         while let Some(from) = place {
@@ -235,11 +252,11 @@ fn a_flush_that_waits_is_the_standbys_too() {
 /// What the master has taken back or done already, the standby does not do later.
 #[test]
 fn a_flush_that_is_over_is_over_for_the_standby() {
-    for last in ["flush_all\r\n", "flush_all -1\r\n", "flush_all 2\r\n"] {
+    for last in ["flush_all\r\n", "flush_all -1\r\n", "flush_all 3\r\n", "flush_all 99999999\r\n"] {
         let master = node();
         let standby = Arc::new(master.sibling(Arc::new(Nobody)));
         master.set_standby(Some(&standby));
-        say(&master, format!("flush_all 1\r\n{last}").as_bytes());
+        say(&master, format!("flush_all 2\r\n{last}").as_bytes());
         // The same shard is met, and then others.
         say_at(&master, b"get a\r\nset a 0 0 1\r\nx\r\n", 2_500);
         assert!(say_at(&standby, b"get a\r\n", 9_000).starts_with("VALUE"), "{last}");

@@ -244,7 +244,7 @@ async fn a_flush_that_waits_outlives_a_failover_and_an_end() {
     in_step(&pair).await;
     let mut wire = Wire::connect(pair.address());
     assert_eq!(wire.ask(b"get a\r\n", b"END\r\n"), b"VALUE a 0 1\r\n1\r\nEND\r\n");
-    assert_eq!(wire.say("flush_all 1"), "OK");
+    assert_eq!(wire.say("flush_all 2"), "OK");
     pair.failover().await.unwrap();
     until("it is flushed", || is_flushed(&pair)).await;
 
@@ -252,7 +252,7 @@ async fn a_flush_that_waits_outlives_a_failover_and_an_end() {
     pair.restore(backup).await.unwrap();
     assert_eq!(due_s(&pair), None);
     let mut wire = Wire::connect(pair.address());
-    assert_eq!(wire.say("flush_all 1"), "OK");
+    assert_eq!(wire.say("flush_all 2"), "OK");
     let due = due_s(&pair);
     assert!(pair.stop_and_save().await);
 
