@@ -74,7 +74,16 @@ static LINES: &[&[&str]] = &[
     &["lru_crawler crawl 0", "lru_crawler crawl 64", "lru_crawler crawl x", "lru_crawler crawl 1,x"],
     &["lru_crawler crawl hash", "lru_crawler crawl all x", "lru_crawler crawl noreply"],
     &["lru_crawler disable x", "lru_crawler disable", "lru_crawler disable", "lru_crawler crawl all"],
+    &["lru_crawler metadump all", "lru_crawler metadump x", "lru_crawler metadump x y"],
     &["lru_crawler crawl x", "lru_crawler enable", "lru_crawler enable"],
+    &["lru_crawler metadump", "lru_crawler metadump 0", "lru_crawler metadump 64", "lru_crawler metadump x"],
+    &["lru_crawler metadump 1,x", "lru_crawler metadump ALL", "lru_crawler metadump hash,"],
+    &["lru_crawler metadump all x", "lru_crawler metadump noreply", "lru_crawler metadump -1"],
+    &["lru_crawler mgdump", "lru_crawler mgdump all", "lru_crawler mgdump hash", "lru_crawler mgdump x"],
+    &["stats cachedump", "stats cachedump 1", "stats cachedump 1 2", "stats cachedump 1 2 3"],
+    &["stats cachedump x 2", "stats cachedump 1 x", "stats cachedump 0 0", "stats cachedump 63 0"],
+    &["stats cachedump 64 0", "stats cachedump 300 0", "stats cachedump -1 0", "stats cachedump 1 -1"],
+    &["stats cachedump 4294967296 0", "stats cachedump +1 0", "stats cachedump 99999999999999999999 1"],
     &["cache_memlimit", "cache_memlimit x", "cache_memlimit 0", "cache_memlimit 7", "cache_memlimit 8"],
     &["cache_memlimit -1", "cache_memlimit 64 noreply", "cache_memlimit 64 x", "cache_memlimit 64 x y"],
     &[
@@ -126,8 +135,11 @@ fn what_is_set_is_told_by_settings() {
             ("lru_crawler disable", "lru_crawler", "no"),
             ("lru_crawler enable", "lru_crawler", "yes"),
         ] {
-            answer(&mut wire, line);
-            assert_eq!(wire.stat("settings", name), want, "{line}");
+            // A crawler of memcached's that has just begun may take it back once.
+            until(line, || {
+                answer(&mut wire, line);
+                wire.stat("settings", name) == want
+            });
         }
     }
 }

@@ -46,6 +46,9 @@ fn tools(server: SocketAddr, protocol: &[&str]) {
     for field in ["pid: ", "version: 1.6.", "curr_items: 1", "get_hits: "] {
         assert!(report.contains(field), "{field} is not in\n{report}");
     }
+    // It asks by text whatever it is told.
+    let listed = said(libmemcached("memcdump", server, &[]).expect("it is there if others are"));
+    assert_eq!(listed.trim_end(), "value");
     said(with("memcrm", &["value"]));
     assert!(!with("memccat", &["value"]).output().expect("it starts").status.success());
     said(with("memcflush", &[]));

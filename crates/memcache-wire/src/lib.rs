@@ -14,6 +14,7 @@ pub mod error;
 pub mod meta;
 pub mod number;
 pub mod parser;
+pub mod percent;
 pub mod reply;
 pub mod text;
 pub mod words;

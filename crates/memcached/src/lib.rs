@@ -18,6 +18,7 @@ pub mod clock;
 pub mod counts;
 pub mod dump;
 mod items;
+mod listing;
 mod login;
 mod meta;
 pub mod node;

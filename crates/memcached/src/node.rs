@@ -488,17 +488,29 @@ impl Node {
         now: Now,
         mut visit: impl FnMut(Walked<'_>),
     ) -> Result<Option<(usize, u64)>, usize> {
+        self.look(place, now, |item| {
+            let expires = item.expires();
+            visit(Walked {
+                key: item.key(),
+                value: item.value(),
+                flags: item.flags(),
+                expires_s: (expires != 0).then(|| self.clock.since_epoch_s(expires)),
+            });
+        })
+    }
+
+    /// As [`Node::walk`], with all that items have.
+    pub(crate) fn look(
+        &self,
+        place: (usize, u64),
+        now: Now,
+        mut visit: impl FnMut(&Cached),
+    ) -> Result<Option<(usize, u64)>, usize> {
         let (number, position) = place;
         let held = self.hold(number)?;
         let next = held.get(number).walk(position, |item| {
-            let expires = item.expires();
-            if expires == 0 || expires > now.second {
-                visit(Walked {
-                    key: item.key(),
-                    value: item.value(),
-                    flags: item.flags(),
-                    expires_s: (expires != 0).then(|| self.clock.since_epoch_s(expires)),
-                });
+            if item.expires() == 0 || item.expires() > now.second {
+                visit(item);
             }
         });
         Ok(match next {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::Now;
 use crate::items;
+use crate::listing::Listing;
 use crate::login::{self, Attempt};
 use crate::node::Node;
 
@@ -31,6 +32,8 @@ pub struct Session {
     pub(crate) answered: usize,
     /// Whether data is not waited for, since there is no memory for it.
     is_short: bool,
+    /// The list that is being told.
+    pub(crate) listing: Option<Box<Listing>>,
 }
 
 /// What is to be done before a session can go on.
@@ -40,6 +43,8 @@ pub enum Next {
     Read,
     /// Send what there is, and go on.
     Flush,
+    /// Send what there is, have others served, and go on.
+    Yield,
     /// Wait until a shard may be free, and go on.
     Contended(usize),
     /// Send what there is and end.
@@ -53,6 +58,8 @@ pub enum Next {
 pub(crate) enum Step {
     Done,
     Flush,
+    /// A list begins.
+    List,
     Close,
     ShutDown,
 }
@@ -67,6 +74,7 @@ impl Session {
             deferred: Vec::new(),
             answered: 0,
             is_short: false,
+            listing: None,
         }
     }
 
@@ -78,6 +86,13 @@ impl Session {
     /// Does as much as can be done with the bytes that there are. Gives how many of them are done with, and what is next.
     pub fn run(&mut self, node: &Node, input: &[u8], now: Now, reply: &mut Reply) -> (usize, Next) {
         let (mut done, begin) = (0, reply.len());
+        if let Some(listing) = &mut self.listing {
+            match listing.go_on(node, now, reply) {
+                Ok(true) => self.listing = None,
+                Ok(false) => return (0, Next::Yield),
+                Err(shard) => return (0, Next::Contended(shard)),
+            }
+        }
         loop {
             if input.len() - done < self.wanted.max(1) {
                 return (done, Next::Read);
@@ -109,6 +124,7 @@ impl Session {
                         }
                     }
                     Ok(Step::Flush) => return self.pause(done, at, Next::Flush),
+                    Ok(Step::List) => return self.pause(after, at, Next::Yield),
                     Ok(Step::Close) => return (after, Next::Close),
                     Ok(Step::ShutDown) => return (after, Next::ShutDown),
                     Err(shard) => return self.pause(done, at, Next::Contended(shard)),

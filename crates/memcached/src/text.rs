@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock::Now;
 use crate::items::{self, Mode, Order, Stored, Sum, Summed};
+use crate::listing::Listing;
 use crate::node::Node;
 use crate::reports;
 use crate::session::{REPLY_BYTES, Session, Step};
@@ -95,7 +96,7 @@ impl Session {
                     Err(error) => reply.error(error),
                 }
             }
-            Request::Admin(admin, words) => return administer(node, admin, words, now, reply),
+            Request::Admin(admin, words) => return self.administer(node, admin, words, now, reply),
             Request::Wrong(error) => reply.error(error),
             Request::Ignored => {}
             Request::Meta(_) | Request::Binary(_) => debug_assert!(false, "another protocol's request"),
@@ -188,6 +189,59 @@ impl Session {
         }
         Ok(())
     }
+
+    fn administer(
+        &mut self,
+        node: &Node,
+        admin: Admin,
+        mut words: Words,
+        now: Now,
+        reply: &mut Reply,
+    ) -> Result<Step, usize> {
+        match admin {
+            Admin::Stats => {
+                let mut behind = words;
+                if behind.next() == Some(b"cachedump") {
+                    return Ok(self.begin(Listing::cachedump(node, behind), reply));
+                }
+                reports::stats(node, words, now, reply);
+            }
+            Admin::Shutdown => match words.next() {
+                _ if !node.settings.shuts_down.load(Relaxed) => reply.error(Error::ShutdownDisabled),
+                None | Some(b"graceful") => return Ok(Step::ShutDown),
+                Some(_) => reply.error(Error::ShutdownMode),
+            },
+            Admin::Slabs => tuning::slabs(words, reply),
+            Admin::Lru => tuning::lru(words, reply),
+            Admin::LruCrawler => {
+                let mut behind = words;
+                if let (Some(b"metadump"), Some(classes), None) =
+                    (behind.next(), behind.next(), behind.next())
+                {
+                    return Ok(self.begin(Listing::metadump(node, classes), reply));
+                }
+                tuning::crawler(node, words, reply);
+            }
+            Admin::Extstore => tuning::extstore(words, reply),
+            Admin::Watch => reply.error(Error::Unknown),
+            Admin::RefreshCerts => reply.error(Error::NoTls),
+        }
+        Ok(Step::Done)
+    }
+
+    /// Begins a list, or answers why there is none.
+    fn begin(&mut self, listing: Result<Listing, Error>, reply: &mut Reply) -> Step {
+        match listing {
+            Ok(listing) => {
+                self.listing = Some(Box::new(listing));
+                Step::List
+            }
+            Err(error) => {
+                reply.error(error);
+                Step::Done
+            }
+        }
+    }
 }
 
 fn answer(reply: &mut Reply, noreply: bool, text: &str) {
@@ -218,28 +272,4 @@ fn set_limit(node: &Node, megabytes: u32) -> Result<(), Error> {
     }
     node.settings.memory_bytes.store(bytes, Relaxed);
     Ok(())
-}
-
-fn administer(
-    node: &Node,
-    admin: Admin,
-    mut words: Words,
-    now: Now,
-    reply: &mut Reply,
-) -> Result<Step, usize> {
-    match admin {
-        Admin::Stats => reports::stats(node, words, now, reply),
-        Admin::Shutdown => match words.next() {
-            _ if !node.settings.shuts_down.load(Relaxed) => reply.error(Error::ShutdownDisabled),
-            None | Some(b"graceful") => return Ok(Step::ShutDown),
-            Some(_) => reply.error(Error::ShutdownMode),
-        },
-        Admin::Slabs => tuning::slabs(words, reply),
-        Admin::Lru => tuning::lru(words, reply),
-        Admin::LruCrawler => tuning::crawler(node, words, reply),
-        Admin::Extstore => tuning::extstore(words, reply),
-        Admin::Watch => reply.error(Error::Unknown),
-        Admin::RefreshCerts => reply.error(Error::NoTls),
-    }
-    Ok(Step::Done)
 }

@@ -11,7 +11,7 @@ use crate::node::Node;
 use crate::shard::CLASSES;
 
 /// The number of size classes that memcached may have, from zero on.
-const CLASSES_MAX: u32 = 64;
+pub(crate) const CLASSES_MAX: u32 = 64;
 /// The most that hot and warm items together may be given, in percent.
 const HOT_AND_WARM_MAX: u32 = 80;
 /// The longest sleep between two items, in microseconds.

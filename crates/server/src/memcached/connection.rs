@@ -131,6 +131,14 @@ impl Connection {
                     self.flush().await?;
                     SHARED.with_borrow_mut(|shared| self.process(shared, None))?
                 }
+                Next::Yield => {
+                    self.flush().await?;
+                    tokio::task::yield_now().await;
+                    if self.client.is_ended() {
+                        return Ok(());
+                    }
+                    SHARED.with_borrow_mut(|shared| self.process(shared, None))?
+                }
                 Next::Contended(shard) => {
                     self.wait_for_shard(shard).await;
                     SHARED.with_borrow_mut(|shared| self.process(shared, None))?
