@@ -188,7 +188,7 @@ fn settings(node: &Node) -> Vec<Line> {
         line("slab_automove", 0),
         line("lru_crawler", yes(settings.crawls.load(Relaxed))),
         line("flush_enabled", yes(settings.flushes.load(Relaxed))),
-        line("dump_enabled", "no"),
+        line("dump_enabled", "yes"),
         line("lru_maintainer_thread", "no"),
         line("lru_segmented", "no"),
         line("temp_lru", "no"),
