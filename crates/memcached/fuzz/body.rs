@@ -112,7 +112,7 @@ fn answers(kind: Kind, bytes: &[u8], size: usize) -> Vec<u8> {
         assert!(reply.len() < REPLY_BYTES, "{} bytes at once", reply.len());
         all.extend_from_slice(&reply.to_vec());
         match next {
-            Next::Read | Next::Flush => {}
+            Next::Read | Next::Flush | Next::Yield => {}
             Next::Close | Next::ShutDown => break,
             Next::Contended(shard) => panic!("nobody else holds {shard}"),
         }
