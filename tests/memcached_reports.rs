@@ -1,119 +1,173 @@
 //! What `stats` tells, beside a real memcached: the same names in the same order, less those that are listed here with
 //! why they are left out, and the same answers where they do not depend on how memory is divided.
 
+use std::path::Path;
+use std::process::Command;
 use testkit::Memcached;
 
-/// A report, and the beginnings of the names that are left out of it.
+/// A report, and the names that are left out of it.
 struct Report {
     name: &'static str,
     left_out: &'static [&'static str],
 }
 
-/// Names that make no sense for a node without slabs, lists of items by use, files, TLS and pools of buffers, and those
-/// of what is not counted by class.
-static REPORTS: [Report; 3] = [
+/// Names that have no true value for a node without slabs, lists of items by use, files, TLS and pools of buffers, and
+/// those of what is not counted.
+static REPORTS: [Report; 4] = [
     Report {
         name: "stats",
         left_out: &[
-            // The library that memcached waits with, and the time of a process that may have other nodes too.
+            // The library that memcached waits with.
             "libevent",
-            "rusage_",
-            "threads",
             // Pools of buffers and descriptors.
-            "response_obj_",
-            "read_buf_",
+            "response_obj_oom",
+            "response_obj_count",
+            "response_obj_bytes",
+            "read_buf_count",
+            "read_buf_bytes",
+            "read_buf_bytes_free",
+            "read_buf_oom",
             "reserved_fds",
             // Who yields is not counted.
             "conn_yields",
-            // One hash table that grows as a whole.
+            // There is no one hash table that grows as a whole.
             "hash_power_level",
             "hash_is_expanding",
-            // Slabs and those that move them.
-            "slab_",
+            // Slabs and those that move them; lists by use and those that walk them.
+            "slab_reassign_rescues",
+            "slab_reassign_chunk_rescues",
+            "slab_reassign_evictions_nomem",
+            "slab_reassign_inline_reclaim",
+            "slab_reassign_busy_items",
+            "slab_reassign_busy_deletes",
+            "slab_reassign_running",
             "slabs_moved",
-            // Lists by use and those that walk them; what is used is marked where it is.
-            "lru_",
-            "lrutail_",
-            "crawler_",
-            "moves_",
-            "direct_reclaims",
+            "lru_crawler_running",
+            "lru_crawler_starts",
+            "lru_maintainer_juggles",
             // Threads by queue of a network card.
             "unexpected_napi_ids",
             "round_robin_fallback",
+            "slab_global_page_pool",
+            "crawler_reclaimed",
+            "crawler_items_checked",
+            "lrutail_reflocked",
+            "moves_to_cold",
+            "moves_to_warm",
+            "moves_within_lru",
+            "direct_reclaims",
+            "lru_bumps_dropped",
         ],
     },
     Report {
         name: "stats settings",
         left_out: &[
-            // What the node is not told of: where it listens, and with what.
-            "tcpport",
-            "inter",
+            // There are neither sockets in files nor UDP.
             "umask",
-            "num_threads",
-            "tcp_backlog",
-            "reqs_per_event",
-            // The oldest item would have to be looked for.
-            "oldest",
-            // Counts by prefix are not kept.
-            "stat_key_prefix",
-            // Slabs and lists by use.
+            // Slabs.
             "growth_factor",
             "chunk_size",
-            "slab_automove_",
-            "slab_chunk_max",
-            "lru_crawler_",
-            "hot_",
-            "warm_",
-            "tail_repair_time",
-            "temporary_ttl",
+            "num_threads_per_udp",
+            // Counts by prefix are not kept.
+            "stat_key_prefix",
+            // Requests are served as far as they have come.
+            "reqs_per_event",
             // There is no one hash table: each shard has its own.
             "hashpower_init",
+            // Slabs and lists by use.
+            "slab_automove_ratio",
+            "slab_automove_window",
+            "slab_chunk_max",
+            "lru_crawler_sleep",
+            "lru_crawler_tocrawl",
+            "tail_repair_time",
             "hash_algorithm",
-            // Logs, buffers and network cards.
+            "hot_lru_pct",
+            "warm_lru_pct",
+            "hot_max_factor",
+            "warm_max_factor",
+            "temporary_ttl",
+            // Logs and buffers.
             "watcher_logbuf_size",
             "worker_logbuf_size",
             "read_buf_mem_limit",
-            "num_napi_ids",
-            // Items on disks, and TLS.
-            "ext_",
+            // Items on disks.
+            "ext_item_size",
+            "ext_item_age",
+            "ext_low_ttl",
+            "ext_recache_rate",
+            "ext_wbuf_size",
+            "ext_compact_under",
+            "ext_drop_under",
+            "ext_max_sleep",
+            "ext_max_frag",
+            "slab_automove_freeratio",
+            "ext_drop_unread",
+            // TLS.
             "ssl_chain_cert",
             "ssl_key",
             "ssl_verify_mode",
+            "ssl_keyformat",
             "ssl_ciphers",
             "ssl_ca_cert",
             "ssl_wbuf_size",
             "ssl_session_cache",
             "ssl_kernel_tls",
             "ssl_min_version",
+            // Threads by queue of a network card.
+            "num_napi_ids",
         ],
     },
     Report {
         name: "stats items",
         left_out: &[
-            // Lists by use.
-            "number_",
-            "age",
-            "tailrepairs",
-            "crawler_",
-            "lrutail_",
-            "moves_",
+            // Lists by use, and those that walk them.
+            "number_hot",
+            "number_warm",
+            "number_cold",
+            "age_hot",
+            "age_warm",
+            "crawler_reclaimed",
+            "crawler_items_checked",
+            "lrutail_reflocked",
+            "moves_to_cold",
+            "moves_to_warm",
+            "moves_within_lru",
             "direct_reclaims",
-            "hits_to_",
-            // Counted for the whole node.
-            "evicted",
-            "outofmemory",
-            "reclaimed",
-            "expired_unfetched",
+            "hits_to_hot",
+            "hits_to_warm",
+            "hits_to_cold",
+            "hits_to_temp",
+        ],
+    },
+    Report {
+        name: "stats slabs",
+        left_out: &[
+            // What clients did is counted for the whole node.
+            "get_hits",
+            "cmd_set",
+            "delete_hits",
+            "incr_hits",
+            "decr_hits",
+            "cas_hits",
+            "cas_badval",
+            "touch_hits",
         ],
     },
 ];
 
-/// The names of a report, without the number of a class.
-fn names(server: &Memcached, report: &str) -> Vec<String> {
+/// The lines of a report, names and values.
+fn lines(server: &Memcached, report: &str) -> Vec<(String, String)> {
     let heard = server.wire().ask(format!("{report}\r\n").as_bytes(), b"END\r\n");
     let heard = String::from_utf8(heard).unwrap();
-    let names = heard.lines().filter_map(|line| line.strip_prefix("STAT ")?.split(' ').next());
-    names.map(|name| name.rsplit(':').next().unwrap().to_owned()).collect()
+    let lines = heard.lines().filter_map(|line| line.strip_prefix("STAT ")?.split_once(' '));
+    lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The names of a report, without the number of a class.
+fn names(server: &Memcached, report: &str) -> Vec<String> {
+    let name = |name: &str| name.rsplit(':').next().unwrap().to_owned();
+    lines(server, report).iter().map(|(own, _)| name(own)).collect()
 }
 
 #[test]
@@ -125,12 +179,189 @@ fn reports_have_the_names_of_memcached() {
     }
     for report in &REPORTS {
         let (ours, theirs) = (names(&ours, report.name), names(&theirs, report.name));
-        let is_left_out = |name: &str| report.left_out.iter().any(|left_out| name.starts_with(left_out));
-        let want: Vec<_> = theirs.iter().filter(|name| !is_left_out(name)).cloned().collect();
-        assert_eq!(ours, want, "{}", report.name);
-        for left_out in report.left_out {
-            assert!(theirs.iter().any(|name| name.starts_with(left_out)), "{left_out} of {}", report.name);
+        let mut rest = ours.iter().peekable();
+        let missing: Vec<_> = theirs.iter().filter(|name| rest.next_if_eq(name).is_none()).collect();
+        assert_eq!(missing, report.left_out, "{}", report.name);
+        assert_eq!(rest.next(), None, "{} has what memcached has not", report.name);
+    }
+}
+
+/// What the classes of a report have of something, all together.
+fn sum(server: &Memcached, report: &str, name: &str) -> u64 {
+    let lines = lines(server, report);
+    let own = lines.iter().filter(|(own, _)| own.rsplit(':').next() == Some(name));
+    own.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
+fn what_is_counted_by_class_follows_what_clients_did() {
+    let Some(theirs) = Memcached::theirs(&["-M", "-m", "8"]) else { return };
+    let ours = Memcached::ours(&["--memory", "8", "--disable-evictions"]);
+    for server in [&ours, &theirs] {
+        let mut wire = server.wire();
+        let value = "v".repeat(100_000);
+        let mut refused = 0;
+        for number in 0..120 {
+            match wire.say(&format!("set {number} 0 0 {}\r\n{value}", value.len())).as_str() {
+                "STORED" => {}
+                "SERVER_ERROR out of memory storing object" => refused += 1,
+                answer => panic!("{answer}"),
+            }
         }
+        assert!(refused > 20, "{refused} items");
+        assert_eq!(sum(server, "stats items", "number"), 120 - refused);
+        assert_eq!(sum(server, "stats items", "outofmemory"), refused);
+        assert_eq!(wire.stat("", "store_no_memory"), refused.to_string());
+        for name in ["evicted", "evicted_time", "tailrepairs", "reclaimed"] {
+            assert_eq!(sum(server, "stats items", name), 0, "{name}");
+        }
+        assert_eq!(wire.say("stats reset"), "RESET");
+        assert_eq!(sum(server, "stats items", "number"), 120 - refused);
+        assert_eq!(sum(server, "stats items", "outofmemory"), 0);
+    }
+}
+
+#[test]
+fn whatever_is_asked_for_is_answered_as_memcached_does() {
+    let Some(theirs) = Memcached::theirs(&[]) else { return };
+    let ours = Memcached::ours(&[]);
+    let [ours, theirs] = [&ours, &theirs].map(|server| {
+        let mut wire = server.wire();
+        let mut heard: Vec<String> = Vec::new();
+        for words in [
+            "nosuch",
+            "nosuch more",
+            "noreply",
+            "noreply noreply",
+            "reset noreply",
+            "reset x",
+            "sizes x",
+            "sizes_enable x",
+            "sizes_disable",
+            "items x",
+            "extstore",
+            "malloc",
+            "maps",
+            "SETTINGS",
+            "settingsx",
+            "set",
+            "settings\tx",
+        ] {
+            heard.push(wire.say(&format!("stats {words}")));
+            // No answer has more than one line, but for the ends of some.
+            wire.ask(b"mn\r\n", b"MN\r\n");
+        }
+        for (request, name) in [
+            ("flush_all 2592001", "oldest"),
+            ("flush_all 4102444800", "cmd_flush"),
+            ("verbosity 1", "verbosity"),
+            ("verbosity 7", "verbosity"),
+            ("verbosity 1 noreply", "verbosity"),
+            ("verbosity 2 1", "verbosity"),
+            ("verbosity x", "verbosity"),
+            ("verbosity 0", "verbosity"),
+            ("verbosity 0 0 0", "verbosity"),
+        ] {
+            wire.send(format!("{request}\r\n").as_bytes());
+            heard.push(String::from_utf8(wire.ask(b"mn\r\n", b"MN\r\n")).unwrap());
+            heard.push(wire.stat(if name == "cmd_flush" { "" } else { "settings" }, name));
+        }
+        // Frames name reports by their beginnings, or exactly.
+        for key in [
+            "reset",
+            "resetx",
+            "nosuch",
+            " settings",
+            "slabs x",
+            "itemsx",
+            "items",
+            "sizes",
+            "sizes_enable",
+            "sizes_disable",
+            "conns",
+            "extstore",
+            "RESET",
+            "detail",
+            "detailx",
+        ] {
+            let mut frame = vec![0x80, 0x10, 0, key.len() as u8, 0, 0, 0, 0, 0, 0, 0, key.len() as u8];
+            frame.resize(24, 0);
+            frame.extend_from_slice(key.as_bytes());
+            // A version comes after all others.
+            frame.extend_from_slice(&[0x80, 0x0B]);
+            frame.resize(frame.len() + 22, 0);
+            let answer = server.wire().ask(&frame, b"1.6.18");
+            heard.push(answer.escape_ascii().to_string());
+        }
+        heard
+    });
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn the_socket_that_listens_is_told_of_first() {
+    let Some(theirs) = Memcached::theirs(&[]) else { return };
+    for server in [Memcached::ours(&[]), theirs] {
+        let lines = lines(&server, "stats conns");
+        let told: Vec<_> =
+            lines.iter().map(|(name, value)| (name.split_once(':').unwrap().1, value)).collect();
+        let address = format!("tcp:{}", server.address());
+        assert_eq!(told[..2], [("addr", &address), ("state", &"conn_listening".to_owned())]);
+        assert_eq!(told[2].0, "secs_since_last_cmd");
+        // Those that have gone may still be there.
+        for connection in told[3..].chunks(4) {
+            let names: Vec<_> = connection.iter().map(|(name, _)| *name).collect();
+            assert_eq!(names, ["addr", "listen_addr", "state", "secs_since_last_cmd"]);
+            assert_eq!(connection[1].1, &address);
+        }
+        let mut wire = server.wire();
+        assert_eq!(wire.stat("settings", "tcpport"), server.address().port().to_string());
+        assert_eq!(wire.stat("settings", "inter"), server.address().ip().to_string());
+    }
+}
+
+#[test]
+fn threads_are_those_that_were_asked_for() {
+    let Some(theirs) = Memcached::theirs(&["-t", "3"]) else { return };
+    for server in [Memcached::ours(&["--threads", "3"]), theirs] {
+        let mut wire = server.wire();
+        assert_eq!(
+            (wire.stat("", "threads"), wire.stat("settings", "num_threads")),
+            ("3".into(), "3".into())
+        );
+    }
+}
+
+/// The tool that comes with memcached.
+const TOOL: &str = "/usr/share/memcached/scripts/memcached-tool";
+
+#[test]
+fn the_tool_of_memcached_finds_what_it_looks_for() {
+    if !Path::new(TOOL).exists() {
+        eprintln!("SKIPPED: there is no {TOOL}");
+        return;
+    }
+    let server = Memcached::ours(&["--threads", "2"]);
+    let mut wire = server.wire();
+    wire.ask(b"stats sizes_enable\r\n", b"\r\n");
+    for key in ["a", "b"] {
+        assert_eq!(wire.say(&format!("set {key} 0 0 1000\r\n{}", "x".repeat(1000))), "STORED");
+    }
+    let says = |mode: &str| {
+        let output = Command::new(TOOL).args([&server.address().to_string(), mode]).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let rows = String::from_utf8(output.stdout).unwrap();
+        rows.lines().map(|row| row.split_whitespace().map(str::to_owned).collect()).collect::<Vec<Vec<_>>>()
+    };
+    // The class, its size, age, pages, items, whether it is full, and what was given up or found no room.
+    assert_eq!(says("display")[1..], [["20", "1.0K", "0s", "1", "2", "yes", "0", "0", "0"]]);
+    for (mode, row) in [
+        ("stats", ["curr_items", "2"]),
+        ("stats", ["threads", "2"]),
+        ("settings", ["maxbytes", "67108864"]),
+        ("sizes", ["1088", "2"]),
+    ] {
+        assert!(says(mode).contains(&row.map(str::to_owned).to_vec()), "{row:?}: {:?}", says(mode));
     }
 }
 

@@ -64,7 +64,7 @@ pub enum Request<'a> {
     },
     /// `verbosity`.
     Verbosity {
-        /// As the client gave it.
+        /// As the client gave it; there are fewer levels than numbers.
         level: u32,
         /// Whether nothing is to be answered.
         noreply: bool,
@@ -535,6 +535,7 @@ mod tests {
         assert_eq!(line("flush_all noreply"), Request::FlushAll { exptime: None, noreply: true });
         assert_eq!(line("flush_all -1 x"), Request::FlushAll { exptime: Some(-1), noreply: false });
         assert_eq!(line("mn\0y 0"), Request::NoOp);
+        assert_eq!(line("verbosity 4294967295 1"), Request::Verbosity { level: u32::MAX, noreply: false });
         assert_eq!(line("version foo"), Request::Version);
         assert_eq!(line("cache_memlimit 64 x"), Request::MemoryLimit { megabytes: 64, noreply: false });
     }

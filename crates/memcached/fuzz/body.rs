@@ -1,7 +1,7 @@
 //! What is tried with arbitrary bytes; the crate's tests try it with some, too.
 
 use memcache_wire::Reply;
-use memcached::node::Host;
+use memcached::node::{Host, Surroundings};
 use memcached::shard::Garbage;
 use memcached::{Access, Credentials, Next, Node, Policy, Session, Settings};
 use std::collections::BTreeMap;
@@ -64,6 +64,14 @@ impl Host for Nobody {
     fn wake_at(&self, _: i64) {}
 
     fn discard(&self, _: Garbage) {}
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings { address: ([127, 0, 0, 1], 11_211).into(), backlog: 1, threads: 1 }
+    }
+
+    fn processor_us(&self) -> (u64, u64) {
+        (0, 0)
+    }
 }
 
 /// Has a client say bytes to a node, of the kind that the first byte says and in pieces of the size that the second one

@@ -207,7 +207,7 @@ fn store<'a>(
             order.value = value;
             (items::store(node, &order, now)?, order.mode)
         }
-        Block::Bad => (items::refuse(node, &order, Stored::TooLarge, now)?, order.mode),
+        Block::Bad => (items::refuse(node, &order, 0, Stored::TooLarge, now)?, order.mode),
         Block::Follows => (items::turn_away(node, &order, request.value_len() as usize, now)?, order.mode),
     };
     let status = match (stored, mode) {

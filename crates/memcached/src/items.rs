@@ -145,11 +145,11 @@ fn room(node: &Node, key: &[u8], head: &Head, len: usize, now: Now) -> Result<Op
 pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usize> {
     let Order { key, flags, expires, value, .. } = *order;
     if is_too_large(node, key, flags, value.len()) {
-        return refuse(node, order, Stored::TooLarge, now);
+        return refuse(node, order, value.len(), Stored::TooLarge, now);
     }
     let head = Head { flags, expires, ..Head::default() };
     if let Some(short) = room(node, key, &head, value.len(), now)? {
-        return refuse(node, order, short, now);
+        return refuse(node, order, value.len(), short, now);
     }
     with(node, key, |shard, hash| {
         shard.counts.cmd_set += 1;
@@ -226,16 +226,20 @@ pub(crate) fn count_bad(node: &Node, key: &[u8]) -> Result<(), usize> {
 #[cold]
 pub(crate) fn turn_away(node: &Node, order: &Order, len: usize, now: Now) -> Result<Stored, usize> {
     let is_too_large = is_too_large(node, order.key, order.flags, len);
-    refuse(node, order, if is_too_large { Stored::TooLarge } else { Stored::NoMemory }, now)
+    let why = if is_too_large { Stored::TooLarge } else { Stored::NoMemory };
+    refuse(node, order, len, why, now)
 }
 
-/// Answers that a value is not stored: it is too large, or there is no room.
+/// Answers that a value of this length is not stored: it is too large, or there is no room.
 #[cold]
-pub(crate) fn refuse(node: &Node, order: &Order, why: Stored, now: Now) -> Result<Stored, usize> {
+pub(crate) fn refuse(node: &Node, order: &Order, len: usize, why: Stored, now: Now) -> Result<Stored, usize> {
+    let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
     with(node, order.key, |shard, hash| {
-        match why {
-            Stored::TooLarge => shard.counts.store_too_large += 1,
-            _ => shard.counts.store_no_memory += 1,
+        if why == Stored::TooLarge {
+            shard.counts.store_too_large += 1;
+        } else {
+            shard.counts.store_no_memory += 1;
+            shard.lacked_room(Cached::room(&head, order.key.len(), len));
         }
         if order.outdates
             && let Some(place) = shard.find(hash, order.key, now)
@@ -271,10 +275,11 @@ fn add(shard: &mut Shard, hash: u64, order: &Sum, has_room: bool, now: Now) -> S
             *(if order.decrements { &mut counts.decr_misses } else { &mut counts.incr_misses }) += 1;
             return Summed::Missing;
         };
+        let head = Head { expires, ..Head::default() };
         if !has_room {
+            shard.lacked_room(Cached::room(&head, order.key.len(), DIGITS_MAX));
             return Summed::NoMemory;
         }
-        let head = Head { expires, ..Head::default() };
         let place =
             shard.put(hash, order.key, head, [itoa::Buffer::new().format(value).as_bytes(), &[]], now);
         return Summed::Yes { value, place, is_new: true };
@@ -311,6 +316,7 @@ fn add(shard: &mut Shard, hash: u64, order: &Sum, has_room: bool, now: Now) -> S
         return Summed::Yes { value, place, is_new: false };
     }
     if !has_room {
+        shard.lacked_room(Cached::room(&head, order.key.len(), digits.len()));
         return Summed::NoMemory;
     }
     let place = shard.put(hash, order.key, head, [digits, &[]], now);

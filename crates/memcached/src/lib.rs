@@ -13,6 +13,7 @@
 
 pub mod access;
 mod binary;
+pub mod classes;
 pub mod clients;
 pub mod clock;
 pub mod counts;
@@ -20,6 +21,7 @@ pub mod dump;
 mod items;
 mod listing;
 mod login;
+mod losses;
 mod meta;
 pub mod node;
 pub mod policy;

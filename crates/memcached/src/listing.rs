@@ -17,7 +17,7 @@ use structures::table::Item;
 
 use crate::clock::{Now, TICKS};
 use crate::node::Node;
-use crate::shard::{CLASSES, class_of};
+
 use crate::tuning::{CLASSES_MAX, classes_of};
 
 /// After so many bytes others are served.

@@ -98,7 +98,10 @@ impl Command<'_> {
             let place = match (found, vivify) {
                 (Some(place), _) => place,
                 (None, Some(_)) if is_new => shard.put(hash, key, Head::default(), [&[], &[]], now),
-                (None, Some(_)) => return reply.error(Error::NoMemory),
+                (None, Some(head)) => {
+                    shard.lacked_room(Cached::room(&head, key.len(), 0));
+                    return reply.error(Error::NoMemory);
+                }
                 (None, None) => {
                     if !self.is_quiet() {
                         self.word("EN", reply);
@@ -332,7 +335,7 @@ impl Command<'_> {
                 now.second.saturating_sub(accessed),
                 item.cas(),
                 if item.marks().contains(Marks::FETCHED) { "yes" } else { "no" },
-                crate::shard::class_of(bytes),
+                crate::classes::class_of(bytes),
             ));
         })
     }

@@ -6,6 +6,7 @@
 //! - The standby has the same number of shards and the same seed, so that an item is in the same shard of both. Its shards
 //!   are taken by the master's alone, while those are held; whoever looks at it does so for moments.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -20,9 +21,10 @@ use crate::access::Access;
 use crate::clients::Clients;
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
+use crate::losses::Losses;
 use crate::policy::Policy;
 use crate::settings::Settings;
-use crate::shard::{CLASSES, Garbage, Shard};
+use crate::shard::{Garbage, Shard};
 
 /// The number of shards: enough that threads seldom meet.
 const SHARDS: usize = 16;
@@ -36,6 +38,23 @@ pub trait Host: Send + Sync + std::fmt::Debug {
 
     /// Drops what nobody needs any more, where nobody waits for it.
     fn discard(&self, garbage: Garbage);
+
+    /// What there is around the node.
+    fn surroundings(&self) -> Surroundings;
+
+    /// The processor time that the process has taken, for all its nodes, in microseconds: in programs and in the system.
+    fn processor_us(&self) -> (u64, u64);
+}
+
+/// What there is around a node, for its reports.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings {
+    /// Where clients come to.
+    pub address: SocketAddr,
+    /// How many may wait there to be let in.
+    pub backlog: u32,
+    /// The threads that serve clients: of this node, and of all others of the process.
+    pub threads: usize,
 }
 
 /// A memcached node.
@@ -164,6 +183,11 @@ impl Node {
     #[must_use]
     pub fn sibling(&self, host: Arc<dyn Host>) -> Self {
         Node::counting(self.seed, self.clock, Arc::clone(&self.settings), Arc::clone(&self.access), host)
+    }
+
+    /// The world around it.
+    pub(crate) fn host(&self) -> &dyn Host {
+        &*self.host
     }
 
     /// The hash of a key.
@@ -385,7 +409,7 @@ impl Node {
     }
 
     /// Visits each shard for a moment, blocking the thread if somebody else holds it.
-    fn each<R>(&self, mut visit: impl FnMut(&mut Shard) -> R) -> Vec<R> {
+    pub(crate) fn each<R>(&self, mut visit: impl FnMut(&mut Shard) -> R) -> Vec<R> {
         (0..SHARDS).map(|number| visit(self.shards.hold_blocking(1 << number).get_mut(number))).collect()
     }
 
@@ -403,7 +427,12 @@ impl Node {
 
     /// Forgets what has been counted.
     pub fn forget_counts(&self) {
-        let all = self.all_counts();
+        let mut all = Counts::default();
+        self.each(|shard| {
+            all.add(&shard.counts);
+            // Nobody else wants to know of these.
+            shard.losses = Losses::default();
+        });
         *self.forgotten.lock() = all;
         self.traffic.forget();
         *self.forgotten_bytes.lock() = self.clients.bytes();
@@ -466,15 +495,6 @@ impl Node {
     /// What is needed to find the items, in bytes.
     pub fn index_bytes(&self) -> usize {
         self.each(|shard| shard.index_bytes()).iter().sum()
-    }
-
-    /// How many items each size class has.
-    pub fn by_class(&self) -> [u64; CLASSES] {
-        let mut sum = [0; CLASSES];
-        for counts in self.each(|shard| *shard.by_class()) {
-            sum.iter_mut().zip(counts).for_each(|(sum, count)| *sum += u64::from(count));
-        }
-        sum
     }
 
     /// Visits items that have not expired, a few of them, from a place on that is zero first. Gives the next place, or

@@ -24,6 +24,8 @@ pub struct Settings {
     pub crawls: AtomicBool,
     /// How much is to be said about what goes on, as far as somebody wants to know the number: nothing is said.
     pub verbosity: AtomicU8,
+    /// The second up to which items are gone or will be, as the latest flush has said; zero if there was none.
+    pub oldest: AtomicU32,
 }
 
 /// Memory unless it is said otherwise, in bytes.
@@ -49,6 +51,7 @@ impl Default for Settings {
             flushes: AtomicBool::new(true),
             crawls: AtomicBool::new(true),
             verbosity: AtomicU8::new(0),
+            oldest: AtomicU32::new(0),
         }
     }
 }
@@ -65,6 +68,7 @@ impl Clone for Settings {
             flushes: self.flushes.load(Relaxed).into(),
             crawls: self.crawls.load(Relaxed).into(),
             verbosity: self.verbosity.load(Relaxed).into(),
+            oldest: self.oldest.load(Relaxed).into(),
         }
     }
 }

@@ -15,8 +15,10 @@ use structures::lent::Lender;
 use structures::table::{Item, Place, Ref, Table};
 use structures::wheel::{Wheel, fragment};
 
+use crate::classes::{CLASSES, class_of};
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
+use crate::losses::Losses;
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::sparseness::Sparseness;
@@ -27,10 +29,10 @@ const DRAWN: usize = 12;
 const DRAWN_AT_MOST: usize = 4_096;
 /// How much sooner an item goes whose page is sparse already: pages that lose all their items are given back.
 const SPARSE_AGE: u64 = 4;
+/// How many are looked at for how old the items are: while a shard is held for that, it is for tens of microseconds.
+const LOOKED_AT: usize = 256;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
-/// The number of size classes that are told apart.
-pub const CLASSES: usize = 58;
 
 /// The items of a shard; see the module.
 pub struct Shard {
@@ -56,6 +58,8 @@ pub struct Shard {
     cas_step: u64,
     /// What is counted.
     pub counts: Counts,
+    /// What happened to the items of each size class.
+    pub(crate) losses: Losses,
     standby: Option<Arc<Node>>,
     garbage: Vec<Table<Cached>>,
     /// Counts what replies keep of values that are gone.
@@ -70,32 +74,6 @@ impl Garbage {
     /// Whether there is nothing to drop.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-/// The number of the size class of a block, from one on, as reports tell it.
-#[inline]
-pub fn class_of(bytes: usize) -> usize {
-    match bytes {
-        0..=64 => bytes.div_ceil(16).max(1),
-        65..=524_288 => {
-            let shift = usize::BITS - 1 - (bytes - 1).leading_zeros();
-            let quarter = (bytes - 1) >> (shift - 2) & 3;
-            5 + 4 * (shift as usize - 6) + quarter
-        }
-        _ => CLASSES - 1,
-    }
-}
-
-/// The size of the blocks of a class, in bytes; the last class has all that are larger.
-pub fn class_bytes(class: usize) -> usize {
-    match class {
-        0..=4 => 16 * class,
-        _ if class < CLASSES - 1 => {
-            let (doubling, quarter) = ((class - 5) / 4, (class - 5) % 4);
-            (64 << doubling) + (16 << doubling) * (quarter + 1)
-        }
-        _ => 1 << 20,
     }
 }
 
@@ -126,6 +104,7 @@ impl Shard {
             last_cas: number as u64,
             cas_step: shards as u64,
             counts: Counts::default(),
+            losses: Losses::default(),
             standby: None,
             garbage: Vec::new(),
             lender,
@@ -315,10 +294,14 @@ impl Shard {
     }
 
     fn expire(&mut self, place: Place) {
-        if !self.items.at(place).marks().contains(Marks::FETCHED) {
+        let item = self.items.at(place);
+        let loss = self.losses.of(class_of(item.heap_bytes()));
+        if !item.marks().contains(Marks::FETCHED) {
             self.counts.expired_unfetched += 1;
+            loss.expired_unfetched += 1;
         }
         self.counts.reclaimed += 1;
+        loss.reclaimed += 1;
         self.remove(place);
     }
 
@@ -358,15 +341,46 @@ impl Shard {
             }
         }
         let Some((_, place)) = first else { return false };
-        self.counts.evictions += 1;
         let item = self.items.at(place);
+        let loss = self.losses.of(class_of(item.heap_bytes()));
+        self.counts.evictions += 1;
+        loss.evicted(item.accessed(), now.tick);
+        loss.evicted_nonzero += u64::from(item.expires() != 0);
         if !item.marks().contains(Marks::FETCHED) {
             self.counts.evicted_unfetched += 1;
+            loss.evicted_unfetched += 1;
         } else if item.uses() > 1 {
             self.counts.evicted_active += 1;
+            loss.evicted_active += 1;
         }
         self.remove(place);
         true
+    }
+
+    /// Takes note that there was no room for an item of this size, in bytes.
+    #[cold]
+    pub(crate) fn lacked_room(&mut self, bytes: usize) {
+        self.losses.of(class_of(bytes)).out_of_memory += 1;
+    }
+
+    /// For each size class, how long ago that item was used that was not used for longest, in ticks; nothing where none
+    /// was looked at. All are looked at where they are few, else as many that are drawn.
+    pub(crate) fn ages(&mut self, now: Now) -> [Option<u32>; CLASSES] {
+        let mut ages = [None; CLASSES];
+        let mut look = |item: &Cached| {
+            let own = &mut ages[class_of(item.heap_bytes())];
+            *own = (*own).max(Some(now.tick.saturating_sub(item.accessed())));
+        };
+        if self.items.len() <= LOOKED_AT {
+            self.items.iter().for_each(|item| look(&item));
+            return ages;
+        }
+        for _ in 0..LOOKED_AT {
+            let random = &mut self.random;
+            let Some(place) = self.items.random(|| next_random(random)) else { break };
+            look(&self.items.at(place));
+        }
+        ages
     }
 
     /// Removes what has expired, as far as the wheel knows; at most [`EXPIRED_AT_ONCE`] items. When it is to be asked
@@ -518,19 +532,4 @@ fn next_random(state: &mut u64) -> u64 {
     *state ^= *state << 25;
     *state ^= *state >> 27;
     state.wrapping_mul(0x2545_F491_4F6C_DD1D)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use structures::block;
-
-    #[test]
-    fn classes_are_those_of_blocks() {
-        for bytes in 1..=524_288 {
-            let class = class_of(block::class(bytes));
-            assert!(class < CLASSES - 1 && class_bytes(class) == block::class(bytes), "{bytes}: {class}");
-        }
-        assert_eq!(class_of(524_289), CLASSES - 1);
-    }
 }

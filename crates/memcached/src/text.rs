@@ -253,11 +253,14 @@ fn answer(reply: &mut Reply, noreply: bool, text: &str) {
 /// Has all items go a second before a time that a client gave, as memcached does: at once if that is now or has passed.
 /// What was before the node began takes back what was said before, since there was nothing then.
 pub(crate) fn flush(node: &Node, exptime: i64, now: Now) -> Result<(), usize> {
-    match node.clock.expiry(exptime.max(0), now) {
+    let at = node.clock.expiry(exptime.max(0), now);
+    match at {
         1 => node.forget_flush(now)?,
-        at if at <= now.second + 1 => node.flush(0, now)?,
-        at => node.flush(at - 1, now)?,
+        _ if at <= now.second + 1 => node.flush(0, now)?,
+        _ => node.flush(at - 1, now)?,
     }
+    let second = if at == 0 { now.second } else { at };
+    node.settings.oldest.store(second - 1, Relaxed);
     node.traffic.cmd_flush.fetch_add(1, Relaxed);
     Ok(())
 }

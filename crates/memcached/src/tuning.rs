@@ -7,8 +7,8 @@
 use memcache_wire::{Error, Reply, Words, number};
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::classes::CLASSES;
 use crate::node::Node;
-use crate::shard::CLASSES;
 
 /// The number of size classes that memcached may have, from zero on.
 pub(crate) const CLASSES_MAX: u32 = 64;

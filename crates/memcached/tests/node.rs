@@ -5,52 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use memcache_wire::Reply;
-use memcached::node::Host;
-use memcached::shard::Garbage;
-use memcached::{Access, Credentials, Next, Node, Policy, Session, Settings};
+use memcached::{Access, Credentials, Node, Policy, Session, Settings};
 use proptest::prelude::*;
+use world::{NOW_MS, Nobody, node, node_with, say, say_at, set, set_at};
 
-const NOW_MS: i64 = 1_800_000_000_000;
-
-#[derive(Debug)]
-struct Nobody;
-
-impl Host for Nobody {
-    fn wake_at(&self, _: i64) {}
-
-    fn discard(&self, _: Garbage) {}
-}
-
-fn node_with(settings: Settings, access: Access) -> Node {
-    Node::new(7, NOW_MS, settings, access, Arc::new(Nobody))
-}
-
-fn node() -> Node {
-    node_with(Settings::default(), Access::default())
-}
-
-/// What a new connection is answered to these bytes, so many ms after the beginning.
-fn say_at(node: &Node, bytes: &[u8], after_ms: i64) -> String {
-    let (mut session, mut reply) = (Session::new(node), Reply::new());
-    let (taken, next) = session.run(node, bytes, node.clock.at(NOW_MS + after_ms), &mut reply);
-    assert!(taken == bytes.len() || next == Next::Read, "{next:?}");
-    String::from_utf8_lossy(&reply.to_vec()).into_owned()
-}
-
-fn say(node: &Node, bytes: &[u8]) -> String {
-    say_at(node, bytes, 0)
-}
-
-fn set(node: &Node, key: &str, len: usize) -> String {
-    set_at(node, key, len, 0)
-}
-
-fn set_at(node: &Node, key: &str, len: usize, after_ms: i64) -> String {
-    let mut request = format!("set {key} 0 0 {len}\r\n").into_bytes();
-    request.resize(request.len() + len, b'v');
-    request.extend_from_slice(b"\r\n");
-    say_at(node, &request, after_ms)
-}
+mod world;
 
 /// All that can be seen of the items of a node.
 fn contents(node: &Node, after_ms: i64) -> BTreeMap<Vec<u8>, (Vec<u8>, u32, Option<i64>)> {

@@ -66,7 +66,7 @@ impl Memcached {
         order: MemcachedOrder,
     ) -> Result<Memcached, StartError> {
         let door = Door::open(workers, order.address)?;
-        let host = NodeHost::new(workers, clock);
+        let host = NodeHost::new(workers, clock, door.address());
         let own = Arc::clone(&host) as Arc<dyn Host>;
         let node = Node::new(order.seed, clock.wall_ms(), order.settings, order.access, own);
         let ears = Ears::default();

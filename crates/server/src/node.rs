@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 /// Lock stripes of a node.
 const SHARDS: usize = 16;
 /// Connections that the system keeps until they are accepted.
-const BACKLOG: i32 = 511;
+pub(crate) const BACKLOG: i32 = 511;
 
 /// So long a node that ends waits for what its connections are doing.
 pub(crate) const LAST_WORDS: Duration = Duration::from_secs(10);

@@ -8,11 +8,7 @@ const TICK_US: u64 = 10_000;
 
 /// Asks the system; what memory the process has is told only if it is `alone`, that is, one node's.
 pub(crate) fn read(alone: bool) -> Process {
-    let stat = read_to_string("/proc/self/stat").unwrap_or_default();
-    // The second field is the program's name in parentheses, which may hold anything.
-    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-    let ticks =
-        |field: usize| fields.get(field - 3).and_then(|text| text.parse().ok()).unwrap_or(0) * TICK_US;
+    let (user_us, system_us) = processor_us();
     let version = read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let executable =
         std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string());
@@ -22,9 +18,19 @@ pub(crate) fn read(alone: bool) -> Process {
         system: format!("Linux {} {}", version.trim_end(), std::env::consts::ARCH),
         resident_bytes: alone.then(|| kilobytes("/proc/self/status", "VmRSS:") << 10),
         machine_bytes: kilobytes("/proc/meminfo", "MemTotal:") << 10,
-        user_us: ticks(14),
-        system_us: ticks(15),
+        user_us,
+        system_us,
     }
+}
+
+/// The processor time of the process in microseconds: in programs and in the system.
+pub(crate) fn processor_us() -> (u64, u64) {
+    let stat = read_to_string("/proc/self/stat").unwrap_or_default();
+    // The second field is the program's name in parentheses, which may hold anything.
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let ticks =
+        |field: usize| fields.get(field - 3).and_then(|text| text.parse().ok()).unwrap_or(0) * TICK_US;
+    (ticks(14), ticks(15))
 }
 
 /// The number of kilobytes that a file of the system has after a word at the beginning of a line.

@@ -9,7 +9,7 @@ use benches::server::{Kind, Server};
 use benches::stats::median;
 use benches::trace::zipf;
 use memcache_wire::Reply;
-use memcached::node::Host;
+use memcached::node::{Host, Surroundings};
 use memcached::shard::Garbage;
 use memcached::{Access, Node, Session, Settings};
 use std::net::SocketAddr;
@@ -247,6 +247,15 @@ fn bare_node(keys: usize) -> Node {
     impl Host for Nobody {
         fn wake_at(&self, _: i64) {}
         fn discard(&self, _: Garbage) {}
+
+        fn surroundings(&self) -> Surroundings {
+            let address = ([127, 0, 0, 1], 11_211).into();
+            Surroundings { address, backlog: 1, threads: 1 }
+        }
+
+        fn processor_us(&self) -> (u64, u64) {
+            (1_500_000, 20)
+        }
     }
     let settings = Settings { memory_bytes: (4 << 30).into(), ..Settings::default() };
     let node = Node::new(1, NOW_MS, settings, Access::default(), Arc::new(Nobody));

@@ -1,23 +1,29 @@
 //! A memcached node with its timers and connections, which does not listen by itself.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 
 use memcached::Node;
-use memcached::node::Host;
+use memcached::node::{Host, Surroundings};
 use memcached::shard::Garbage;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::connection::Place;
 use crate::clock::Clock;
-use crate::node::{Counter, LAST_WORDS, Service};
+use crate::node::{BACKLOG, Counter, LAST_WORDS, Service};
+use crate::process;
 use crate::workers::Workers;
 
 /// The world around a node.
 #[derive(Debug)]
 pub(super) struct NodeHost {
     clock: Arc<Clock>,
+    /// Where clients come to.
+    address: SocketAddr,
+    /// How many threads serve them.
+    threads: usize,
     timers: Handle,
     node: OnceLock<Weak<Node>>,
     wake_at: OnceLock<watch::Sender<i64>>,
@@ -42,9 +48,11 @@ pub(super) struct Ears {
 }
 
 impl NodeHost {
-    pub(super) fn new(workers: &Workers, clock: &Arc<Clock>) -> Arc<NodeHost> {
+    pub(super) fn new(workers: &Workers, clock: &Arc<Clock>, address: SocketAddr) -> Arc<NodeHost> {
         Arc::new(NodeHost {
             clock: Arc::clone(clock),
+            address,
+            threads: workers.count(),
             timers: workers.next().clone(),
             node: OnceLock::new(),
             wake_at: OnceLock::new(),
@@ -67,6 +75,14 @@ impl Host for NodeHost {
     fn discard(&self, garbage: Garbage) {
         // Whoever cannot have a thread drops it where it is.
         let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(garbage));
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings { address: self.address, backlog: BACKLOG.unsigned_abs(), threads: self.threads }
+    }
+
+    fn processor_us(&self) -> (u64, u64) {
+        process::processor_us()
     }
 }
 

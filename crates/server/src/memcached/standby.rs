@@ -151,7 +151,7 @@ impl Shared {
 
     /// A node like this one, without items.
     fn sibling(&self, node: &Node) -> Seat {
-        let host = NodeHost::new(&self.workers, &self.clock);
+        let host = NodeHost::new(&self.workers, &self.clock, self.address);
         let sibling = node.sibling(Arc::clone(&host) as Arc<dyn Host>);
         Seat::new(sibling, &host, &self.clock, &self.ears)
     }

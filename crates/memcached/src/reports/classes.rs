@@ -1,0 +1,101 @@
+//! `stats items` and `stats slabs`: what each size class has, and what happened to its items.
+//!
+//! There are no slabs: every item has a block of its own. So a class has as many chunks as items, none of them free, and its
+//! pages only tell how many megabytes they are.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Line, line};
+use crate::classes::{CLASSES, LARGEST, class_bytes};
+use crate::clock::{Now, TICKS};
+use crate::losses::{Loss, Losses};
+use crate::node::Node;
+
+/// What is told as a page, in bytes.
+const PAGE_BYTES: u64 = 1 << 20;
+
+/// How many items there are of a class, and what they take, in bytes.
+#[derive(Clone, Copy, Default)]
+struct Class {
+    items: u64,
+    bytes: u64,
+}
+
+/// Adds what the items of each class are in a shard: so many altogether take so many bytes.
+fn add(classes: &mut [Class; CLASSES], counts: &[u32; CLASSES], all_bytes: usize) {
+    let mut largest_bytes = all_bytes as u64;
+    for (number, (class, count)) in classes[..LARGEST].iter_mut().zip(counts).enumerate() {
+        let bytes = u64::from(*count) * class_bytes(number) as u64;
+        class.items += u64::from(*count);
+        class.bytes += bytes;
+        largest_bytes -= bytes;
+    }
+    // They are of many sizes: theirs is what the others leave.
+    classes[LARGEST].items += u64::from(counts[LARGEST]);
+    classes[LARGEST].bytes += largest_bytes;
+}
+
+/// The classes that have items, with their numbers.
+fn taken(classes: &[Class; CLASSES]) -> impl Iterator<Item = (usize, Class)> {
+    classes.iter().copied().enumerate().filter(|(_, class)| class.items > 0)
+}
+
+/// `stats items`: the classes that have items, or had, so that what happened adds up. The oldest item of a class is looked
+/// for among some thousands that are drawn where there are more; none is told of a class of which none was drawn.
+pub(super) fn items(node: &Node, now: Now) -> Vec<Line> {
+    let (mut classes, mut ages, mut losses) =
+        ([Class::default(); CLASSES], [None; CLASSES], Losses::default());
+    node.each(|shard| {
+        add(&mut classes, shard.by_class(), shard.items_bytes());
+        losses.add(&shard.losses);
+        ages.iter_mut().zip(shard.ages(now)).for_each(|(age, own)| *age = (*age).max(own));
+    });
+    let mut lines = Vec::new();
+    for (number, class) in classes.iter().enumerate() {
+        let loss = losses.at(number);
+        if class.items == 0 && loss == Loss::default() {
+            continue;
+        }
+        let mut tell = |name: &str, value: u64| lines.push(line(&format!("items:{number}:{name}"), value));
+        tell("number", class.items);
+        if let Some(ticks) = ages[number] {
+            tell("age", u64::from(ticks) / TICKS as u64);
+        }
+        tell("mem_requested", class.bytes);
+        tell("evicted", loss.evicted);
+        tell("evicted_nonzero", loss.evicted_nonzero);
+        tell("evicted_time", loss.evicted_time_s().into());
+        tell("outofmemory", loss.out_of_memory);
+        tell("tailrepairs", 0);
+        tell("reclaimed", loss.reclaimed);
+        tell("expired_unfetched", loss.expired_unfetched);
+        tell("evicted_unfetched", loss.evicted_unfetched);
+        tell("evicted_active", loss.evicted_active);
+    }
+    lines
+}
+
+/// `stats slabs`.
+pub(super) fn slabs(node: &Node) -> Vec<Line> {
+    let mut classes = [Class::default(); CLASSES];
+    node.each(|shard| add(&mut classes, shard.by_class(), shard.items_bytes()));
+    let mut lines = Vec::new();
+    for (number, class) in taken(&classes) {
+        let chunk_bytes = match number {
+            // As large as they may be.
+            LARGEST => node.settings.item_bytes.load(Relaxed).max(class_bytes(LARGEST)),
+            _ => class_bytes(number),
+        };
+        let mut tell = |name: &str, value: u64| lines.push(line(&format!("{number}:{name}"), value));
+        tell("chunk_size", chunk_bytes as u64);
+        tell("chunks_per_page", (PAGE_BYTES / chunk_bytes as u64).max(1));
+        tell("total_pages", class.bytes.div_ceil(PAGE_BYTES));
+        tell("total_chunks", class.items);
+        tell("used_chunks", class.items);
+        tell("free_chunks", 0);
+        tell("free_chunks_end", 0);
+    }
+    lines.push(line("active_slabs", taken(&classes).count()));
+    lines.push(line("total_malloced", node.used_bytes()));
+    lines
+}

@@ -1,0 +1,28 @@
+//! `stats conns`: the connections, and the socket that listens for them.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Line, line};
+use crate::clock::{BEGIN, Now};
+use crate::node::Node;
+
+/// The report. The socket has a number that no connection has; it has said something when the node began.
+pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
+    let began_s = now.second.saturating_sub(BEGIN);
+    let mut lines = vec![
+        line("0:addr", format_args!("tcp:{}", node.host().surroundings().address)),
+        line("0:state", "conn_listening"),
+        line("0:secs_since_last_cmd", began_s),
+    ];
+    for client in node.clients.all() {
+        let id = client.id;
+        let silent_ms = now.ms - client.active_ms.load(Relaxed);
+        lines.push(line(&format!("{id}:addr"), format_args!("tcp:{}", client.peer)));
+        lines.push(line(&format!("{id}:listen_addr"), format_args!("tcp:{}", client.local)));
+        // Who has been heard at this very moment is being served; that is so for whoever asks.
+        let state = if silent_ms <= 0 { "conn_parse_cmd" } else { "conn_read" };
+        lines.push(line(&format!("{id}:state"), state));
+        lines.push(line(&format!("{id}:secs_since_last_cmd"), silent_ms.max(0) / 1000));
+    }
+    lines
+}
