@@ -15,9 +15,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use structures::cached::{Cached, Marks};
 use structures::table::Item;
 
+use crate::classes::{CLASSES, class_of};
 use crate::clock::{Now, TICKS};
 use crate::node::Node;
-
 use crate::tuning::{CLASSES_MAX, classes_of};
 
 /// After so many bytes others are served.
@@ -75,7 +75,7 @@ impl Listing {
         if class >= CLASSES_MAX {
             return Err(Error::StatsDumpClass);
         }
-        let has_items = (class as usize) < CLASSES && node.by_class()[class as usize] > 0;
+        let has_items = (class as usize) < CLASSES && node.has_class(class as usize);
         let items = if items == 0 { u32::MAX } else { items };
         let form = Form::Cachedump { items, bytes: CACHEDUMP_BYTES - CACHEDUMP_END };
         Ok(Listing { form, classes: 1 << class, place: has_items.then_some((0, 0)) })

@@ -497,6 +497,11 @@ impl Node {
         self.each(|shard| shard.index_bytes()).iter().sum()
     }
 
+    /// Whether a size class has items.
+    pub(crate) fn has_class(&self, class: usize) -> bool {
+        self.each(|shard| shard.by_class()[class] > 0).contains(&true)
+    }
+
     /// Visits items that have not expired, a few of them, from a place on that is zero first. Gives the next place, or
     /// nothing at the end. What is there throughout is visited once.
     ///
