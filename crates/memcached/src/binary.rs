@@ -13,6 +13,8 @@ use crate::session::{Session, Step};
 
 /// The mechanisms of authentication.
 const MECHANISMS: &str = "PLAIN";
+/// Longest name of a mechanism, in bytes.
+const MECHANISM_MAX: usize = 32;
 /// The time of a number that is not to be made.
 const NOT_MADE: u32 = u32::MAX;
 
@@ -87,13 +89,23 @@ impl Session {
             Command::SaslList => {
                 respond(out, request, &Response { value: MECHANISMS.as_bytes(), ..Response::default() });
             }
+            Command::SaslAuth | Command::SaslStep if request.key.len() > MECHANISM_MAX => {
+                respond_error(out, request, Status::Invalid);
+            }
             Command::SaslAuth | Command::SaslStep => {
-                let credentials = match request.block {
-                    Block::Whole(data) if request.key == MECHANISMS.as_bytes() => plain(data),
+                let begins = request.command == Command::SaslAuth;
+                // A step that nothing has begun leads nowhere; whose mechanism it is, its beginning has said.
+                let is_due = std::mem::take(&mut self.is_step_due) || begins;
+                let data = match request.block {
+                    Block::Whole(data) if is_due && (!begins || request.key == MECHANISMS.as_bytes()) => {
+                        Some(data)
+                    }
                     _ => None,
                 };
-                let is_known = credentials.is_some_and(|(user, password)| self.log_in(node, user, password));
-                if is_known {
+                if begins && data == Some(&[]) {
+                    (self.is_admitted, self.is_step_due) = (false, true);
+                    respond(out, request, &Response { status: Status::Continue, ..Response::default() });
+                } else if self.log_in(node, data.and_then(plain)) {
                     respond(out, request, &Response { value: b"Authenticated", ..Response::default() });
                 } else {
                     respond_error(out, request, Status::Authentication);

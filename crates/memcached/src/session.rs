@@ -24,6 +24,8 @@ pub struct Session {
     parser: Parser,
     /// Whether the client may use the node.
     pub(crate) is_admitted: bool,
+    /// Whether it has begun to log in by SASL, and a step is to follow.
+    pub(crate) is_step_due: bool,
     /// As long as there are fewer bytes, nothing can be done.
     wanted: usize,
     /// What is to be answered when the data has come that is not wanted.
@@ -70,6 +72,7 @@ impl Session {
         Session {
             parser: Parser::new(),
             is_admitted: !node.access.is_restricted(),
+            is_step_due: false,
             wanted: 0,
             deferred: Vec::new(),
             answered: 0,
@@ -263,7 +266,7 @@ impl Session {
             Attempt::Endless => return Err(Next::Close),
             Attempt::Refused { len, error } => (len, Some(error)),
             Attempt::Credentials { len, user, password } => {
-                (len, (!self.log_in(node, user, password)).then_some(Error::Authentication))
+                (len, (!self.log_in(node, Some((user, password)))).then_some(Error::Authentication))
             }
         };
         reply.truncate(begin);
@@ -274,33 +277,25 @@ impl Session {
         Ok(len)
     }
 
-    /// Logs in with name and password. Whether they are right.
-    pub(crate) fn log_in(&mut self, node: &Node, user: &[u8], password: &[u8]) -> bool {
+    /// Logs in with name and password, if they could be read. Whether they are right.
+    pub(crate) fn log_in(&mut self, node: &Node, credentials: Option<(&[u8], &[u8])>) -> bool {
         node.traffic.auth_cmds.fetch_add(1, Relaxed);
-        self.is_admitted = node.access.admits(user, password);
+        self.is_admitted = credentials.is_some_and(|(user, password)| node.access.admits(user, password));
         if !self.is_admitted {
             node.traffic.auth_errors.fetch_add(1, Relaxed);
         }
         self.is_admitted
     }
 
-    /// Does for a client that has yet to log in what it may do before.
+    /// Does for a client that has yet to log in what it may do before. Anything else is refused and ends the connection.
     fn admit_binary(&mut self, node: &Node, frame: &binary::Request, reply: &mut Reply) -> Step {
-        use binary::Command;
-        match frame.command {
-            Command::SaslList
-            | Command::SaslAuth
-            | Command::SaslStep
-            | Command::Version
-            | Command::Quit { .. }
-            | Command::Unknown
-            | Command::Contradictory
-            | Command::Invalid => self.answer_binary(node, frame, reply),
-            _ => {
-                binary::respond_error(reply.buffer(), frame, Status::Authentication);
-                Step::Done
-            }
+        use binary::{Command, opcode};
+        let is_open = matches!(frame.opcode, opcode::SASL_LIST..=opcode::SASL_STEP | opcode::VERSION);
+        if is_open || frame.command == Command::Contradictory {
+            return self.answer_binary(node, frame, reply);
         }
+        binary::respond_error(reply.buffer(), frame, Status::Authentication);
+        Step::Close
     }
 }
 

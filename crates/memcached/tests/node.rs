@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use memcache_wire::Reply;
-use memcached::{Access, Credentials, Node, Policy, Session, Settings};
+use memcache_wire::binary::opcode;
+use memcached::{Access, Credentials, Next, Node, Policy, Session, Settings};
 use proptest::prelude::*;
 use world::{NOW_MS, Nobody, node, node_with, say, say_at, set, set_at};
 
@@ -123,12 +124,7 @@ fn what_was_to_be_replaced_goes_where_what_comes_is_too_large() {
     let node = node();
     node.settings.item_bytes.store(100, Relaxed);
     let value = "v".repeat(100);
-    let framed = |opcode, cas: u8| {
-        let mut bytes = vec![0x80, opcode, 0, 1, 8, 0, 0, 0, 0, 0, 0, 109];
-        bytes.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, cas]);
-        bytes.extend_from_slice(&[0; 8]);
-        [&bytes[..], b"a", value.as_bytes()].concat()
-    };
+    let framed = |opcode, cas| frame(opcode, &[0; 8], "a", value.as_bytes(), cas);
     let line = |line: &str| format!("{line}\r\n{value}\r\n").into_bytes();
     for (request, stays) in [
         (line("set a 0 0 100"), false),
@@ -141,11 +137,11 @@ fn what_was_to_be_replaced_goes_where_what_comes_is_too_large() {
         (line("ms a 100 ME"), false),
         (line("ms a 100 MA"), false),
         (line("ms a 100 MZ"), true),
-        (framed(0x01, 0), false),
-        (framed(0x01, 1), false),
-        (framed(0x11, 1), false),
-        (framed(0x02, 0), true),
-        (framed(0x03, 1), true),
+        (framed(opcode::SET, 0), false),
+        (framed(opcode::SET, 1), false),
+        (framed(opcode::SETQ, 1), false),
+        (framed(opcode::ADD, 0), true),
+        (framed(opcode::REPLACE, 1), true),
     ] {
         assert_eq!(say(&node, b"set a 0 0 1\r\nx\r\n"), "STORED\r\n");
         say(&node, &request);
@@ -236,6 +232,57 @@ fn whoever_has_to_log_in_does_so_first() {
     assert_eq!(ask(b"set a 0 0 11\r\nuser secret\r\n"), "STORED\r\n");
     assert_eq!(ask(b"get a\r\n"), "END\r\n");
     assert_eq!((node.traffic.auth_cmds.load(Relaxed), node.traffic.auth_errors.load(Relaxed)), (2, 1));
+}
+
+/// As SASL has it: what PLAIN needs comes at once, or in a step after a beginning without it.
+#[test]
+fn whoever_logs_in_by_sasl_goes_by_its_steps() {
+    let credentials = Credentials { user: "user".to_owned(), password: "secret".to_owned() };
+    let node = node_with(Settings::default(), Access::new(vec![credentials]));
+    let (auth, step, get) = (opcode::SASL_AUTH, opcode::SASL_STEP, opcode::GET);
+    let (right, wrong) = ("\0user\0secret", "\0user\0nope");
+    let (yes, no, more, invalid, missing) = (0x00, 0x20, 0x21, 0x04, 0x01);
+    let long = "P".repeat(33);
+    for frames in [
+        &[(auth, "PLAIN", right, yes), (get, "a", "", missing)][..],
+        &[(auth, "PLAIN", "", more), (step, "PLAIN", right, yes), (get, "a", "", missing)],
+        &[(auth, "PLAIN", "", more), (step, "PLAIN", wrong, no), (step, "PLAIN", right, no)],
+        &[(auth, "PLAIN", "", more), (get, "a", "", no)],
+        &[(step, "PLAIN", right, no), (auth, "PLAIN", right, yes)],
+        &[
+            (auth, "LOGIN", right, no),
+            (auth, "PLAIN", right, yes),
+            (auth, "PLAIN", wrong, no),
+            (get, "a", "", no),
+        ],
+        &[(auth, "PLAIN", right, yes), (auth, "PLAIN", "", more), (get, "a", "", no)],
+        &[(auth, &long, right, invalid), (auth, "PLAIN", right, yes)],
+        &[(opcode::SASL_LIST, "", "", yes), (opcode::VERSION, "", "", yes), (opcode::NOOP, "", "", no)],
+        &[(opcode::QUIT, "", "", no)],
+        &[(opcode::QUITQ, "", "", no)],
+        &[(0x50, "", "", no)],
+    ] {
+        let mut session = Session::new(&node);
+        for &(opcode, key, value, status) in frames {
+            let mut reply = Reply::new();
+            let request = frame(opcode, &[], key, value.as_bytes(), 0);
+            let (_, next) = session.run(&node, &request, node.clock.at(NOW_MS), &mut reply);
+            let answer = reply.to_vec();
+            assert_eq!((answer[1], answer[7]), (opcode, status), "{frames:?}");
+            let is_refused = status == no && opcode != auth && opcode != step;
+            assert_eq!(next, if is_refused { Next::Close } else { Next::Read }, "{frames:?}");
+        }
+    }
+    assert_eq!((node.traffic.auth_cmds.load(Relaxed), node.traffic.auth_errors.load(Relaxed)), (11, 5));
+}
+
+/// A frame of the binary protocol.
+fn frame(opcode: u8, extras: &[u8], key: &str, value: &[u8], cas: u64) -> Vec<u8> {
+    let mut bytes = vec![0x80, opcode, 0, key.len() as u8, extras.len() as u8, 0, 0, 0];
+    bytes.extend_from_slice(&((extras.len() + key.len() + value.len()) as u32).to_be_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&cas.to_be_bytes());
+    [&bytes[..], extras, key.as_bytes(), value].concat()
 }
 
 /// Requests that change something.
