@@ -200,12 +200,12 @@ impl Command<'_> {
                 order.value = value;
                 items::store(self.node, &order, self.now)?
             }
-            Block::Bad => {
+            Block::Bad if !items::is_too_large(self.node, self.key, options.client_flags, len) => {
                 items::count_bad(self.node, self.key)?;
                 reply.error(Error::DataChunk);
                 return Ok(());
             }
-            Block::Follows => items::turn_away(self.node, &order, len, self.now)?,
+            Block::Bad | Block::Follows => items::turn_away(self.node, &order, len, self.now)?,
         };
         let (word, cas) = match stored {
             Stored::Yes(_) if self.is_quiet() => return Ok(()),

@@ -4,6 +4,7 @@
 //! is all there when it does: of a value that has come in part nothing is kept but the bytes themselves.
 
 use arrayvec::ArrayVec;
+use memcache_wire::meta::KEY_ROOM;
 use memcache_wire::{Block, Error, Parsed, Parser, Protocol, Reply, Request, Status, binary};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -217,8 +218,11 @@ impl Session {
             _ if self.is_short => false,
             Request::Store(store) => !items::is_too_large(node, store.key, store.flags, store.len as usize),
             Request::Meta(meta) => {
-                let flags = meta.options().map(|options| options.client_flags);
-                flags.is_ok_and(|flags| !items::is_too_large(node, meta.key_word(), flags, meta.len as usize))
+                let mut room = [0; KEY_ROOM];
+                meta.options().is_ok_and(|options| {
+                    let key = meta.key(&options, &mut room);
+                    !items::is_too_large(node, key, options.client_flags, meta.len as usize)
+                })
             }
             Request::Binary(frame) => match frame.command {
                 binary::Command::Store { flags, .. } => {

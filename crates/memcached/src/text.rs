@@ -167,7 +167,8 @@ impl Session {
                 order.value = value;
                 items::store(node, &order, now)?
             }
-            Block::Bad => {
+            // What is too large is so before its end is looked at.
+            Block::Bad if !items::is_too_large(node, store.key, store.flags, store.len as usize) => {
                 items::count_bad(node, store.key)?;
                 if !store.noreply {
                     reply.error(Error::DataChunk);
@@ -175,7 +176,7 @@ impl Session {
                 return Ok(());
             }
             // It was not waited for.
-            Block::Follows => items::turn_away(node, &order, store.len as usize, now)?,
+            Block::Bad | Block::Follows => items::turn_away(node, &order, store.len as usize, now)?,
         };
         match stored {
             Stored::TooLarge if !store.noreply => reply.error(Error::TooLarge),

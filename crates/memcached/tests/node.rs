@@ -149,6 +149,30 @@ fn what_was_to_be_replaced_goes_where_what_comes_is_too_large() {
     }
 }
 
+/// Whether a value is too large is seen before its end, and by what a key in base64 stands for.
+#[test]
+fn what_is_too_large_is_so_however_it_comes() {
+    let node = node();
+    node.settings.item_bytes.store(200, Relaxed);
+    let value = "v".repeat(200);
+    let (large, fits) = ("SERVER_ERROR object too large for cache\r\nERROR\r\n", "HD\r\n");
+    let key = "YWFh".repeat(20);
+    for (line, len, end, want) in [
+        ("set a 0 0 200".to_owned(), 200, "xx\r\n", large),
+        ("ms a 200".to_owned(), 200, "xx\r\n", large),
+        ("set a 0 0 20".to_owned(), 20, "xx\r\n", "CLIENT_ERROR bad data chunk\r\nERROR\r\n"),
+        (format!("ms {key} 80 b"), 80, "\r\n", fits),
+    ] {
+        let bytes = format!("{line}\r\n{}{end}", &value[..len]).into_bytes();
+        assert_eq!(say(&node, &bytes), want, "{line}");
+        let (mut session, mut reply, mut from) = (Session::new(&node), Reply::new(), 0);
+        for until in 0..=bytes.len() {
+            from += session.run(&node, &bytes[from..until], node.clock.at(NOW_MS), &mut reply).0;
+        }
+        assert_eq!(String::from_utf8_lossy(&reply.to_vec()), want, "{line}, byte by byte");
+    }
+}
+
 #[test]
 fn a_flush_may_wait() {
     let node = node();
