@@ -4,13 +4,16 @@
 //! and every key of the keyspace would pay for it. [`Thin`] keeps the variant in the pointer's low bits instead,
 //! and hands out the plain enum while it is looked at, so that all code above works on an ordinary enum.
 //!
-//! Invariant: the word always owns exactly one value of the enum; [`Write`] puts it back when dropped.
+//! Invariant: the word always owns exactly one value of the enum. What is to be changed is taken out and packed again.
+//!
+//! Deliberately not here: a guard that changes the value in place and packs it again when it is dropped. Whoever forgot
+//! such a guard would keep a word whose value has moved.
 
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::ops::{Deref, DerefMut};
+use std::ops::Deref;
 use std::ptr::NonNull;
 
 /// Bits of a word that tell the variant.
@@ -19,7 +22,8 @@ const TAG_BITS: usize = 0b111;
 /// An enum whose every variant is one thin, owning pointer, aligned to eight bytes or more.
 ///
 /// # Safety
-/// `from_raw(into_raw(x))` gives `x` back; tags are below eight; the pointer's low three bits are zero.
+/// `from_raw(into_raw(x))` gives `x` back; tags are below eight; the pointer's low three bits are zero. A pair may be taken
+/// back several times: what it gives may all be read at once.
 pub unsafe trait ThinEnum: Sized {
     /// Gives up the value as its pointer and the number of its variant.
     fn into_raw(self) -> (NonNull<u8>, usize);
@@ -27,7 +31,8 @@ pub unsafe trait ThinEnum: Sized {
     /// Takes a value back.
     ///
     /// # Safety
-    /// The pair came from [`ThinEnum::into_raw`] and is used once.
+    /// The pair came from [`ThinEnum::into_raw`]. Of all that it gives, one is changed or dropped at most, when the others
+    /// are no longer read.
     unsafe fn from_raw(pointer: NonNull<u8>, tag: usize) -> Self;
 }
 
@@ -59,13 +64,6 @@ impl<E: ThinEnum> Thin<E> {
         Read { value: ManuallyDrop::new(unsafe { self.unpack() }), word: PhantomData }
     }
 
-    /// The value, for changing; it is stored back when the guard is dropped.
-    #[inline]
-    pub fn write(&mut self) -> Write<'_, E> {
-        // SAFETY: the word came from `into_raw`; the guard is the only user until it stores a word back.
-        Write { value: ManuallyDrop::new(unsafe { self.unpack() }), place: self }
-    }
-
     /// Unpacks the value.
     #[inline]
     pub fn into_inner(self) -> E {
@@ -74,11 +72,13 @@ impl<E: ThinEnum> Thin<E> {
         unsafe { this.unpack() }
     }
 
+    /// # Safety
+    /// As for [`ThinEnum::from_raw`].
     #[inline]
     unsafe fn unpack(&self) -> E {
         let tag = self.word.as_ptr().addr() & TAG_BITS;
         let pointer = self.word.as_ptr().map_addr(|addr| addr & !TAG_BITS);
-        // SAFETY: the pointer without its tag is the non-null one that `into_raw` gave.
+        // SAFETY: the pointer without its tag is the non-null one that `into_raw` gave; the rest is the caller's promise.
         unsafe { E::from_raw(NonNull::new_unchecked(pointer), tag) }
     }
 }
@@ -117,40 +117,6 @@ impl<E> Deref for Read<'_, E> {
     }
 }
 
-/// A value being changed.
-pub struct Write<'a, E: ThinEnum> {
-    value: ManuallyDrop<E>,
-    place: &'a mut Thin<E>,
-}
-
-impl<E: ThinEnum> Deref for Write<'_, E> {
-    type Target = E;
-
-    #[inline]
-    fn deref(&self) -> &E {
-        &self.value
-    }
-}
-
-impl<E: ThinEnum> DerefMut for Write<'_, E> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut E {
-        &mut self.value
-    }
-}
-
-impl<E: ThinEnum> Drop for Write<'_, E> {
-    #[inline]
-    fn drop(&mut self) {
-        // SAFETY: the value is taken once, here. The old word is overwritten without being dropped: its value is
-        // the one that is packed again.
-        unsafe {
-            let value = ManuallyDrop::take(&mut self.value);
-            std::ptr::write(self.place, Thin::new(value));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,13 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn a_value_can_change_its_variant_in_place() {
-        let mut thin = Thin::new(Either::Number(Box::new(7)));
+    fn a_value_is_read_and_taken_out_as_its_variant() {
+        let thin = Thin::new(Either::Number(Box::new(7)));
         assert!(matches!(&*thin.read(), Either::Number(number) if **number == 7));
-        *thin.write() = Either::Pair(Box::new([7, 8]));
+        let Either::Number(number) = thin.into_inner() else { panic!("the variant was lost") };
+        let thin = Thin::new(Either::Pair(Box::new([*number, 8])));
         assert!(matches!(&*thin.read(), Either::Pair(pair) if **pair == [7, 8]));
-        let Either::Pair(pair) = thin.into_inner() else { panic!("the variant was lost") };
-        assert_eq!(*pair, [7, 8]);
     }
 
     #[test]
