@@ -204,9 +204,8 @@ impl Shard {
         db: u32,
         key: &Key<'_>,
     ) -> Option<Place> {
-        let table = &self.dbs.get(db as usize)?.table;
-        let place = table.find(key.hash, key.bytes)?;
-        match table.at(place).expire_at_ms() {
+        let (place, entry) = self.dbs.get(db as usize)?.table.find_item(key.hash, key.bytes)?;
+        match entry.expire_at_ms() {
             Some(at_ms) if has_passed(at_ms, moment.now_ms) && !moment.revive => {
                 if moment.expire {
                     self.expire_key(effects, db, place);
@@ -222,12 +221,12 @@ impl Shard {
     #[inline]
     pub fn locate(&mut self, effects: &mut Effects, moment: Moment, db: u32, key: &Key<'_>) -> Option<Place> {
         let place = self.find_live(effects, moment, db, key)?;
-        if moment.touch {
-            self.touch(moment.now_ms, db, place);
-        }
-        if self.dbs[db as usize].table.at(place).kind() == Kind::Hash
-            && !self.purge_hash(effects, moment, db, place)
-        {
+        let kind = if moment.touch {
+            self.touch(moment.now_ms, db, place)
+        } else {
+            self.dbs[db as usize].table.at(place).kind()
+        };
+        if kind == Kind::Hash && !self.purge_hash(effects, moment, db, place) {
             return None;
         }
         Some(place)
@@ -295,9 +294,9 @@ impl Shard {
         Spot::new(self, effects, moment, db, key, place)
     }
 
-    /// Takes note that a key has been used.
+    /// Takes note that a key has been used, and gives what it holds.
     #[inline]
-    fn touch(&mut self, now_ms: i64, db: u32, place: Place) {
+    fn touch(&mut self, now_ms: i64, db: u32, place: Place) -> Kind {
         let mut entry = self.dbs[db as usize].table.at_mut(place);
         let old = entry.clock();
         let random = &mut self.random;
@@ -305,6 +304,7 @@ impl Shard {
         if new != old {
             entry.set_clock(new);
         }
+        entry.kind()
     }
 
     /// A random number.

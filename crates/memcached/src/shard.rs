@@ -161,8 +161,8 @@ impl Shard {
         if self.flush_at != 0 {
             self.flush_if_due(now);
         }
-        let place = self.items.find(hash, key)?;
-        let expires = self.items.at(place).expires();
+        let (place, item) = self.items.find_item(hash, key)?;
+        let expires = item.expires();
         if expires != 0 && expires <= now.second {
             self.counts.get_expired += 1;
             self.expire(place);

@@ -51,7 +51,8 @@ const MAX_DEPTH: u8 = 26;
 /// Something that a table holds: a thin, owning pointer to a block that begins with, or leads to, a key.
 ///
 /// # Safety
-/// `from_raw(into_raw(x))` gives `x` back, and the pointer has at most 48 significant bits.
+/// `from_raw(into_raw(x))` gives `x` back, and the pointer has at most 48 significant bits. It may be taken back several
+/// times: what it gives may all be read at once. An item is dropped without a panic.
 pub unsafe trait Item: Sized {
     /// Gives up the item as its pointer.
     fn into_raw(self) -> NonNull<u8>;
@@ -59,7 +60,8 @@ pub unsafe trait Item: Sized {
     /// Takes an item back.
     ///
     /// # Safety
-    /// The pointer came from [`Item::into_raw`] and is used once.
+    /// The pointer came from [`Item::into_raw`]. Of all that it gives, one is changed or dropped at most, when the others
+    /// are no longer read.
     unsafe fn from_raw(raw: NonNull<u8>) -> Self;
 
     /// The key by which the item is found; it does not change while the item is in a table.
@@ -73,15 +75,15 @@ struct Bucket([*mut u8; SLOTS]);
 #[derive(Clone, Copy)]
 struct Segment {
     buckets: NonNull<Bucket>,
-    /// Number of buckets.
-    width: u16,
+    /// Number of slots, of all buckets.
+    slots: u32,
     /// Items in the segment; valid in the segment's first directory entry.
     count: u16,
     /// Bits of the hash that the segment's items share.
     depth: u8,
 }
 
-/// Where an item is; valid until the table is changed.
+/// Where an item is; valid until the table is changed. Whoever uses it after that gets another item, or panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     segment: u32,
@@ -173,9 +175,20 @@ impl<T: Item> Table<T> {
         self.find_where(hash, |item| item.key() == key)
     }
 
+    /// As [`Table::find`], with the item itself.
+    #[inline]
+    pub fn find_item(&self, hash: u64, key: &[u8]) -> Option<(Place, Ref<'_, T>)> {
+        self.seek(hash, |item| item.key() == key)
+    }
+
     /// Where an item is whose key has this hash, and for which `test` holds.
     #[inline]
     pub fn find_where(&self, hash: u64, test: impl Fn(&T) -> bool) -> Option<Place> {
+        self.seek(hash, test).map(|(place, _)| place)
+    }
+
+    #[inline]
+    fn seek(&self, hash: u64, test: impl Fn(&T) -> bool) -> Option<(Place, Ref<'_, T>)> {
         if self.directory.is_empty() {
             return None;
         }
@@ -192,7 +205,8 @@ impl<T: Item> Table<T> {
                 // SAFETY: a taken slot holds an item of this table; it is only borrowed.
                 let item = unsafe { borrow::<T>(bucket.0[slot]) };
                 if test(&item) {
-                    return Some(Place { segment: index as u32, slot: (number * SLOTS + slot) as u32 });
+                    let place = Place { segment: index as u32, slot: (number * SLOTS + slot) as u32 };
+                    return Some((place, Ref { item, table: PhantomData }));
                 }
                 matches &= matches - 1;
             }
@@ -214,7 +228,7 @@ impl<T: Item> Table<T> {
         }
         let index = (fragment >> (32 - u32::from(self.depth))) as usize;
         let segment = self.directory.get(index)?;
-        let slot = (0..usize::from(segment.width) * SLOTS).find(|slot| {
+        let slot = (0..segment.slots as usize).find(|slot| {
             let pointer = segment.bucket(slot / SLOTS).0[slot % SLOTS];
             // SAFETY: a taken slot holds an item of this table; it is only borrowed.
             !pointer.is_null() && test(&*unsafe { borrow::<T>(pointer) })
@@ -260,24 +274,31 @@ impl<T: Item> Table<T> {
     }
 
     /// The item at a place.
+    ///
+    /// # Panics
+    /// If the place is none of this table, or holds nothing any more.
     #[inline]
     pub fn at(&self, place: Place) -> Ref<'_, T> {
-        let slot = self.slot(place);
-        debug_assert!(!slot.is_null());
-        // SAFETY: a place of this table holds an item; it is borrowed no longer than the table.
-        Ref { item: unsafe { borrow(slot) }, table: PhantomData }
+        // SAFETY: the place is looked at when it is asked for, and the slot only read.
+        let slot = unsafe { *self.slot(place) };
+        // SAFETY: a taken slot holds an item of this table; it is borrowed no longer than the table.
+        Ref { item: ManuallyDrop::new(unsafe { T::from_raw(untag(slot)) }), table: PhantomData }
     }
 
-    /// The item at a place, for changing; its key must stay.
+    /// The item at a place, for changing; its key must stay. It is out of the table until what is given is dropped, and for
+    /// ever if that is forgotten.
+    ///
+    /// # Panics
+    /// If the place is none of this table, or holds nothing any more.
     #[inline]
     pub fn at_mut(&mut self, place: Place) -> RefMut<'_, T> {
-        let segment = self.directory[place.segment as usize];
-        let (number, slot) = (place.slot as usize / SLOTS, place.slot as usize % SLOTS);
-        // SAFETY: the place lies within the segment, and the table is borrowed for as long as the slot.
-        let slot = unsafe { &mut (&mut *segment.buckets.as_ptr().add(number)).0[slot] };
-        debug_assert!(!slot.is_null());
-        // SAFETY: a place of this table holds an item; the guard puts one back before the table is used again.
-        RefMut { item: unsafe { borrow(*slot) }, slot }
+        // SAFETY: the place is looked at when it is asked for; nobody else has the slot while the table is borrowed.
+        let slot = unsafe { &mut *self.slot(place) };
+        let pointer = untag(*slot);
+        // Items move when they are changed: nothing is to be found here until it is known where to.
+        let tagged = std::mem::replace(slot, ptr::null_mut());
+        // SAFETY: a taken slot held an item of this table, and does no longer.
+        RefMut { item: ManuallyDrop::new(unsafe { T::from_raw(pointer) }), tag: tag_of(tagged), slot }
     }
 
     /// Adds an item whose key is not in the table.
@@ -291,7 +312,7 @@ impl<T: Item> Table<T> {
         }
         let mut index = self.index(hash);
         let mut first = self.first(index);
-        while self.directory[first].count >= limit(self.directory[first].width) {
+        while self.directory[first].count >= limit(self.directory[first].width()) {
             self.grow(first);
             index = self.index(hash);
             first = self.first(index);
@@ -306,11 +327,16 @@ impl<T: Item> Table<T> {
     }
 
     /// Takes an item out.
+    ///
+    /// # Panics
+    /// If the place is none of this table, or holds nothing any more.
     pub fn remove(&mut self, place: Place) -> T {
+        // SAFETY: the place is looked at when it is asked for, and the slot only read.
+        let pointer = untag(unsafe { *self.slot(place) });
         let first = self.first(place.segment as usize);
         let segment = self.directory[first];
-        // SAFETY: a place of this table holds an item; its slot is emptied or overwritten below.
-        let item = unsafe { T::from_raw(untag(self.slot(place))) };
+        // SAFETY: a taken slot holds an item of this table; it is emptied or overwritten below.
+        let item = unsafe { T::from_raw(pointer) };
         segment.close_gap(place.slot as usize);
         self.directory[first].count -= 1;
         self.len -= 1;
@@ -323,18 +349,19 @@ impl<T: Item> Table<T> {
         if self.is_empty() {
             return None;
         }
-        let width = if self.depth == 0 { self.directory[0].width } else { self.widest };
+        let width = if self.depth == 0 { self.directory[0].width() } else { self.widest };
         let slots = u64::from(width) * SLOTS as u64;
         loop {
             let number = draw();
             let index = (number & ((1 << self.depth) - 1)) as usize;
             let slot = ((number >> 32) * slots) >> 32;
             // Drawing only first entries makes every segment equally likely, whatever its depth.
-            if self.first(index) != index || slot >= u64::from(self.directory[index].width) * SLOTS as u64 {
+            if self.first(index) != index || slot >= u64::from(self.directory[index].slots) {
                 continue;
             }
             let place = Place { segment: index as u32, slot: slot as u32 };
-            if !self.slot(place).is_null() {
+            // SAFETY: the slot is only read.
+            if !unsafe { *self.slot(place) }.is_null() {
                 return Some(place);
             }
         }
@@ -384,9 +411,9 @@ impl<T: Item> Table<T> {
             }
         }
         let prefix = if segment.depth == 0 { 0 } else { position >> (64 - segment.depth) };
-        let next = if home + 1 < usize::from(segment.width) {
+        let next = if home + 1 < usize::from(segment.width()) {
             // The first tag whose home is the next bucket.
-            let tag = ((home as u64 + 1) << 16).div_ceil(u64::from(segment.width));
+            let tag = ((home as u64 + 1) << 16).div_ceil(u64::from(segment.width()));
             (prefix << 16 | tag) << (48 - segment.depth)
         } else if segment.depth == 0 {
             0
@@ -400,7 +427,7 @@ impl<T: Item> Table<T> {
     /// All items, in no order to rely on.
     pub fn iter(&self) -> impl Iterator<Item = Ref<'_, T>> {
         self.segments().flat_map(move |(_, segment)| {
-            (0..usize::from(segment.width)).flat_map(move |number| {
+            (0..usize::from(segment.width())).flat_map(move |number| {
                 let bucket: &Bucket = segment.bucket(number);
                 bucket.0.iter().filter(|slot| !slot.is_null()).map(|&slot| {
                     // SAFETY: a taken slot holds an item of this table; it is borrowed no longer than the table.
@@ -443,10 +470,13 @@ impl<T: Item> Table<T> {
         index & !(self.span(self.directory[index].depth) - 1)
     }
 
+    /// The slot of a place, which may be free by now but lies within this table.
     #[inline]
-    fn slot(&self, place: Place) -> *mut u8 {
+    fn slot(&self, place: Place) -> *mut *mut u8 {
         let segment = &self.directory[place.segment as usize];
-        segment.bucket(place.slot as usize / SLOTS).0[place.slot as usize % SLOTS]
+        assert!(place.slot < segment.slots, "a place of another table, or of what this one was before");
+        // SAFETY: the segment has so many slots.
+        unsafe { segment.buckets.as_ptr().cast::<*mut u8>().add(place.slot as usize) }
     }
 
     fn new_segment(&mut self, width: u16, depth: u8) -> Segment {
@@ -456,13 +486,13 @@ impl<T: Item> Table<T> {
         // SAFETY: the layout is not empty. Zeroed buckets are buckets of null pointers.
         let buckets = unsafe { alloc_zeroed(layout) };
         let Some(buckets) = NonNull::new(buckets.cast()) else { handle_alloc_error(layout) };
-        Segment { buckets, width, count: 0, depth }
+        Segment { buckets, slots: u32::from(width) * SLOTS as u32, count: 0, depth }
     }
 
     fn free_segment(&mut self, segment: Segment) {
-        self.segments_bytes -= taken(segment.width);
+        self.segments_bytes -= taken(segment.width());
         // SAFETY: the segment was allocated with this layout; no directory entry leads to it any more.
-        unsafe { dealloc(segment.buckets.as_ptr().cast(), Segment::layout(segment.width)) };
+        unsafe { dealloc(segment.buckets.as_ptr().cast(), Segment::layout(segment.width())) };
     }
 
     /// Makes room in the segment at `first`.
@@ -472,10 +502,10 @@ impl<T: Item> Table<T> {
         // Where hashes begin alike, splitting would only grow the directory.
         let worth = segment.depth < MAX_DEPTH
             && (segment.depth < self.depth || self.directory.len() <= 1 + self.len / 16);
-        if segment.width < SPLIT_BUCKETS || !worth {
-            assert!(segment.width < MAX_BUCKETS, "{} items whose hashes begin alike", segment.count);
+        if segment.width() < SPLIT_BUCKETS || !worth {
+            assert!(segment.width() < MAX_BUCKETS, "{} items whose hashes begin alike", segment.count);
             let width =
-                (segment.width + 1..=MAX_BUCKETS).find(|&width| is_step(width)).unwrap_or(MAX_BUCKETS);
+                (segment.width() + 1..=MAX_BUCKETS).find(|&width| is_step(width)).unwrap_or(MAX_BUCKETS);
             self.rebuild(first, width);
         } else {
             self.split(first);
@@ -486,7 +516,7 @@ impl<T: Item> Table<T> {
     #[inline]
     fn shrink(&mut self, first: usize) {
         let segment = self.directory[first];
-        if usize::from(segment.count) * 4 < usize::from(limit(segment.width)) {
+        if usize::from(segment.count) * 4 < usize::from(limit(segment.width())) {
             self.shrink_now(first);
         }
     }
@@ -506,9 +536,9 @@ impl<T: Item> Table<T> {
                 return;
             }
         }
-        if segment.width > 1 {
-            let width = width_for(segment.count + segment.count / 4 + 1).min(segment.width);
-            if width < segment.width {
+        if segment.width() > 1 {
+            let width = width_for(segment.count + segment.count / 4 + 1).min(segment.width());
+            if width < segment.width() {
                 self.rebuild(first, width);
             }
         }
@@ -539,9 +569,9 @@ impl<T: Item> Table<T> {
         let depth = old.depth + 1;
         let ones = old.slots().filter(|&slot| tag_of(slot) >> 15 == 1).count() as u16;
         let counts = [old.count - ones, ones];
-        let mut halves = counts.map(|count| self.new_segment(width_for(count + count / 16), depth));
-        for number in 0..usize::from(old.width) {
-            if number + 1 < usize::from(old.width) {
+        let mut halves = counts.map(|count| self.new_segment(width_for(with_room(count, 16)), depth));
+        for number in 0..usize::from(old.width()) {
+            if number + 1 < usize::from(old.width()) {
                 for &slot in &old.bucket(number + 1).0 {
                     prefetch(slot.map_addr(|addr| addr & POINTER_MASK));
                 }
@@ -625,16 +655,16 @@ impl<T: Item> Table<T> {
         assert_eq!(self.directory.len(), 1 << self.depth);
         let (mut len, mut bytes, mut deepest) = (0, 0, 0);
         for (first, segment) in self.segments() {
-            bytes += taken(segment.width);
+            bytes += taken(segment.width());
             deepest += u32::from(segment.depth == self.depth);
             for entry in &self.directory[first..first + self.span(segment.depth)] {
                 assert_eq!(
-                    (entry.buckets, entry.width, entry.depth),
-                    (segment.buckets, segment.width, segment.depth)
+                    (entry.buckets, entry.width(), entry.depth),
+                    (segment.buckets, segment.width(), segment.depth)
                 );
             }
             let mut count = 0;
-            for number in 0..usize::from(segment.width) {
+            for number in 0..usize::from(segment.width()) {
                 for &slot in segment.bucket(number).0.iter().filter(|slot| !slot.is_null()) {
                     count += 1;
                     // SAFETY: a taken slot holds an item of this table; it is only borrowed.
@@ -650,7 +680,7 @@ impl<T: Item> Table<T> {
                 }
             }
             assert_eq!(count, segment.count);
-            assert!(count <= limit(segment.width));
+            assert!(count <= limit(segment.width()));
             len += usize::from(count);
         }
         assert_eq!((len, bytes), (self.len, self.segments_bytes));
@@ -754,20 +784,26 @@ impl Segment {
         Layout::array::<Bucket>(usize::from(width)).expect("a segment is small")
     }
 
+    /// The number of buckets.
+    #[inline]
+    fn width(&self) -> u16 {
+        (self.slots / SLOTS as u32) as u16
+    }
+
     /// The bucket where items with this tag begin to look for room.
     #[inline]
     fn home(&self, tag: u16) -> usize {
-        (usize::from(tag) * usize::from(self.width)) >> 16
+        (usize::from(tag) * self.slots as usize) >> (16 + SLOTS.trailing_zeros())
     }
 
     #[inline]
     fn after(&self, number: usize) -> usize {
-        if number + 1 == usize::from(self.width) { 0 } else { number + 1 }
+        if number + 1 == usize::from(self.width()) { 0 } else { number + 1 }
     }
 
     #[inline]
     fn bucket<'a>(&self, number: usize) -> &'a Bucket {
-        debug_assert!(number < usize::from(self.width));
+        debug_assert!(number < usize::from(self.width()));
         // SAFETY: the number is below the width. Buckets live until their table frees the segment, which needs the
         // table mutably; callers hold the result no longer than their borrow of the table.
         unsafe { &*self.buckets.as_ptr().add(number) }
@@ -776,7 +812,7 @@ impl Segment {
     /// The pointers in taken slots, tagged.
     fn slots<'a>(&self) -> impl Iterator<Item = *mut u8> + use<'a> {
         let segment = *self;
-        (0..usize::from(self.width))
+        (0..usize::from(self.width()))
             .flat_map(move |number| segment.bucket(number).0.iter().copied())
             .filter(|slot| !slot.is_null())
     }
@@ -784,10 +820,7 @@ impl Segment {
     /// Stores a pointer in the first bucket with room, from its home on; gives the number of the slot.
     #[inline]
     fn put(&self, tag: u16, pointer: *mut u8) -> usize {
-        let pointer = pointer.map_addr(|addr| {
-            debug_assert!(addr & !POINTER_MASK == 0, "a pointer of more than 48 bits");
-            addr | usize::from(tag) << POINTER_BITS
-        });
+        let pointer = tagged(pointer, tag);
         let mut number = self.home(tag);
         loop {
             let bucket = self.bucket(number);
@@ -801,7 +834,7 @@ impl Segment {
 
     #[inline]
     fn set(&self, slot: usize, pointer: *mut u8) {
-        debug_assert!(slot < usize::from(self.width) * SLOTS);
+        debug_assert!(slot < self.slots as usize);
         // SAFETY: the slot lies within the segment. Every caller is a table that is borrowed mutably, or builds a
         // segment that nobody else knows; no reference to a bucket is held across the call.
         unsafe { *self.buckets.as_ptr().cast::<*mut u8>().add(slot) = pointer };
@@ -847,7 +880,7 @@ impl Segment {
     /// How many buckets after `from` the bucket `to` comes, going round.
     #[inline]
     fn distance(&self, from: usize, to: usize) -> usize {
-        if to >= from { to - from } else { to + usize::from(self.width) - from }
+        if to >= from { to - from } else { to + usize::from(self.width()) - from }
     }
 }
 
@@ -875,6 +908,11 @@ fn width_for(count: u16) -> u16 {
     (1..=MAX_BUCKETS).find(|&width| is_step(width) && limit(width) > count).unwrap_or(MAX_BUCKETS)
 }
 
+/// So many items, and room for a share of as many more.
+fn with_room(count: u16, share: u16) -> u16 {
+    count.saturating_add(count / share)
+}
+
 #[inline]
 fn tag_bits(hash: u64, depth: u8) -> u16 {
     ((hash << depth) >> 48) as u16
@@ -885,9 +923,19 @@ fn tag_of(slot: *mut u8) -> u16 {
     (slot.addr() >> POINTER_BITS) as u16
 }
 
+/// What a slot holds.
+#[inline]
+fn tagged(pointer: *mut u8, tag: u16) -> *mut u8 {
+    pointer.map_addr(|addr| {
+        debug_assert!(addr & !POINTER_MASK == 0, "a pointer of more than 48 bits");
+        addr | usize::from(tag) << POINTER_BITS
+    })
+}
+
+/// The pointer in a taken slot.
 #[inline]
 fn untag(slot: *mut u8) -> NonNull<u8> {
-    NonNull::new(slot.map_addr(|addr| addr & POINTER_MASK)).expect("the slot is taken")
+    NonNull::new(slot.map_addr(|addr| addr & POINTER_MASK)).expect("a place where an item is")
 }
 
 /// The item in a taken slot, without owning it.
@@ -936,6 +984,8 @@ impl<T> Deref for Ref<'_, T> {
 /// An item being changed; it is stored back when the guard is dropped.
 pub struct RefMut<'a, T: Item> {
     item: ManuallyDrop<T>,
+    tag: u16,
+    /// Where it was, free meanwhile.
     slot: &'a mut *mut u8,
 }
 
@@ -958,11 +1008,9 @@ impl<T: Item> DerefMut for RefMut<'_, T> {
 impl<T: Item> Drop for RefMut<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let tag = self.slot.addr() & !POINTER_MASK;
         // SAFETY: the item is taken once, here, and goes back to its slot.
         let pointer = unsafe { ManuallyDrop::take(&mut self.item) }.into_raw().as_ptr();
-        debug_assert!(pointer.addr() & !POINTER_MASK == 0, "a pointer of more than 48 bits");
-        *self.slot = pointer.map_addr(|addr| addr | tag);
+        *self.slot = tagged(pointer, self.tag);
     }
 }
 
@@ -1047,6 +1095,50 @@ mod tests {
         }
         assert_eq!((table.len(), table.heap_bytes()), (0, 0));
         table.check_invariants();
+    }
+
+    #[test]
+    fn an_item_whose_guard_is_forgotten_is_gone() {
+        let mut table = Table::new(1, 0);
+        (0..2).for_each(|number| assert!(add(&mut table, key(number))));
+        let place = table.find(table.hash(&key(1)), &key(1)).unwrap();
+        let mut guard = table.at_mut(place);
+        *guard = Key(Box::new(Bytes(key(1))));
+        // SAFETY: the guard does not look at it again. Forgotten with the guard it would be leaked.
+        let item = unsafe { ManuallyDrop::take(&mut guard.item) };
+        std::mem::forget(guard);
+        drop(item);
+        assert!(table.find(table.hash(&key(1)), &key(1)).is_none());
+        assert_eq!(table.iter().count(), 1);
+        table.clear();
+    }
+
+    #[test]
+    #[should_panic(expected = "a place where an item is")]
+    fn a_place_that_has_become_free_gives_nothing() {
+        let mut table = Table::new(1, 0);
+        (0..2).for_each(|number| assert!(add(&mut table, key(number))));
+        let place = table.find(table.hash(&key(1)), &key(1)).unwrap();
+        table.remove(place);
+        table.at(place);
+    }
+
+    #[test]
+    #[should_panic(expected = "a place of another table")]
+    fn a_place_of_a_wider_table_gives_nothing() {
+        let (mut wide, mut narrow) = (Table::new(1, 0), Table::new(1, 0));
+        (0..100).for_each(|number| assert!(add(&mut wide, key(number))));
+        add(&mut narrow, key(0));
+        let last = (0..100)
+            .map(|number| wide.find(wide.hash(&key(number)), &key(number)).unwrap())
+            .max_by_key(|place| place.slot);
+        narrow.at_mut(last.unwrap());
+    }
+
+    #[test]
+    fn the_most_items_of_a_segment_have_room_when_it_splits() {
+        let width = width_for(with_room(u16::MAX, 16));
+        assert!(usize::from(width) * SLOTS > usize::from(u16::MAX));
     }
 
     #[test]
