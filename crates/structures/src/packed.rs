@@ -12,7 +12,9 @@
 //! Positions are byte offsets of entries; one past the last entry is the offset of the closing 0xFF. Strings that
 //! are canonical integers are stored as integers, which is why reading gives an [`Item`].
 //!
-//! Invariants: `bytes()` is a well-formed listpack at all times; the block's class follows from its total length.
+//! Invariants: the total is the length of the block's bytes, which are all initialised, and its class follows from that;
+//! nothing that is unsafe here rests on more. `bytes()` is a well-formed listpack at all times, too: where positions are
+//! given that are none of an entry's, it no longer is, and reading panics.
 //! Not here: what entries mean (pairs, scores, expiries): see the value types.
 
 #![allow(unsafe_code)]
@@ -110,8 +112,13 @@ impl Packed {
     }
 
     /// Takes over bytes that [`Packed::bytes`] gave, or that [`validate`] has passed.
+    ///
+    /// # Panics
+    /// If they do not begin with their length.
     pub fn from_valid(bytes: &[u8]) -> Self {
         debug_assert_eq!(validate(bytes), Ok(()));
+        let total = bytes.first_chunk().map(|total| u32::from_le_bytes(*total) as usize);
+        assert!(total == Some(bytes.len()) && bytes.len() > HEADER_BYTES, "no packed list");
         Packed::copy_of(bytes)
     }
 
@@ -278,7 +285,7 @@ impl Packed {
     pub fn insert_item(&mut self, at: usize, item: Item<'_>) -> usize {
         let entry = Encoded::new(item);
         let after = at + entry.total();
-        entry.write(self.splice(at, 0, entry.total()));
+        entry.write(self.open(at, entry.total()));
         self.add_count(1);
         after
     }
@@ -294,7 +301,7 @@ impl Packed {
     /// As for [`Packed::insert_item`], strings are not looked at.
     pub fn extend<'a>(&mut self, items: impl Iterator<Item = Item<'a>> + Clone) {
         let bytes = items.clone().map(|item| Encoded::new(item).total()).sum();
-        let mut place = self.splice(self.end(), 0, bytes);
+        let mut place = self.open(self.end(), bytes);
         let mut count = 0;
         for item in items {
             let entry = Encoded::new(item);
@@ -334,7 +341,7 @@ impl Packed {
             removed += 1;
         }
         if removed > 0 {
-            self.splice(at, after - at, 0);
+            self.close(at, after - at);
             self.add_count(-(removed as isize));
         }
         removed
@@ -343,11 +350,12 @@ impl Packed {
     /// Removes every entry from `at` on and gives them as a list of their own.
     pub fn split_off(&mut self, at: usize) -> Packed {
         let mut tail = Packed::new();
-        let bytes = self.end() - at;
-        tail.splice(HEADER_BYTES, 0, bytes).copy_from_slice(&self.bytes()[at..at + bytes]);
+        let entries = &self.bytes()[at..self.end()];
+        let bytes = entries.len();
+        tail.open(HEADER_BYTES, bytes).copy_from_slice(entries);
         let moved = tail.iter().count();
         tail.add_count(moved as isize);
-        self.splice(at, bytes, 0);
+        self.close(at, bytes);
         self.add_count(-(moved as isize));
         tail
     }
@@ -355,7 +363,7 @@ impl Packed {
     /// Appends all entries of another list.
     pub fn append(&mut self, other: &Packed) {
         let entries = &other.bytes()[HEADER_BYTES..other.end()];
-        self.splice(self.end(), 0, entries.len()).copy_from_slice(entries);
+        self.open(self.end(), entries.len()).copy_from_slice(entries);
         self.add_count(other.count() as isize);
     }
 
@@ -369,31 +377,51 @@ impl Packed {
         Encoded::new(item).total()
     }
 
-    /// Replaces `old` bytes at `at` by `new` uninitialised ones (to be written by the caller), keeping the total.
+    /// Makes room for `new` bytes at `at`, to be written by the caller.
+    fn open(&mut self, at: usize, new: usize) -> &mut [u8] {
+        self.splice(at, 0, new)
+    }
+
+    /// Takes `old` bytes away at `at`.
+    fn close(&mut self, at: usize, old: usize) {
+        self.splice(at, old, 0);
+    }
+
+    /// Replaces `old` bytes at `at` by `new` ones, whatever they are (to be written by the caller), keeping the total.
+    #[inline(always)]
     fn splice(&mut self, at: usize, old: usize, new: usize) -> &mut [u8] {
         let total = self.total();
-        debug_assert!(at >= HEADER_BYTES && at + old < total);
-        let new_total = total - old + new;
-        assert!(new_total <= MAX_BYTES, "a packed list of {new_total} bytes");
-        let tail = total - at - old;
-        // SAFETY: all ranges lie within the block: it is resized before the tail moves to a higher place, and
-        // after it moved to a lower one. The block's class is that of `total` before and of `new_total` after.
+        // Positions of entries are behind the header and before the closing byte.
+        if at.wrapping_sub(HEADER_BYTES) >= total - HEADER_BYTES || old >= total - at {
+            no_entries(at, old);
+        }
+        let kept = total - old;
+        if new > MAX_BYTES - kept {
+            too_large(kept, new);
+        }
+        let new_total = kept + new;
+        let tail = kept - at;
+        let mut block = self.0;
+        // SAFETY: all ranges lie within the block, by what has just been looked at: it is resized before the tail moves to
+        // a higher place, and after it moved to a lower one. The block's class is that of `total` before and of `new_total`
+        // after. What is given lies before `total`, or has been zeroed.
         unsafe {
             if new > old {
-                self.0 = block::resize(self.0, total, new_total);
+                block = block::resize(block, total, new_total);
             }
             if new != old {
-                let place = self.0.as_ptr().add(at);
+                let place = block.add(at);
                 place.add(new).copy_from(place.add(old), tail);
             }
             if new < old {
-                self.0 = block::resize(self.0, total, new_total);
+                block = block::resize(block, total, new_total);
             }
-            self.0.cast::<u32>().write((new_total as u32).to_le());
+            self.0 = block;
+            block.cast::<u32>().write((new_total as u32).to_le());
             if at + new > total {
-                self.0.as_ptr().add(total).write_bytes(0, at + new - total);
+                block.add(total).write_bytes(0, at + new - total);
             }
-            std::slice::from_raw_parts_mut(self.0.as_ptr().add(at), new)
+            std::slice::from_raw_parts_mut(block.as_ptr().add(at), new)
         }
     }
 
@@ -576,6 +604,18 @@ fn decode(bytes: &[u8]) -> (Item<'_>, usize) {
     }
 }
 
+#[cold]
+#[inline(never)]
+fn no_entries(at: usize, bytes: usize) -> ! {
+    panic!("no entries of {bytes} bytes at {at} of a packed list");
+}
+
+#[cold]
+#[inline(never)]
+fn too_large(old: usize, new: usize) -> ! {
+    panic!("a packed list of {old} bytes is to have {new} more");
+}
+
 /// The number of bytes that the trailing length of an entry of `size` bytes takes.
 #[inline]
 fn back_size(size: usize) -> usize {
@@ -734,6 +774,38 @@ mod tests {
             let at = list.prev(after).unwrap();
             assert_eq!(list.get(at), Item::Str(&entry));
             assert_eq!(list.prev(at), Some(list.start()));
+        }
+    }
+
+    #[test]
+    fn positions_outside_of_the_entries_are_refused() {
+        let mut list = Packed::new();
+        (0..3).for_each(|_| list.push(b"entry"));
+        let (before, total) = (list.bytes().to_vec(), list.total());
+        for at in [0, 4, 5, total, total + 1, 1 << 40, usize::MAX] {
+            let changes: [fn(&mut Packed, usize); 4] = [
+                |list, at| _ = list.insert(at, b"more"),
+                |list, at| _ = list.replace(at, b"more"),
+                |list, at| _ = list.split_off(at),
+                |list, at| _ = list.splice(at, 1, 0),
+            ];
+            for change in changes {
+                let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| change(&mut list, at)));
+                assert!(result.is_err() && list.bytes() == before, "at {at}");
+            }
+        }
+        for (old, new) in [(total, 0), (usize::MAX - 5, 0), (0, MAX_BYTES), (0, usize::MAX), (1, usize::MAX)]
+        {
+            let splice = std::panic::AssertUnwindSafe(|| list.splice(HEADER_BYTES, old, new).len());
+            assert!(std::panic::catch_unwind(splice).is_err(), "{old} {new}");
+        }
+        assert_eq!(list.bytes(), before);
+    }
+
+    #[test]
+    fn bytes_that_do_not_tell_their_length_are_no_list() {
+        for bytes in [&[][..], &[6, 0, 0, 0, 0, 0], &[8, 0, 0, 0, 0, 0, CLOSE], &[CLOSE; 9]] {
+            assert!(std::panic::catch_unwind(|| Packed::from_valid(bytes)).is_err(), "{bytes:?}");
         }
     }
 
