@@ -479,10 +479,8 @@ impl FieldTable {
         if expiry == Expiry::Clear && !self.expiries.is_empty() {
             self.set_expire_at_ms(place, None);
         }
-        let mut own = self.table.at_mut(place);
-        self.field_bytes -= own.heap_bytes();
-        own.set_value(value);
-        self.field_bytes += own.heap_bytes();
+        let change = self.table.at_mut(place).set_value(value);
+        self.field_bytes = self.field_bytes.wrapping_add_signed(change);
         false
     }
 

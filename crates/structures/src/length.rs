@@ -4,10 +4,19 @@
 
 const LONG: u8 = 0xFF;
 
-/// The number of bytes that the length `len` takes.
+/// The number of bytes that the length `len` takes. Whoever makes room for a length asks for it first: what is written
+/// later has been seen here.
+///
+/// # Panics
+/// If `len` is more than a `u32` can tell.
 #[inline]
 pub(crate) const fn size(len: usize) -> usize {
-    if len < LONG as usize { 1 } else { 5 }
+    if len < LONG as usize {
+        1
+    } else {
+        assert!(len <= u32::MAX as usize, "a string of four gigabytes or more");
+        5
+    }
 }
 
 /// Writes a length; gives the place after it.

@@ -238,9 +238,9 @@ impl Field {
         }
     }
 
-    /// Gives the field another value.
+    /// Gives the field another value, and how many bytes it takes from the allocator more than before.
     #[inline]
-    pub fn set_value(&mut self, value: &[u8]) {
+    pub fn set_value(&mut self, value: &[u8]) -> isize {
         let (old, old_total) = (self.value().len(), self.total());
         let new_total = old_total - length::size(old) - old + length::size(value.len()) + value.len();
         // SAFETY: the block is resized to hold the new value before it is written; all before it stays in place.
@@ -249,6 +249,7 @@ impl Field {
             self.0 = block::resize(self.0, old_total, new_total);
             put_string(self.0.as_ptr().offset(offset), value);
         }
+        block::class(new_total) as isize - block::class(old_total) as isize
     }
 
     /// Gives the field another expiry, or none.
@@ -309,12 +310,29 @@ mod tests {
             [(3, None), (300, Some(7)), (2, Some(i64::MAX)), (0, None), (90, Some(-1))]
         {
             let value = vec![b'v'; value_len];
-            field.set_value(&value);
+            let before = field.heap_bytes();
+            let change = field.set_value(&value);
+            assert_eq!(before.checked_add_signed(change), Some(field.heap_bytes()));
             field.set_expire_at_ms(expire_at_ms);
             assert_eq!((field.bytes(), field.value()), (&b"name"[..], &value[..]));
             assert_eq!(field.expire_at_ms(), expire_at_ms);
             assert_eq!(field.heap_bytes(), Field::new(b"name", &value, expire_at_ms).heap_bytes());
         }
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "four gigabytes, of which nothing is touched")]
+    fn a_string_whose_length_cannot_be_told_is_refused() {
+        let long = vec![0; u32::MAX as usize + 1];
+        let mut field = Field::new(b"name", b"value", None);
+        let refuses =
+            |make: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(make)).is_err();
+        assert!(refuses(&mut || drop(Member::new(&long))));
+        assert!(refuses(&mut || drop(Scored::new(0.0, &long))));
+        assert!(refuses(&mut || drop(Field::new(&long, b"", None))));
+        assert!(refuses(&mut || drop(Field::new(b"", &long, Some(1)))));
+        assert!(refuses(&mut || _ = field.set_value(&long)));
+        assert_eq!(field.value(), b"value");
     }
 
     #[test]
