@@ -102,6 +102,7 @@ impl IntSet {
         }
         let Err(index) = self.search(value) else { return false };
         let (width, len) = (self.width(), self.len());
+        assert!(len < u32::MAX as usize, "more integers than can be counted");
         let total = self.total();
         // SAFETY: the block grows by one member before anything moves, and the tail moves within it.
         unsafe {
