@@ -83,7 +83,10 @@ impl Kind {
 }
 
 /// A collection that an entry can hold.
-pub trait Object: ThinEnum {
+///
+/// # Safety
+/// No other type has its kind, which is that of a collection.
+pub unsafe trait Object: ThinEnum {
     /// The kind of entries that hold it.
     const KIND: Kind;
 
@@ -139,10 +142,14 @@ pub enum ValueRef<'a> {
 /// A key with all that belongs to it; see the module.
 pub struct Entry(NonNull<u8>);
 
-// SAFETY: an entry owns its block and what its payload points to, which are all Send.
+// SAFETY: an entry owns its block and what its payload points to, which are all Send: see `are_shared`.
 unsafe impl Send for Entry {}
-// SAFETY: shared access only reads.
+// SAFETY: shared access only gives shared access to what its payload points to, which are all Sync: see `are_shared`.
 unsafe impl Sync for Entry {}
+
+/// What a payload may point to can be sent and shared.
+const fn are_shared<T: Send + Sync>() {}
+const _: () = are_shared::<(Vec<u8>, List, Set, Hash, ZSet, Stream)>();
 
 // SAFETY: it is a thin pointer to a block of the allocator.
 unsafe impl Item for Entry {

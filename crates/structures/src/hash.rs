@@ -87,7 +87,8 @@ unsafe impl ThinEnum for Hash {
     }
 }
 
-impl Object for Hash {
+// SAFETY: `Kind::Hash` is its own kind.
+unsafe impl Object for Hash {
     const KIND: Kind = Kind::Hash;
 
     fn empty() -> Self {

@@ -123,7 +123,8 @@ unsafe impl ThinEnum for List {
     }
 }
 
-impl Object for List {
+// SAFETY: `Kind::List` is its own kind.
+unsafe impl Object for List {
     const KIND: Kind = Kind::List;
 
     fn empty() -> Self {

@@ -68,7 +68,8 @@ unsafe impl ThinEnum for Set {
     }
 }
 
-impl Object for Set {
+// SAFETY: `Kind::Set` is its own kind.
+unsafe impl Object for Set {
     const KIND: Kind = Kind::Set;
 
     fn empty() -> Self {

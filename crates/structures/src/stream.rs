@@ -50,7 +50,8 @@ unsafe impl ThinEnum for Stream {
     }
 }
 
-impl Object for Stream {
+// SAFETY: `Kind::Stream` is its own kind.
+unsafe impl Object for Stream {
     const KIND: Kind = Kind::Stream;
 
     fn empty() -> Self {

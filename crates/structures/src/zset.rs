@@ -111,7 +111,8 @@ unsafe impl ThinEnum for ZSet {
     }
 }
 
-impl Object for ZSet {
+// SAFETY: `Kind::ZSet` is its own kind.
+unsafe impl Object for ZSet {
     const KIND: Kind = Kind::ZSet;
 
     fn empty() -> Self {
