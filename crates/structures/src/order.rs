@@ -116,8 +116,11 @@ impl<K: Copy> Order<K> {
         self.len += 1;
     }
 
-    /// Removes a key; whether it was there.
-    pub fn remove(&mut self, key: &K, compare: &impl Fn(&K, &K) -> Ordering) -> bool {
+    /// Removes a key; whether it was there. Another one that is equal by the comparison alone is left.
+    pub fn remove(&mut self, key: &K, compare: &impl Fn(&K, &K) -> Ordering) -> bool
+    where
+        K: PartialEq,
+    {
         let removed = self.root.remove(key, compare, &mut self.heap_bytes);
         if removed {
             self.len -= 1;
@@ -318,11 +321,14 @@ impl<K: Copy> Node<K> {
         }
     }
 
-    fn remove(&mut self, key: &K, compare: &impl Fn(&K, &K) -> Ordering, heap_bytes: &mut usize) -> bool {
+    fn remove(&mut self, key: &K, compare: &impl Fn(&K, &K) -> Ordering, heap_bytes: &mut usize) -> bool
+    where
+        K: PartialEq,
+    {
         match self {
             Node::Leaf(leaf) => {
                 let at = leaf.partition_point(|own| compare(own, key) == Ordering::Less);
-                let found = leaf.get(at).is_some_and(|own| compare(own, key) == Ordering::Equal);
+                let found = leaf.get(at).is_some_and(|own| own == key);
                 if found {
                     leaf.remove(at);
                 }

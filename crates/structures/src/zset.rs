@@ -4,7 +4,8 @@
 //! The order is by score, then by the members' bytes. A packed list holds member and score in turn, in that order,
 //! a score as an integer where it is one and in its shortest decimal form otherwise.
 //!
-//! Invariants: members are unique; the order holds exactly the table's members, under the scores that they carry.
+//! Invariants: members are unique; the order holds exactly the table's members, under the scores that they carry, which are
+//! not NaN. The last two are what unsafe blocks rest on: a member goes out of the order before it is freed.
 
 #![allow(unsafe_code)]
 
@@ -55,6 +56,14 @@ struct Key {
     member: NonNull<u8>,
 }
 
+impl PartialEq for Key {
+    /// Whether it is the same member.
+    #[inline]
+    fn eq(&self, other: &Key) -> bool {
+        self.member == other.member
+    }
+}
+
 // SAFETY: the pointer leads to a block of the table that stands beside the order, and is used with it only.
 unsafe impl Send for Key {}
 // SAFETY: shared access only reads the block.
@@ -81,6 +90,21 @@ impl Key {
 fn compare(a: &Key, b: &Key) -> Ordering {
     // SAFETY: the order is only used while all its members, and the one looked for, are alive.
     by_score(a.score, b.score).then_with(|| unsafe { a.bytes().cmp(b.bytes()) })
+}
+
+/// Refuses a score that has no place in the order.
+#[inline]
+fn assert_ordered(score: f64) {
+    assert!(!score.is_nan(), "a score that is not a number");
+}
+
+/// Removes the key of a member that is about to be freed or to get another score.
+///
+/// # Panics
+/// If it is not found, as where the same member is there twice: a key must not stay without its member.
+#[inline]
+fn remove_key(order: &mut Order<Key>, key: &Key) {
+    assert!(order.remove(key, &compare), "a member without its key");
 }
 
 /// The order of scores, which are not NaN; minus zero is equal to zero.
@@ -469,6 +493,7 @@ impl ZSet {
             ZSet::Table(members) => {
                 members.table.check_invariants();
                 members.order.check_invariants(&compare);
+                members.check_order();
                 let bytes: usize = members.table.iter().map(|member| member.heap_bytes()).sum();
                 assert_eq!(bytes, members.member_bytes);
                 for (score, member) in all {
@@ -498,8 +523,9 @@ impl ScoreTable {
         if let Some(score) = new(Some(old))
             && score != old
         {
+            assert_ordered(score);
             let key = Key { score: old, member: pointer(&own) };
-            self.order.remove(&key, &compare);
+            remove_key(&mut self.order, &key);
             own.set_score(score);
             self.order.insert(Key { score, ..key }, &compare);
         }
@@ -510,19 +536,30 @@ impl ScoreTable {
     }
 
     fn insert_hashed(&mut self, hash: u64, member: &[u8], score: f64) {
+        assert_ordered(score);
         let scored = Scored::new(score, member);
         self.member_bytes += scored.heap_bytes();
-        self.order.insert(Key { score, member: pointer(&scored) }, &compare);
+        let key = Key { score, member: pointer(&scored) };
+        // First, since a table may refuse a member, which is freed then.
         self.table.insert_new(hash, scored);
+        self.order.insert(key, &compare);
     }
 
     fn remove(&mut self, place: Place) -> f64 {
-        let scored = self.table.remove(place);
+        let scored = self.table.at(place);
         let key = Key { score: scored.score(), member: pointer(&scored) };
-        // The member is still alive here, as comparing needs.
-        self.order.remove(&key, &compare);
-        self.member_bytes -= scored.heap_bytes();
+        remove_key(&mut self.order, &key);
+        self.member_bytes -= self.table.remove(place).heap_bytes();
         key.score
+    }
+
+    /// Checks that the order leads to the table's blocks and no others; for tests.
+    fn check_order(&self) {
+        let mut own: Vec<_> = self.table.iter().map(|member| pointer(&member)).collect();
+        let mut ordered: Vec<_> = self.order.iter_from(0).map(|key| key.member).collect();
+        own.sort_unstable();
+        ordered.sort_unstable();
+        assert_eq!(own, ordered);
     }
 }
 
@@ -559,6 +596,7 @@ impl Gathered {
             Some(place) => {
                 let mut own = self.table.at_mut(place);
                 let score = new(Some(own.score()));
+                assert_ordered(score);
                 own.set_score(score);
             }
             None => self.insert(hash, member, new(None)),
@@ -573,7 +611,7 @@ impl Gathered {
 
     #[inline]
     fn insert(&mut self, hash: u64, member: &[u8], score: f64) {
-        debug_assert!(!score.is_nan());
+        assert_ordered(score);
         let scored = Scored::new(score, member);
         self.member_bytes += scored.heap_bytes();
         self.table.insert_new(hash, scored);
@@ -720,6 +758,35 @@ mod tests {
                 "{times:?}"
             );
         }
+    }
+
+    #[test]
+    fn no_member_is_taken_for_another_one_that_is_equal() {
+        let members = [Scored::new(1.0, b"a"), Scored::new(1.0, b"a")];
+        let [one, other] = members.each_ref().map(|member| Key { score: 1.0, member: pointer(member) });
+        let mut order = Order::new();
+        order.insert(one, &compare);
+        let refuses = |order: &mut Order<Key>, key| {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| remove_key(order, key))).is_err()
+        };
+        assert!(refuses(&mut order, &other), "the one would be freed and still be in the order");
+        assert!(!refuses(&mut order, &one));
+    }
+
+    #[test]
+    fn a_score_that_is_not_a_number_is_refused() {
+        let mut zset = ZSet::empty();
+        zset.set(b"a", 1.0, &LIMITS);
+        zset.spread(1);
+        let refuses =
+            |add: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(add)).is_err();
+        for member in [b"a", b"b"] {
+            assert!(refuses(&mut || _ = zset.set(member, f64::NAN, &LIMITS)));
+            zset.check_invariants();
+        }
+        let mut list = Packed::new();
+        ["a", "nan"].iter().for_each(|text| list.push(text.as_bytes()));
+        assert!(refuses(&mut || _ = ZSet::Packed(list.clone()).spread(1)));
     }
 
     proptest! {

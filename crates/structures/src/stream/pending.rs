@@ -31,7 +31,7 @@ impl Pending {
 }
 
 /// What has an id.
-pub(super) trait Identified: Copy {
+pub(super) trait Identified: Copy + PartialEq {
     fn id(&self) -> StreamId;
 }
 
