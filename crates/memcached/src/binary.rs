@@ -162,6 +162,7 @@ fn get(
         };
         shard.used(place, now);
         if let Some(expires) = expires {
+            shard.tally(place).touch_hits += 1;
             shard.change(place, now, |item| item.set_expires(expires));
         }
         let item = shard.at(place);
@@ -180,6 +181,7 @@ fn touch(node: &Node, request: &Request, expires: u32, now: Now, reply: &mut Rep
             return respond_error(reply.buffer(), request, Status::NotFound);
         };
         shard.counts.touch_hits += 1;
+        shard.tally(place).touch_hits += 1;
         shard.used(place, now);
         shard.change(place, now, |item| item.set_expires(expires));
         let item = shard.at(place);
@@ -251,6 +253,7 @@ fn delete(node: &Node, request: &Request, is_quiet: bool, now: Now, reply: &mut 
             return Status::Exists;
         }
         shard.counts.delete_hits += 1;
+        shard.tally(place).delete_hits += 1;
         shard.remove(place);
         Status::Success
     })?;

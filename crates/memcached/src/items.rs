@@ -130,10 +130,10 @@ pub(crate) fn write_value(item: &Cached, reply: &mut Reply) {
     }
 }
 
-/// Makes room for a value. Nothing if there is room.
+/// Makes room for a block. Nothing if there is room.
 #[inline]
-fn room(node: &Node, key: &[u8], head: &Head, len: usize, now: Now) -> Result<Option<Stored>, usize> {
-    match node.make_room(Cached::room(head, key.len(), len), now) {
+fn room(node: &Node, bytes: usize, now: Now) -> Result<Option<Stored>, usize> {
+    match node.make_room(bytes, now) {
         Room::Enough => Ok(None),
         Room::Contended(number) => Err(number),
         Room::Short => Ok(Some(Stored::NoMemory)),
@@ -148,11 +148,13 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
         return refuse(node, order, value.len(), Stored::TooLarge, now);
     }
     let head = Head { flags, expires, ..Head::default() };
-    if let Some(short) = room(node, key, &head, value.len(), now)? {
+    let bytes = Cached::room(&head, key.len(), value.len());
+    if let Some(short) = room(node, bytes, now)? {
         return refuse(node, order, value.len(), short, now);
     }
     with(node, key, |shard, hash| {
         shard.counts.cmd_set += 1;
+        shard.tally_of(bytes).cmd_set += 1;
         let place = shard.find(hash, key, now);
         let found = place.map(|place| shard.at(place).cas());
         let is_cas = order.mode == Mode::Cas;
@@ -161,12 +163,14 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
             (Mode::Set | Mode::Replace, Some(_), _) | (Mode::Set | Mode::Add, None, _) => {
                 ([value, &[]], head)
             }
-            (Mode::Cas, Some(_), Some(own)) if own == order.cas => {
+            (Mode::Cas, Some(place), Some(own)) if own == order.cas => {
                 shard.counts.cas_hits += 1;
+                shard.tally(place).cas_hits += 1;
                 ([value, &[]], head)
             }
             (Mode::Cas, Some(place), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
                 shard.counts.cas_hits += 1;
+                shard.tally(place).cas_hits += 1;
                 let item = shard.at(place);
                 // It comes too late to say when the item expires, and whoever was told to make it anew still is: others
                 // are not.
@@ -184,8 +188,9 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
                 shard.wanted(place, now);
                 return Stored::No;
             }
-            (Mode::Cas, Some(_), _) => {
+            (Mode::Cas, Some(place), _) => {
                 shard.counts.cas_badval += 1;
+                shard.tally(place).cas_badval += 1;
                 return Stored::Changed;
             }
             (Mode::Cas, None, _) => {
@@ -215,10 +220,14 @@ fn extend(node: &Node, shard: &mut Shard, hash: u64, place: Place, order: &Order
     Stored::Yes(shard.at(place).cas())
 }
 
-/// Takes note of a value that did not end where it was said to: it counts as stored.
+/// Takes note of a value of this length that did not end where it was said to: it counts as stored.
 #[cold]
-pub(crate) fn count_bad(node: &Node, key: &[u8]) -> Result<(), usize> {
-    with(node, key, |shard, _| shard.counts.cmd_set += 1)
+pub(crate) fn count_bad(node: &Node, order: &Order, len: usize) -> Result<(), usize> {
+    let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
+    with(node, order.key, |shard, _| {
+        shard.counts.cmd_set += 1;
+        shard.tally_of(Cached::room(&head, order.key.len(), len)).cmd_set += 1;
+    })
 }
 
 /// Answers that a value of this length is not stored, which was not waited for: it is too large, or too many others are
@@ -258,7 +267,7 @@ pub(crate) fn sum<R>(
     look: impl FnOnce(&mut Shard, Summed) -> R,
 ) -> Result<R, usize> {
     let largest = Head { flags: 1, expires: 1, ..Head::default() };
-    let has_room = room(node, order.key, &largest, DIGITS_MAX, now)?.is_none();
+    let has_room = room(node, Cached::room(&largest, order.key.len(), DIGITS_MAX), now)?.is_none();
     with(node, order.key, |shard, hash| {
         let summed = add(shard, hash, order, has_room, now);
         look(shard, summed)
@@ -294,12 +303,13 @@ fn add(shard: &mut Shard, hash: u64, order: &Sum, has_room: bool, now: Now) -> S
     }
     let Some(value) = number::unsigned(item.value()) else { return Summed::NonNumeric };
     let (len, head) = (item.value().len(), item.head());
-    let counts = &mut shard.counts;
     let value = if order.decrements {
-        counts.decr_hits += 1;
+        shard.counts.decr_hits += 1;
+        shard.tally(place).decr_hits += 1;
         value.saturating_sub(order.delta)
     } else {
-        counts.incr_hits += 1;
+        shard.counts.incr_hits += 1;
+        shard.tally(place).incr_hits += 1;
         value.wrapping_add(order.delta)
     };
     let mut buffer = itoa::Buffer::new();

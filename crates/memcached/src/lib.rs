@@ -21,7 +21,6 @@ pub mod dump;
 mod items;
 mod listing;
 mod login;
-mod losses;
 mod meta;
 pub mod node;
 pub mod policy;
@@ -30,6 +29,7 @@ pub mod session;
 pub mod settings;
 pub mod shard;
 mod sparseness;
+mod tallies;
 mod text;
 mod tuning;
 

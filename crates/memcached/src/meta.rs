@@ -109,6 +109,9 @@ impl Command<'_> {
                     return;
                 }
             };
+            if options.has(b'T') {
+                shard.tally(place).touch_hits += 1;
+            }
             let item = shard.at(place);
             let (len, mut expires, marks, accessed) =
                 (item.value().len(), item.expires(), item.marks(), item.accessed());
@@ -201,7 +204,7 @@ impl Command<'_> {
                 items::store(self.node, &order, self.now)?
             }
             Block::Bad if !items::is_too_large(self.node, self.key, options.client_flags, len) => {
-                items::count_bad(self.node, self.key)?;
+                items::count_bad(self.node, &order, len)?;
                 reply.error(Error::DataChunk);
                 return Ok(());
             }
@@ -256,6 +259,7 @@ impl Command<'_> {
                 });
             } else {
                 shard.counts.delete_hits += 1;
+                shard.tally(place).delete_hits += 1;
                 shard.remove(place);
             }
             "HD"

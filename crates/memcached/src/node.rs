@@ -21,10 +21,10 @@ use crate::access::Access;
 use crate::clients::Clients;
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
-use crate::losses::Losses;
 use crate::policy::Policy;
 use crate::settings::Settings;
 use crate::shard::{Garbage, Shard};
+use crate::tallies::Tallies;
 
 /// The number of shards: enough that threads seldom meet.
 const SHARDS: usize = 16;
@@ -431,7 +431,7 @@ impl Node {
         self.each(|shard| {
             all.add(&shard.counts);
             // Nobody else wants to know of these.
-            shard.losses = Losses::default();
+            shard.tallies = Tallies::default();
         });
         *self.forgotten.lock() = all;
         self.traffic.forget();

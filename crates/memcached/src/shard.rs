@@ -18,10 +18,10 @@ use structures::wheel::{Wheel, fragment};
 use crate::classes::{CLASSES, class_of};
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
-use crate::losses::Losses;
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::sparseness::Sparseness;
+use crate::tallies::{Tallies, Tally};
 
 /// How many items are drawn for each that is evicted.
 const DRAWN: usize = 12;
@@ -58,8 +58,8 @@ pub struct Shard {
     cas_step: u64,
     /// What is counted.
     pub counts: Counts,
-    /// What happened to the items of each size class.
-    pub(crate) losses: Losses,
+    /// What is counted of each size class.
+    pub(crate) tallies: Tallies,
     standby: Option<Arc<Node>>,
     garbage: Vec<Table<Cached>>,
     /// Counts what replies keep of values that are gone.
@@ -104,7 +104,7 @@ impl Shard {
             last_cas: number as u64,
             cas_step: shards as u64,
             counts: Counts::default(),
-            losses: Losses::default(),
+            tallies: Tallies::default(),
             standby: None,
             garbage: Vec::new(),
             lender,
@@ -177,6 +177,19 @@ impl Shard {
         self.items.at(place)
     }
 
+    /// What is counted of the class of blocks of this size, in bytes.
+    #[inline]
+    pub(crate) fn tally_of(&mut self, bytes: usize) -> &mut Tally {
+        self.tallies.of(class_of(bytes))
+    }
+
+    /// What is counted of the class of an item.
+    #[inline]
+    pub(crate) fn tally(&mut self, place: Place) -> &mut Tally {
+        let bytes = self.items.at(place).heap_bytes();
+        self.tally_of(bytes)
+    }
+
     /// Takes note that an item has been read.
     #[inline]
     pub(crate) fn used(&mut self, place: Place, now: Now) {
@@ -223,27 +236,33 @@ impl Shard {
     /// Puts an item in the place of what its key has.
     #[inline]
     fn replace(&mut self, hash: u64, item: Cached, now_ms: i64) -> Place {
-        let expires = item.expires();
-        self.add_to_sums(&item, 1);
+        let (bytes, expires) = (item.heap_bytes(), item.expires());
         let (place, old) = match self.items.find(hash, item.key()) {
             Some(place) => {
                 let old = std::mem::replace(&mut *self.items.at_mut(place), item);
-                self.add_to_sums(&old, -1);
+                // Most often it is as large as what was there.
+                if old.heap_bytes() != bytes {
+                    self.add_to_sums(old.heap_bytes(), -1);
+                    self.add_to_sums(bytes, 1);
+                }
                 (place, old.expires())
             }
-            None => (self.items.insert_new(hash, item), 0),
+            None => {
+                self.add_to_sums(bytes, 1);
+                (self.items.insert_new(hash, item), 0)
+            }
         };
+        self.expiring = self.expiring + usize::from(expires != 0) - usize::from(old != 0);
         if expires != 0 {
             self.record(hash, old, expires, now_ms);
         }
         place
     }
 
+    /// Takes note that a block of so many bytes has come, or has gone.
     #[inline]
-    fn add_to_sums(&mut self, item: &Cached, sign: isize) {
-        let bytes = item.heap_bytes();
+    fn add_to_sums(&mut self, bytes: usize, sign: isize) {
         self.blocks_bytes = self.blocks_bytes.wrapping_add_signed(sign * bytes as isize);
-        self.expiring = self.expiring.wrapping_add_signed(if item.expires() == 0 { 0 } else { sign });
         let class = &mut self.by_class[class_of(bytes)];
         *class = class.wrapping_add_signed(sign as i32);
     }
@@ -257,9 +276,8 @@ impl Shard {
             (before, result, (item.heap_bytes(), item.expires()))
         };
         if before != after {
-            self.blocks_bytes = self.blocks_bytes - before.0 + after.0;
-            self.by_class[class_of(before.0)] -= 1;
-            self.by_class[class_of(after.0)] += 1;
+            self.add_to_sums(before.0, -1);
+            self.add_to_sums(after.0, 1);
             self.expiring = self.expiring + usize::from(after.1 != 0) - usize::from(before.1 != 0);
             if after.1 != 0 {
                 let hash = self.items.hash(self.items.at(place).key());
@@ -287,7 +305,8 @@ impl Shard {
     /// Takes an item out.
     pub(crate) fn remove(&mut self, place: Place) {
         let item = self.items.remove(place);
-        self.add_to_sums(&item, -1);
+        self.add_to_sums(item.heap_bytes(), -1);
+        self.expiring -= usize::from(item.expires() != 0);
         if let Some(standby) = &self.standby {
             standby.repeat_removal(self.number, item.key());
         }
@@ -295,13 +314,13 @@ impl Shard {
 
     fn expire(&mut self, place: Place) {
         let item = self.items.at(place);
-        let loss = self.losses.of(class_of(item.heap_bytes()));
+        let tally = self.tallies.of(class_of(item.heap_bytes()));
         if !item.marks().contains(Marks::FETCHED) {
             self.counts.expired_unfetched += 1;
-            loss.expired_unfetched += 1;
+            tally.expired_unfetched += 1;
         }
         self.counts.reclaimed += 1;
-        loss.reclaimed += 1;
+        tally.reclaimed += 1;
         self.remove(place);
     }
 
@@ -342,16 +361,16 @@ impl Shard {
         }
         let Some((_, place)) = first else { return false };
         let item = self.items.at(place);
-        let loss = self.losses.of(class_of(item.heap_bytes()));
+        let tally = self.tallies.of(class_of(item.heap_bytes()));
         self.counts.evictions += 1;
-        loss.evicted(item.accessed(), now.tick);
-        loss.evicted_nonzero += u64::from(item.expires() != 0);
+        tally.evicted(item.accessed(), now.tick);
+        tally.evicted_nonzero += u64::from(item.expires() != 0);
         if !item.marks().contains(Marks::FETCHED) {
             self.counts.evicted_unfetched += 1;
-            loss.evicted_unfetched += 1;
+            tally.evicted_unfetched += 1;
         } else if item.uses() > 1 {
             self.counts.evicted_active += 1;
-            loss.evicted_active += 1;
+            tally.evicted_active += 1;
         }
         self.remove(place);
         true
@@ -360,7 +379,7 @@ impl Shard {
     /// Takes note that there was no room for an item of this size, in bytes.
     #[cold]
     pub(crate) fn lacked_room(&mut self, bytes: usize) {
-        self.losses.of(class_of(bytes)).out_of_memory += 1;
+        self.tally_of(bytes).out_of_memory += 1;
     }
 
     /// For each size class, how long ago that item was used that was not used for longest, in ticks; nothing where none

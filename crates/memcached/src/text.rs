@@ -32,8 +32,9 @@ impl Session {
                 let is_found = items::with(node, key, |shard, hash| {
                     let place = shard.find(hash, key, now);
                     if let Some(place) = place {
-                        shard.remove(place);
                         shard.counts.delete_hits += 1;
+                        shard.tally(place).delete_hits += 1;
+                        shard.remove(place);
                     } else {
                         shard.counts.delete_misses += 1;
                     }
@@ -59,6 +60,7 @@ impl Session {
                     let place = shard.find(hash, key, now);
                     if let Some(place) = place {
                         shard.counts.touch_hits += 1;
+                        shard.tally(place).touch_hits += 1;
                         shard.used(place, now);
                         shard.change(place, now, |item| item.set_expires(expires));
                     } else {
@@ -122,6 +124,7 @@ impl Session {
                 let Some(place) = found else { return };
                 shard.used(place, now);
                 if let Some(expires) = expires {
+                    shard.tally(place).touch_hits += 1;
                     shard.change(place, now, |item| item.set_expires(expires));
                 }
                 let item = shard.at(place);
@@ -169,7 +172,7 @@ impl Session {
             }
             // What is too large is so before its end is looked at.
             Block::Bad if !items::is_too_large(node, store.key, store.flags, store.len as usize) => {
-                items::count_bad(node, store.key)?;
+                items::count_bad(node, &order, store.len as usize)?;
                 if !store.noreply {
                     reply.error(Error::DataChunk);
                 }

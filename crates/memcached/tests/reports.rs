@@ -72,6 +72,7 @@ fn classes_add_up() {
 
         let slabs = report_at(&node, "stats slabs", 40_000);
         assert_eq!(sum(&slabs, "used_chunks"), number(&all, "curr_items"));
+        assert_eq!(sum(&slabs, "cmd_set"), number(&all, "cmd_set"));
         assert_eq!(sum(&slabs, "total_chunks"), number(&all, "curr_items"));
         let pages = sum(&slabs, "total_pages");
         let least = number(&all, "bytes") >> 20;
@@ -79,6 +80,7 @@ fn classes_add_up() {
 
         assert_eq!(say(&node, b"stats reset\r\n"), "RESET\r\n");
         let (all, by_class) = (report_at(&node, "stats", 40_000), report_at(&node, "stats items", 40_000));
+        assert_eq!(sum(&report_at(&node, "stats slabs", 40_000), "cmd_set"), 0);
         for name in ["evicted", "evicted_nonzero", "evicted_time", "outofmemory", "reclaimed"] {
             assert_eq!(sum(&by_class, name), 0, "{name}");
         }
@@ -168,6 +170,8 @@ fn what_the_world_says_of_the_process_is_told() {
     set(&node, "a", 1);
     let general = report_at(&node, "stats", 0);
     let told = |name: &str| general[name].as_str();
+    // As in memcached, so that nobody divides by zero.
+    assert_eq!(told("uptime"), "2");
     assert_eq!((told("rusage_user"), told("rusage_system"), told("threads")), ("1.500000", "0.000020", "1"));
     let conns = say_at(&node, b"stats conns\r\n", 3_000);
     assert_eq!(

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Line, line};
 use crate::classes::{CLASSES, LARGEST, class_bytes};
 use crate::clock::{Now, TICKS};
-use crate::losses::{Loss, Losses};
 use crate::node::Node;
+use crate::tallies::{Tallies, Tally};
 
 /// What is told as a page, in bytes.
 const PAGE_BYTES: u64 = 1 << 20;
@@ -35,52 +35,54 @@ fn add(classes: &mut [Class; CLASSES], counts: &[u32; CLASSES], all_bytes: usize
     classes[LARGEST].bytes += largest_bytes;
 }
 
-/// The classes that have items, with their numbers.
-fn taken(classes: &[Class; CLASSES]) -> impl Iterator<Item = (usize, Class)> {
-    classes.iter().copied().enumerate().filter(|(_, class)| class.items > 0)
+/// The classes that have items or of which something has been counted, with their numbers.
+fn told(classes: &[Class; CLASSES], tallies: &Tallies) -> Vec<(usize, Class, Tally)> {
+    let all = classes.iter().enumerate().map(|(number, class)| (number, *class, tallies.at(number)));
+    let told = all.filter(|(_, class, tally)| class.items > 0 || tally.is_some());
+    told.map(|(number, class, tally)| (number, class, tally.unwrap_or_default())).collect()
 }
 
 /// `stats items`: the classes that have items, or had, so that what happened adds up. The oldest item of a class is looked
 /// for among some thousands that are drawn where there are more; none is told of a class of which none was drawn.
 pub(super) fn items(node: &Node, now: Now) -> Vec<Line> {
-    let (mut classes, mut ages, mut losses) =
-        ([Class::default(); CLASSES], [None; CLASSES], Losses::default());
+    let (mut classes, mut ages, mut tallies) =
+        ([Class::default(); CLASSES], [None; CLASSES], Tallies::default());
     node.each(|shard| {
         add(&mut classes, shard.by_class(), shard.items_bytes());
-        losses.add(&shard.losses);
+        tallies.add(&shard.tallies);
         ages.iter_mut().zip(shard.ages(now)).for_each(|(age, own)| *age = (*age).max(own));
     });
     let mut lines = Vec::new();
-    for (number, class) in classes.iter().enumerate() {
-        let loss = losses.at(number);
-        if class.items == 0 && loss == Loss::default() {
-            continue;
-        }
+    for (number, class, tally) in told(&classes, &tallies) {
         let mut tell = |name: &str, value: u64| lines.push(line(&format!("items:{number}:{name}"), value));
         tell("number", class.items);
         if let Some(ticks) = ages[number] {
             tell("age", u64::from(ticks) / TICKS as u64);
         }
         tell("mem_requested", class.bytes);
-        tell("evicted", loss.evicted);
-        tell("evicted_nonzero", loss.evicted_nonzero);
-        tell("evicted_time", loss.evicted_time_s().into());
-        tell("outofmemory", loss.out_of_memory);
+        tell("evicted", tally.evicted);
+        tell("evicted_nonzero", tally.evicted_nonzero);
+        tell("evicted_time", tally.evicted_time_s().into());
+        tell("outofmemory", tally.out_of_memory);
         tell("tailrepairs", 0);
-        tell("reclaimed", loss.reclaimed);
-        tell("expired_unfetched", loss.expired_unfetched);
-        tell("evicted_unfetched", loss.evicted_unfetched);
-        tell("evicted_active", loss.evicted_active);
+        tell("reclaimed", tally.reclaimed);
+        tell("expired_unfetched", tally.expired_unfetched);
+        tell("evicted_unfetched", tally.evicted_unfetched);
+        tell("evicted_active", tally.evicted_active);
     }
     lines
 }
 
-/// `stats slabs`.
+/// `stats slabs`: the classes that have items, or had.
 pub(super) fn slabs(node: &Node) -> Vec<Line> {
-    let mut classes = [Class::default(); CLASSES];
-    node.each(|shard| add(&mut classes, shard.by_class(), shard.items_bytes()));
+    let (mut classes, mut tallies) = ([Class::default(); CLASSES], Tallies::default());
+    node.each(|shard| {
+        add(&mut classes, shard.by_class(), shard.items_bytes());
+        tallies.add(&shard.tallies);
+    });
     let mut lines = Vec::new();
-    for (number, class) in taken(&classes) {
+    let told = told(&classes, &tallies);
+    for &(number, class, tally) in &told {
         let chunk_bytes = match number {
             // As large as they may be.
             LARGEST => node.settings.item_bytes.load(Relaxed).max(class_bytes(LARGEST)),
@@ -94,8 +96,15 @@ pub(super) fn slabs(node: &Node) -> Vec<Line> {
         tell("used_chunks", class.items);
         tell("free_chunks", 0);
         tell("free_chunks_end", 0);
+        tell("cmd_set", tally.cmd_set);
+        tell("delete_hits", tally.delete_hits);
+        tell("incr_hits", tally.incr_hits);
+        tell("decr_hits", tally.decr_hits);
+        tell("cas_hits", tally.cas_hits);
+        tell("cas_badval", tally.cas_badval);
+        tell("touch_hits", tally.touch_hits);
     }
-    lines.push(line("active_slabs", taken(&classes).count()));
+    lines.push(line("active_slabs", told.len()));
     lines.push(line("total_malloced", node.used_bytes()));
     lines
 }

@@ -7,6 +7,9 @@ use super::{Line, line};
 use crate::clock::{BEGIN, Now};
 use crate::node::Node;
 
+/// What has passed when a node begins, in seconds, so that nobody divides by zero.
+const AT_BEGIN_S: u32 = 2;
+
 /// The report. Threads and processor time are those of the process, whose nodes share them.
 pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
     let counts = node.counts();
@@ -18,7 +21,7 @@ pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
     let seconds = now.second.saturating_sub(BEGIN);
     let mut lines = vec![
         line("pid", std::process::id()),
-        line("uptime", seconds),
+        line("uptime", seconds + AT_BEGIN_S),
         line("time", began_s + i64::from(seconds)),
         line("version", VERSION),
         line("pointer_size", usize::BITS),
