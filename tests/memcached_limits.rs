@@ -3,6 +3,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 use testkit::memcached::mixed_value_bytes;
 use testkit::{Memcached, Wire, until};
@@ -423,6 +424,44 @@ fn whoever_has_to_log_in_is_answered_as_memcached_answers() {
             let next = if last == "STORED" { "MN" } else { "CLIENT_ERROR unauthenticated" };
             assert_eq!(wire.say("mn"), next, "{shown}");
         }
+    }
+}
+
+/// A file that has changed counts from SIGHUP on, one that is no good does not; who has logged in stays.
+#[test]
+fn who_may_log_in_is_read_again_at_a_hangup() {
+    let directory = tempfile::tempdir().expect("there is room for a file");
+    let path = directory.path().join("users");
+    let write = |text: &str| std::fs::write(&path, text).expect("there is room for a file");
+    let hang_up = |server: &Memcached| {
+        let sent = Command::new("kill").args(["-HUP", &server.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "there is such a process");
+    };
+    write("user:pass\n");
+    for path in [directory.path(), &path] {
+        let mode = if path.is_dir() { 0o755 } else { 0o644 };
+        std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("it is there");
+    }
+    let file = path.to_str().expect("its name is text");
+    for server in both(&["--auth-file", file], &["-Y", file]) {
+        let says = |pair: &str| server.wire().say(&format!("set k 0 0 {}\r\n{pair}", pair.len()));
+        write("user:pass\n");
+        hang_up(&server);
+        until("the first may log in", || says("user pass") == "STORED");
+        let mut wire = server.wire();
+        assert_eq!(wire.say("set k 0 0 9\r\nuser pass"), "STORED");
+        write("other:word\n");
+        assert_eq!(says("user pass"), "STORED", "nobody has looked");
+        hang_up(&server);
+        until("the other may log in", || says("other word") == "STORED");
+        assert_eq!(says("user pass"), "CLIENT_ERROR authentication failure");
+        write("nobody\n");
+        hang_up(&server);
+        assert_eq!((says("other word").as_str(), wire.say("mn").as_str()), ("STORED", "MN"));
+    }
+    for server in both(&[], &[]) {
+        hang_up(&server);
+        assert_eq!(server.wire().say("mn"), "MN", "nothing is to be read, and it goes on");
     }
 }
 

@@ -13,6 +13,7 @@ use cloud::topology::Topology;
 use cloud::whitelist::Whitelist;
 use memcached::{Credentials, Policy};
 use server::{Clock, Cluster, ClusterOrder, Memcached, MemcachedOrder, Order, Workers};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::deployed::Deployed;
@@ -182,6 +183,7 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
+        let hangup = signal(SignalKind::hangup())?;
         let workers = Workers::start(settings.worker_threads())?;
         let node = Memcached::start(&workers, &Arc::new(Clock::new()), order)?;
         node.loaded().await.map_err(anyhow::Error::msg)?;
@@ -189,10 +191,23 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
         tokio::select! {
             _ = signals.next() => {}
             () = node.shut_down_asked() => {}
+            () = admit_anew(&node, wanted.auth_file.as_deref(), hangup) => {}
         }
         node.stop().await;
         Ok(())
     })
+}
+
+/// Has those log in whom the file names at each SIGHUP, as memcached does. Who is in stays; a file that is no good changes
+/// nothing.
+async fn admit_anew(node: &Memcached, file: Option<&Path>, mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        let Some((file, node)) = file.zip(node.node()) else { continue };
+        match credentials(file) {
+            Ok(credentials) => node.access.set(credentials),
+            Err(error) => tracing::warn!("the names and passwords stay as they are: {error:#}"),
+        }
+    }
 }
 
 /// The names and passwords of a file, one pair to a line.

@@ -586,7 +586,7 @@ const RECORDS: &[Record] = &[
         value: "FILE",
         default: "",
         commands: &[Memcached],
-        about: "Who may use the node: lines of name:password. Clients log in by SASL PLAIN, or by a first `set`.",
+        about: "Who may use the node: lines of name:password, read again at SIGHUP. Clients log in by SASL PLAIN, or by a first `set`.",
         takes: "the path of a file",
         set: |settings, value| {
             settings.memcached.auth_file = not_empty(value).map(PathBuf::from);
