@@ -11,6 +11,8 @@ const NOW_MS: i64 = 1_800_000_000_000;
 /// The most that a node answers before the client has to read, in bytes: a large item may come on top of what is much
 /// already, and a report is as long as it is.
 const REPLY_BYTES: usize = 2 << 20;
+/// A longer line, in bytes, is answered if all of it comes at once, and ends the connection if not: as in memcached.
+const LINE_MAX: usize = 2048;
 
 /// What the first byte says of a node.
 #[derive(Clone, Copy)]
@@ -82,7 +84,8 @@ pub(crate) fn converse(data: &[u8]) -> usize {
     let kind = Kind(*kind);
     let whole = answers(kind, bytes, bytes.len());
     let pieces = answers(kind, bytes, usize::from(*size) + 1);
-    if !kind.is_fickle() {
+    let has_long_line = bytes.split(|&byte| byte == b'\n').any(|line| line.len() > LINE_MAX);
+    if !kind.is_fickle() && !has_long_line {
         assert_eq!(String::from_utf8_lossy(&whole), String::from_utf8_lossy(&pieces));
     }
     whole.len()

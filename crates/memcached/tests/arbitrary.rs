@@ -50,6 +50,11 @@ const PIECES: &[&[u8]] = &[
     b"\0\0\0\0\0\0\0\0",
 ];
 
+#[test]
+fn long_lines_may_be_answered_otherwise_in_pieces() {
+    assert_eq!(body::converse(&[&[0, 0], &[b'v'; 3_000][..], b"\r\n"].concat()), b"ERROR\r\n".len());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
