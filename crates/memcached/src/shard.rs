@@ -31,6 +31,8 @@ const DRAWN_AT_MOST: usize = 4_096;
 const SPARSE_AGE: u64 = 4;
 /// How many are looked at for how old the items are: while a shard is held for that, it is for tens of microseconds.
 const LOOKED_AT: usize = 256;
+/// One in eight evictions has a part of the table looked at.
+const SETTLE_SHIFT: u32 = u64::BITS - 3;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
 
@@ -373,6 +375,10 @@ impl Shard {
             tally.evicted_active += 1;
         }
         self.remove(place);
+        let number = next_random(&mut self.random);
+        if number >> SETTLE_SHIFT == 0 {
+            self.items.settle(number);
+        }
         true
     }
 

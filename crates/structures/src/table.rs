@@ -47,6 +47,8 @@ const PREFETCHED: usize = 32;
 const PREFETCH_FROM: usize = 10_000;
 /// Most bits that the directory looks at.
 const MAX_DEPTH: u8 = 26;
+/// A page of the allocator is mostly empty that is used to so many percent or less.
+const SPARSE_PERCENT: usize = 75;
 
 /// Something that a table holds: a thin, owning pointer to a block that begins with, or leads to, a key.
 ///
@@ -542,6 +544,21 @@ impl<T: Item> Table<T> {
                 self.rebuild(first, width);
             }
         }
+    }
+
+    /// Moves a segment to another block if its own lies in a page of the allocator that is mostly empty, so that such pages
+    /// become empty and are given back. Any number says which. Whether it was moved: places of its items are no longer good.
+    pub fn settle(&mut self, number: u64) -> bool {
+        if self.directory.is_empty() {
+            return false;
+        }
+        let first = self.first(number as usize & (self.directory.len() - 1));
+        let segment = self.directory[first];
+        let is_sparse = block::is_in_sparse_page(segment.buckets.cast(), SPARSE_PERCENT);
+        if is_sparse {
+            self.rebuild(first, segment.width);
+        }
+        is_sparse
     }
 
     /// Moves a segment's items to one of another width.
