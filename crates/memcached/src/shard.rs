@@ -346,11 +346,11 @@ impl Shard {
                 continue;
             }
             drawn += 1;
-            let idle_bytes = item.idle_bytes();
+            let (idle_bytes, is_sparse) = item.idle_bytes();
             self.sparseness.note(item.heap_bytes(), idle_bytes);
             let (age, uses) = match policy {
                 Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
-                _ if idle_bytes > 0 => (SPARSE_AGE * age(&item, now), item.uses()),
+                _ if is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
                 _ => (age(&item, now), item.uses()),
             };
             if first.is_none_or(|(most, _)| age >= most) {

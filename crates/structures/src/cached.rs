@@ -49,13 +49,11 @@ bitflags::bitflags! {
     }
 }
 
-/// A page is sparse that is used to so many percent or less, and emptier than most where it is half of it at most.
-const SPARSE_PERCENT: usize = 75;
-const HALF: usize = 50;
-/// What lies idle in such pages for each block, in percent of the block: somewhat more than their holes, for pages
-/// that are empty and not given back yet.
-const IDLE_PERCENT: usize = 90;
-const IDLE_OVER_HALF: usize = 220;
+/// How much lies idle in pages that are used to so many percent or less, for each block in percent of the block: somewhat
+/// more than their holes, for pages that are empty and not given back yet.
+const IDLE: [(usize, usize); 3] = [(50, 220), (75, 90), (92, 15)];
+/// Pages are sparse where so much lies idle, in percent of their blocks.
+const SPARSE: usize = 90;
 
 /// Values of at least so many bytes are lent; to copy smaller ones costs less than to count who has them.
 pub const LENT_FROM: usize = 16 << 10;
@@ -334,14 +332,25 @@ impl Cached {
         block::class(self.total())
     }
 
-    /// What lies idle in its page of the allocator on its account, in bytes: an estimate, by how sparse the page is.
+    /// How much lies idle in its page of the allocator on its account, in percent of what it takes: an estimate.
     #[inline]
-    pub fn idle_bytes(&self) -> usize {
-        if !block::is_in_sparse_page(self.0, SPARSE_PERCENT) {
-            return 0;
+    fn idle_percent(&self) -> usize {
+        let mut idle = 0;
+        // Most pages are used well: those are known by the first look.
+        for (used, more) in IDLE.iter().rev() {
+            if !block::is_in_sparse_page(self.0, *used) {
+                break;
+            }
+            idle = *more;
         }
-        let percent = if block::is_in_sparse_page(self.0, HALF) { IDLE_OVER_HALF } else { IDLE_PERCENT };
-        self.heap_bytes() * percent / 100
+        idle
+    }
+
+    /// What lies idle in its page of the allocator on its account, in bytes: an estimate; and whether the page is sparse.
+    #[inline]
+    pub fn idle_bytes(&self) -> (usize, bool) {
+        let percent = self.idle_percent();
+        (self.heap_bytes() * percent / 100, percent >= SPARSE)
     }
 
     #[inline]
