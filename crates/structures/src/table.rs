@@ -556,7 +556,7 @@ impl<T: Item> Table<T> {
         let segment = self.directory[first];
         let is_sparse = block::is_in_sparse_page(segment.buckets.cast(), SPARSE_PERCENT);
         if is_sparse {
-            self.rebuild(first, segment.width);
+            self.rebuild(first, segment.width());
         }
         is_sparse
     }
