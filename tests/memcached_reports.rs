@@ -68,8 +68,6 @@ static REPORTS: [Report; 4] = [
             "growth_factor",
             "chunk_size",
             "num_threads_per_udp",
-            // Counts by prefix are not kept.
-            "stat_key_prefix",
             // Requests are served as far as they have come.
             "reqs_per_event",
             // There is no one hash table: each shard has its own.
@@ -88,7 +86,6 @@ static REPORTS: [Report; 4] = [
             "warm_max_factor",
             "temporary_ttl",
             // Logs and buffers.
-            "watcher_logbuf_size",
             "worker_logbuf_size",
             "read_buf_mem_limit",
             // Items on disks.

@@ -146,6 +146,12 @@ pub enum Error {
     /// `lru_crawler crawl` in the order of the hash table.
     #[error("ERROR an unknown error happened")]
     CrawlerOrder,
+    /// `watch` behind requests that have yet to be answered.
+    #[error("ERROR cannot pipeline other commands before watch")]
+    WatchPipelined,
+    /// `watch` where as many watch as may.
+    #[error("WATCHER_TOO_MANY log watcher limit reached")]
+    WatchersTooMany,
     /// `stats detail` with another word.
     #[error("CLIENT_ERROR usage: stats detail on|off|dump")]
     StatsDetailUsage,

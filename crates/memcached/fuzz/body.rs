@@ -85,7 +85,9 @@ pub(crate) fn converse(data: &[u8]) -> usize {
     let whole = answers(kind, bytes, bytes.len());
     let pieces = answers(kind, bytes, usize::from(*size) + 1);
     let has_long_line = bytes.split(|&byte| byte == b'\n').any(|line| line.len() > LINE_MAX);
-    if !kind.is_fickle() && !has_long_line {
+    // Whether others have been answered just before is something that `watch` looks at.
+    let watches = bytes.windows(5).any(|word| word == b"watch");
+    if !kind.is_fickle() && !has_long_line && !watches {
         assert_eq!(String::from_utf8_lossy(&whole), String::from_utf8_lossy(&pieces));
     }
     whole.len()
@@ -124,7 +126,7 @@ fn answers(kind: Kind, bytes: &[u8], size: usize) -> Vec<u8> {
         all.extend_from_slice(&reply.to_vec());
         match next {
             Next::Read | Next::Flush | Next::Yield => {}
-            Next::Close | Next::ShutDown => break,
+            Next::Watch | Next::Close | Next::ShutDown => break,
             Next::Contended(shard) => panic!("nobody else holds {shard}"),
         }
     }

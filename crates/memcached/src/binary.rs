@@ -146,6 +146,7 @@ fn get(
     items::with(node, key, |shard, hash| {
         let found = shard.find(hash, key, now);
         shard.counts.looked_up(found.is_some(), expires.is_some());
+        node.prefixes.got(key, found.is_some());
         let Some(place) = found else {
             if is_quiet {
                 return;
@@ -176,7 +177,9 @@ fn get(
 fn touch(node: &Node, request: &Request, expires: u32, now: Now, reply: &mut Reply) -> Result<(), usize> {
     items::with(node, request.key, |shard, hash| {
         shard.counts.cmd_touch += 1;
-        let Some(place) = shard.find(hash, request.key, now) else {
+        let found = shard.find(hash, request.key, now);
+        node.prefixes.got(request.key, found.is_some());
+        let Some(place) = found else {
             shard.counts.touch_misses += 1;
             return respond_error(reply.buffer(), request, Status::NotFound);
         };
@@ -224,6 +227,7 @@ fn store<'a>(
         Block::Bad => (items::refuse(node, &order, 0, Stored::TooLarge, now)?, order.mode),
         Block::Follows => (items::turn_away(node, &order, request.value_len() as usize, now)?, order.mode),
     };
+    node.prefixes.set(request.key);
     let status = match (stored, mode) {
         (Stored::Yes(cas), _) => {
             if !is_quiet {
@@ -257,6 +261,7 @@ fn delete(node: &Node, request: &Request, is_quiet: bool, now: Now, reply: &mut 
         shard.remove(place);
         Status::Success
     })?;
+    node.prefixes.deleted(request.key);
     match status {
         Status::Success if is_quiet => {}
         Status::Success => respond(reply.buffer(), request, &Response::default()),

@@ -8,9 +8,12 @@ use memcache_wire::{Reply, number};
 use structures::cached::{Cached, Head, Marks};
 use structures::table::Place;
 
+use crate::attention::Attention;
+use crate::classes::class_of;
 use crate::clock::Now;
 use crate::node::{Node, Room};
 use crate::shard::Shard;
+use crate::watching::Told;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What memcached keeps of an item beside its key, flags and value, in bytes: its limit on items counts it.
@@ -153,58 +156,106 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
         return refuse(node, order, value.len(), short, now);
     }
     with(node, key, |shard, hash| {
-        shard.counts.cmd_set += 1;
-        shard.tally_of(bytes).cmd_set += 1;
-        let place = shard.find(hash, key, now);
-        let found = place.map(|place| shard.at(place).cas());
-        let is_cas = order.mode == Mode::Cas;
-        let mut marks = if order.has_binary_key { Marks::BINARY_KEY } else { Marks::empty() };
-        let (parts, head) = match (order.mode, place, found) {
-            (Mode::Set | Mode::Replace, Some(_), _) | (Mode::Set | Mode::Add, None, _) => {
-                ([value, &[]], head)
-            }
-            (Mode::Cas, Some(place), Some(own)) if own == order.cas => {
-                shard.counts.cas_hits += 1;
-                shard.tally(place).cas_hits += 1;
-                ([value, &[]], head)
-            }
-            (Mode::Cas, Some(place), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
-                shard.counts.cas_hits += 1;
-                shard.tally(place).cas_hits += 1;
-                let item = shard.at(place);
-                // It comes too late to say when the item expires, and whoever was told to make it anew still is: others
-                // are not.
-                marks |= Marks::STALE | item.marks() & Marks::WON;
-                ([value, &[]], Head { expires: item.expires(), ..head })
-            }
-            (Mode::Append | Mode::Prepend, Some(_), Some(own)) if order.cas != 0 && order.cas != own => {
-                return Stored::Changed;
-            }
-            (Mode::Append | Mode::Prepend, Some(place), _) => {
-                return extend(node, shard, hash, place, order, now);
-            }
-            (Mode::Add, Some(place), _) => {
-                // It counts as use, but not as being read.
-                shard.wanted(place, now);
-                return Stored::No;
-            }
-            (Mode::Cas, Some(place), _) => {
-                shard.counts.cas_badval += 1;
-                shard.tally(place).cas_badval += 1;
-                return Stored::Changed;
-            }
-            (Mode::Cas, None, _) => {
-                shard.counts.cas_misses += u64::from(is_cas);
-                return Stored::Missing;
-            }
-            (Mode::Replace | Mode::Append | Mode::Prepend, None, _) => return Stored::No,
-        };
-        let place = shard.put(hash, key, head, parts, now);
-        if !marks.is_empty() {
-            shard.change(place, now, |item| item.set_marks(marks));
+        let stored = put(node, shard, hash, order, (head, bytes), now);
+        if shard.is_watched(Attention::MUTATIONS) {
+            tell(shard, hash, order, stored, now);
         }
-        Stored::Yes(shard.at(place).cas())
+        stored
     })
+}
+
+/// Stores a value in the shard of its key, if the condition holds: an item with this head, and of so many bytes.
+#[inline]
+fn put(
+    node: &Node,
+    shard: &mut Shard,
+    hash: u64,
+    order: &Order,
+    (head, bytes): (Head, usize),
+    now: Now,
+) -> Stored {
+    let Order { key, value, .. } = *order;
+    shard.counts.cmd_set += 1;
+    shard.tally_of(bytes).cmd_set += 1;
+    let place = shard.find(hash, key, now);
+    let found = place.map(|place| shard.at(place).cas());
+    let is_cas = order.mode == Mode::Cas;
+    let mut marks = if order.has_binary_key { Marks::BINARY_KEY } else { Marks::empty() };
+    let (parts, head) = match (order.mode, place, found) {
+        (Mode::Set | Mode::Replace, Some(_), _) | (Mode::Set | Mode::Add, None, _) => ([value, &[]], head),
+        (Mode::Cas, Some(place), Some(own)) if own == order.cas => {
+            shard.counts.cas_hits += 1;
+            shard.tally(place).cas_hits += 1;
+            ([value, &[]], head)
+        }
+        (Mode::Cas, Some(place), Some(own)) if order.is_stale && order.cas != 0 && order.cas < own => {
+            shard.counts.cas_hits += 1;
+            shard.tally(place).cas_hits += 1;
+            let item = shard.at(place);
+            // It comes too late to say when the item expires, and whoever was told to make it anew still is: others
+            // are not.
+            marks |= Marks::STALE | item.marks() & Marks::WON;
+            ([value, &[]], Head { expires: item.expires(), ..head })
+        }
+        (Mode::Append | Mode::Prepend, Some(_), Some(own)) if order.cas != 0 && order.cas != own => {
+            return Stored::Changed;
+        }
+        (Mode::Append | Mode::Prepend, Some(place), _) => {
+            return extend(node, shard, hash, place, order, now);
+        }
+        (Mode::Add, Some(place), _) => {
+            // It counts as use, but not as being read.
+            shard.wanted(place, now);
+            return Stored::No;
+        }
+        (Mode::Cas, Some(place), _) => {
+            shard.counts.cas_badval += 1;
+            shard.tally(place).cas_badval += 1;
+            return Stored::Changed;
+        }
+        (Mode::Cas, None, _) => {
+            shard.counts.cas_misses += u64::from(is_cas);
+            return Stored::Missing;
+        }
+        (Mode::Replace | Mode::Append | Mode::Prepend, None, _) => return Stored::No,
+    };
+    let place = shard.put(hash, key, head, parts, now);
+    if !marks.is_empty() {
+        shard.change(place, now, |item| item.set_marks(marks));
+    }
+    Stored::Yes(shard.at(place).cas())
+}
+
+/// Tells those who watch what became of a value.
+#[cold]
+fn tell(shard: &Shard, hash: u64, order: &Order, stored: Stored, now: Now) {
+    let status = match stored {
+        Stored::Yes(_) => "stored",
+        Stored::No => "not_stored",
+        Stored::Changed => "exists",
+        Stored::Missing => "not_found",
+        Stored::TooLarge => "too_large",
+        Stored::NoMemory => "no_memory",
+    };
+    let command = match order.mode {
+        Mode::Set => "set",
+        Mode::Add => "add",
+        Mode::Replace => "replace",
+        Mode::Append => "append",
+        Mode::Prepend => "prepend",
+        Mode::Cas => "cas",
+    };
+    let (expires, class, bytes) = match stored {
+        Stored::Yes(_) => shard.stored(hash, order.key),
+        // There was no item.
+        Stored::TooLarge | Stored::NoMemory => (0, 0, 0),
+        _ => {
+            let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
+            let len = order.value.len();
+            (order.expires, class_of(Cached::room(&head, order.key.len(), len)), len)
+        }
+    };
+    shard.watchers.tell_store(order.key, &Told { status, command, expires, class, bytes }, now);
 }
 
 /// Puts a value behind or before the one that there is.
@@ -244,6 +295,9 @@ pub(crate) fn turn_away(node: &Node, order: &Order, len: usize, now: Now) -> Res
 pub(crate) fn refuse(node: &Node, order: &Order, len: usize, why: Stored, now: Now) -> Result<Stored, usize> {
     let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
     with(node, order.key, |shard, hash| {
+        if shard.is_watched(Attention::MUTATIONS) {
+            tell(shard, hash, order, why, now);
+        }
         if why == Stored::TooLarge {
             shard.counts.store_too_large += 1;
         } else {
@@ -289,8 +343,15 @@ fn add(shard: &mut Shard, hash: u64, order: &Sum, has_room: bool, now: Now) -> S
             shard.lacked_room(Cached::room(&head, order.key.len(), DIGITS_MAX));
             return Summed::NoMemory;
         }
+        // memcached looks once more.
+        shard.tell_missing(order.key, now);
         let place =
             shard.put(hash, order.key, head, [itoa::Buffer::new().format(value).as_bytes(), &[]], now);
+        if shard.is_watched(Attention::MUTATIONS) {
+            let (expires, class, bytes) = shard.stored(hash, order.key);
+            let told = Told { status: "stored", command: "add", expires, class, bytes };
+            shard.watchers.tell_store(order.key, &told, now);
+        }
         return Summed::Yes { value, place, is_new: true };
     };
     let item = shard.at(place);

@@ -12,6 +12,7 @@
 //! Source of what commands answer: memcached's `protocol.txt`, and memcached 1.6.18 where it is silent.
 
 pub mod access;
+mod attention;
 mod binary;
 pub mod classes;
 pub mod clients;
@@ -24,6 +25,7 @@ mod login;
 mod meta;
 pub mod node;
 pub mod policy;
+mod prefixes;
 mod reports;
 pub mod session;
 pub mod settings;
@@ -32,6 +34,7 @@ mod sparseness;
 mod tallies;
 mod text;
 mod tuning;
+pub mod watching;
 
 pub use access::{Access, Credentials};
 pub use clock::{Clock, Now};

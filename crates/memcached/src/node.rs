@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
+use memcache_wire::Error;
 use structures::cached::{Cached, Head};
 use structures::lent::Lender;
 use structures::lock::{Held, Locks};
@@ -18,13 +19,16 @@ use structures::ranked::Mutex;
 use structures::table::{self, Item};
 
 use crate::access::Access;
-use crate::clients::Clients;
+use crate::attention::Attention;
+use crate::clients::{Client, Clients};
 use crate::clock::{Clock, Now};
 use crate::counts::Counts;
 use crate::policy::Policy;
+use crate::prefixes::Prefixes;
 use crate::settings::Settings;
 use crate::shard::{Garbage, Shard};
 use crate::tallies::Tallies;
+use crate::watching::{Ended, Watch, Watchers};
 
 /// The number of shards: enough that threads seldom meet.
 const SHARDS: usize = 16;
@@ -72,6 +76,10 @@ pub struct Node {
     pub traffic: Traffic,
     /// Its connections.
     pub clients: Clients,
+    /// What is counted by the beginnings of keys.
+    pub(crate) prefixes: Prefixes,
+    /// Who watches what it does.
+    pub(crate) watchers: Arc<Watchers>,
     /// When it is to be woken, in ms since the epoch.
     due_ms: AtomicI64,
     host: Arc<dyn Host>,
@@ -157,7 +165,8 @@ impl Node {
         host: Arc<dyn Host>,
     ) -> Self {
         let lender = Lender::default();
-        let shard = |number| Shard::new(number, SHARDS, seed, clock, lender.clone());
+        let watchers = Arc::new(Watchers::default());
+        let shard = |number| Shard::new(number, SHARDS, seed, clock, lender.clone(), Arc::clone(&watchers));
         Node {
             shards: Locks::new((0..SHARDS).map(shard)),
             used: (0..SHARDS).map(|_| Used::default()).collect(),
@@ -167,6 +176,8 @@ impl Node {
             access,
             traffic: Traffic::default(),
             clients: Clients::default(),
+            prefixes: Prefixes::default(),
+            watchers: Arc::clone(&watchers),
             due_ms: AtomicI64::new(i64::MAX),
             host,
             forgotten: Mutex::default(),
@@ -413,6 +424,26 @@ impl Node {
         (0..SHARDS).map(|number| visit(self.shards.hold_blocking(1 << number).get_mut(number))).collect()
     }
 
+    /// Has somebody watch what it does from now on.
+    ///
+    /// # Errors
+    /// As many watch as may.
+    pub(crate) fn watch(&self, wants: Attention) -> Result<Watch, Error> {
+        let watch = self.watchers.add(wants)?;
+        self.each(|shard| shard.attend(wants - Attention::CONNECTIONS));
+        Ok(watch)
+    }
+
+    /// Tells those who watch that a connection has been made.
+    pub fn tell_coming(&self, client: &Client, now: Now) {
+        self.watchers.tell_coming(client, now);
+    }
+
+    /// Tells those who watch that a connection has ended, and why.
+    pub fn tell_leaving(&self, client: &Client, why: Ended, now: Now) {
+        self.watchers.tell_leaving(client, why, now);
+    }
+
     /// What has been counted, since the counters were forgotten.
     pub fn counts(&self) -> Counts {
         self.all_counts().since(&self.forgotten.lock())
@@ -435,6 +466,8 @@ impl Node {
         });
         *self.forgotten.lock() = all;
         self.traffic.forget();
+        self.prefixes.forget();
+        self.watchers.forget_counts();
         *self.forgotten_bytes.lock() = self.clients.bytes();
         let comers = (self.clients.accepted.load(Relaxed), self.clients.rejected.load(Relaxed));
         *self.forgotten_comers.lock() = comers;

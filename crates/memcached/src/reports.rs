@@ -24,6 +24,8 @@ enum Report {
     Endless(Line),
     /// One word says it.
     Word(&'static str),
+    /// Lines of another form.
+    Prefixes(Vec<u8>),
     Wrong(Error),
 }
 
@@ -36,6 +38,10 @@ pub(crate) fn stats(node: &Node, words: Words, now: Now, reply: &mut Reply) {
         }
         Report::Endless((name, value)) => reply.stat(&name, &value),
         Report::Word(word) => reply.line(word),
+        Report::Prefixes(lines) => {
+            reply.raw(&lines);
+            reply.end();
+        }
         Report::Wrong(error) => reply.error(error),
     }
 }
@@ -48,6 +54,12 @@ pub(crate) fn stats_binary(node: &Node, request: &Request, now: Now, reply: &mut
         Report::Lines(lines) => (lines, true),
         Report::Endless(line) => (vec![line], false),
         Report::Word(_) => (Vec::new(), true),
+        Report::Prefixes(lines) => {
+            let value = [&lines[..], b"END\r\n"].concat();
+            let all = Response { key: b"detailed", value: &value, ..Response::default() };
+            respond(reply.buffer(), request, &all);
+            (Vec::new(), true)
+        }
         Report::Wrong(_) => return respond_error(reply.buffer(), request, Status::NotFound),
     };
     for (name, value) in &lines {
@@ -94,8 +106,11 @@ fn report(node: &Node, mut words: Words, now: Now) -> Report {
         Some(b"extstore") => Report::Lines(Vec::new()),
         Some(b"conns") => Report::Lines(conns::lines(node, now)),
         Some(b"detail") => match words.next() {
-            Some(b"on" | b"off") => Report::Word("OK"),
-            Some(b"dump") => Report::Lines(Vec::new()),
+            Some(wanted @ (b"on" | b"off")) => {
+                node.prefixes.count(wanted == b"on");
+                Report::Word("OK")
+            }
+            Some(b"dump") => Report::Prefixes(node.prefixes.report()),
             _ => Report::Wrong(Error::StatsDetailUsage),
         },
         Some(_) => Report::Wrong(Error::Unknown),

@@ -7,12 +7,14 @@ use arrayvec::ArrayVec;
 use memcache_wire::meta::KEY_ROOM;
 use memcache_wire::{Block, Error, Parsed, Parser, Protocol, Reply, Request, Status, binary};
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 
 use crate::clock::Now;
 use crate::items;
 use crate::listing::Listing;
 use crate::login::{self, Attempt};
 use crate::node::Node;
+use crate::watching::{self, Watch};
 
 /// Requests that are parsed ahead.
 const AHEAD: usize = 32;
@@ -37,6 +39,12 @@ pub struct Session {
     is_short: bool,
     /// The list that is being told.
     pub(crate) listing: Option<Box<Listing>>,
+    /// What it watches.
+    pub(crate) watch: Option<Watch>,
+    /// The number of the connection.
+    client: u64,
+    /// Whether what came was no request.
+    is_broken: bool,
 }
 
 /// What is to be done before a session can go on.
@@ -50,6 +58,8 @@ pub enum Next {
     Yield,
     /// Wait until a shard may be free, and go on.
     Contended(usize),
+    /// Send what there is, then what [`Session::poll_lines`] gives, and hear nothing until the client hangs up.
+    Watch,
     /// Send what there is and end.
     Close,
     /// The client ends the node.
@@ -63,6 +73,7 @@ pub(crate) enum Step {
     Flush,
     /// A list begins.
     List,
+    Watch,
     Close,
     ShutDown,
 }
@@ -79,7 +90,26 @@ impl Session {
             answered: 0,
             is_short: false,
             listing: None,
+            watch: None,
+            client: 0,
+            is_broken: false,
         }
+    }
+
+    /// The same for the connection of this number.
+    #[must_use]
+    pub fn of(self, client: u64) -> Self {
+        Session { client, ..self }
+    }
+
+    /// Whether it was ended because what came was no request.
+    pub fn is_broken(&self) -> bool {
+        self.is_broken
+    }
+
+    /// What the client is to be told next of what it watches. Ready when there is something.
+    pub fn poll_lines(&self, context: &Context<'_>) -> Poll<Vec<u8>> {
+        self.watch.as_ref().map_or(Poll::Pending, |watch| watch.poll_lines(context))
     }
 
     /// Whether a request has begun that is not complete.
@@ -89,6 +119,7 @@ impl Session {
 
     /// Does as much as can be done with the bytes that there are. Gives how many of them are done with, and what is next.
     pub fn run(&mut self, node: &Node, input: &[u8], now: Now, reply: &mut Reply) -> (usize, Next) {
+        watching::serve(self.client);
         let (mut done, begin) = (0, reply.len());
         if let Some(listing) = &mut self.listing {
             match listing.go_on(node, now, reply) {
@@ -129,6 +160,7 @@ impl Session {
                     }
                     Ok(Step::Flush) => return self.pause(done, at, Next::Flush),
                     Ok(Step::List) => return self.pause(after, at, Next::Yield),
+                    Ok(Step::Watch) => return (after, Next::Watch),
                     Ok(Step::Close) => return (after, Next::Close),
                     Ok(Step::ShutDown) => return (after, Next::ShutDown),
                     Err(shard) => return self.pause(done, at, Next::Contended(shard)),
@@ -180,7 +212,10 @@ impl Session {
         while !batch.is_full() {
             match self.parser.parse(&input[at..]) {
                 Parsed::Incomplete => return (at, Some(Next::Read)),
-                Parsed::Broken => return (at, Some(Next::Close)),
+                Parsed::Broken => {
+                    self.is_broken = true;
+                    return (at, Some(Next::Close));
+                }
                 // Blocks are waited for, or not wanted: no piece of one is given.
                 Parsed::Data { len, .. } => at += len,
                 Parsed::Swallowed { len, is_last } => {

@@ -15,13 +15,15 @@ use structures::lent::Lender;
 use structures::table::{Item, Place, Ref, Table};
 use structures::wheel::{Wheel, fragment};
 
+use crate::attention::Attention;
 use crate::classes::{CLASSES, class_of};
-use crate::clock::{Clock, Now};
+use crate::clock::{Clock, Now, TICKS};
 use crate::counts::Counts;
 use crate::node::Node;
 use crate::policy::Policy;
 use crate::sparseness::Sparseness;
 use crate::tallies::{Tallies, Tally};
+use crate::watching::{Evicted, Watchers};
 
 /// How many items are drawn for each that is evicted.
 const DRAWN: usize = 12;
@@ -54,6 +56,10 @@ pub struct Shard {
     by_class: [u32; CLASSES],
     /// The second at which all items go; zero for never.
     flush_at: u32,
+    /// What is to be looked at beside items.
+    attention: Attention,
+    /// Who watches, as far as attention says that somebody does.
+    pub(crate) watchers: Arc<Watchers>,
     random: u64,
     last_cas: u64,
     /// How much cas ids grow by: no two shards give the same.
@@ -88,7 +94,14 @@ fn age(item: &Cached, now: Now) -> u64 {
 }
 
 impl Shard {
-    pub(crate) fn new(number: usize, shards: usize, seed: u64, clock: Clock, lender: Lender) -> Self {
+    pub(crate) fn new(
+        number: usize,
+        shards: usize,
+        seed: u64,
+        clock: Clock,
+        lender: Lender,
+        watchers: Arc<Watchers>,
+    ) -> Self {
         let skip = shards.trailing_zeros() as u8;
         Shard {
             number,
@@ -102,6 +115,8 @@ impl Shard {
             expiring: 0,
             by_class: [0; CLASSES],
             flush_at: 0,
+            attention: Attention::empty(),
+            watchers,
             random: seed.wrapping_add(number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             last_cas: number as u64,
             cas_step: shards as u64,
@@ -160,17 +175,67 @@ impl Shard {
     /// Where the item of a key is, unless it has expired: then it goes.
     #[inline]
     pub(crate) fn find(&mut self, hash: u64, key: &[u8], now: Now) -> Option<Place> {
-        if self.flush_at != 0 {
-            self.flush_if_due(now);
+        if !self.attention.is_empty() {
+            return self.find_attentively(hash, key, now);
         }
         let (place, item) = self.items.find_item(hash, key)?;
         let expires = item.expires();
         if expires != 0 && expires <= now.second {
-            self.counts.get_expired += 1;
-            self.expire(place);
+            self.find_expired(place);
             return None;
         }
         Some(place)
+    }
+
+    /// Takes note that an item was looked up that has expired.
+    #[cold]
+    fn find_expired(&mut self, place: Place) {
+        self.counts.get_expired += 1;
+        self.expire(place);
+    }
+
+    /// As [`Shard::find`], where something is going on.
+    #[cold]
+    fn find_attentively(&mut self, hash: u64, key: &[u8], now: Now) -> Option<Place> {
+        self.flush_if_due(now);
+        let found = self.items.find(hash, key);
+        let expires = found.map_or(0, |place| self.items.at(place).expires());
+        let is_expired = expires != 0 && expires <= now.second;
+        if is_expired && let Some(place) = found {
+            self.find_expired(place);
+        }
+        let found = found.filter(|_| !is_expired);
+        if self.is_watched(Attention::FETCHERS) {
+            let (status, class, bytes) = match found.map(|place| self.items.at(place)) {
+                Some(item) => ("found", class_of(item.heap_bytes()), item.value().len()),
+                None => (if is_expired { "expired" } else { "not_found" }, 0, 0),
+            };
+            self.watchers.tell_lookup(key, status, class, bytes, now);
+        }
+        found
+    }
+
+    /// Looks at what somebody watches from now on.
+    pub(crate) fn attend(&mut self, to: Attention) {
+        self.attention |= to;
+    }
+
+    /// Whether somebody watches such things.
+    #[inline]
+    pub(crate) fn is_watched(&mut self, what: Attention) -> bool {
+        self.attention.contains(what) && self.is_still_watched(what)
+    }
+
+    /// Looks no more at what nobody watches any more.
+    #[cold]
+    fn is_still_watched(&mut self, what: Attention) -> bool {
+        self.attention.remove(Attention::WATCHED - self.watchers.wanted());
+        self.attention.contains(what)
+    }
+
+    fn set_flush(&mut self, second: u32) {
+        self.flush_at = second;
+        self.attention.set(Attention::FLUSH, second != 0);
     }
 
     /// The item at a place.
@@ -362,6 +427,9 @@ impl Shard {
             }
         }
         let Some((_, place)) = first else { return false };
+        if self.is_watched(Attention::EVICTIONS) {
+            self.tell_eviction(place, now);
+        }
         let item = self.items.at(place);
         let tally = self.tallies.of(class_of(item.heap_bytes()));
         self.counts.evictions += 1;
@@ -380,6 +448,20 @@ impl Shard {
             self.items.settle(number);
         }
         true
+    }
+
+    #[cold]
+    fn tell_eviction(&self, place: Place, now: Now) {
+        let item = self.items.at(place);
+        let evicted = Evicted {
+            key: item.key(),
+            is_fetched: item.marks().contains(Marks::FETCHED),
+            expires: item.expires(),
+            unused_s: now.tick.saturating_sub(item.accessed()) / TICKS as u32,
+            class: class_of(item.heap_bytes()),
+            bytes: item.value().len(),
+        };
+        self.watchers.tell_eviction(&evicted, now);
     }
 
     /// Takes note that there was no room for an item of this size, in bytes.
@@ -437,7 +519,7 @@ impl Shard {
 
     /// Has all items go at a second: those that there are then. Zero takes back what was said before.
     pub(crate) fn flush_at(&mut self, second: u32, now: Now) {
-        self.flush_at = second;
+        self.set_flush(second);
         self.repeat_flush();
         self.flush_if_due(now);
     }
@@ -449,12 +531,12 @@ impl Shard {
 
     /// Follows another node's shard: has all items go when they go there, zero for never.
     pub(crate) fn follow_flush(&mut self, second: u32) {
-        self.flush_at = second;
+        self.set_flush(second);
     }
 
     fn flush_if_due(&mut self, now: Now) {
         if self.flush_at != 0 && self.flush_at <= now.second {
-            self.flush_at = 0;
+            self.set_flush(0);
             self.clear();
         }
     }
@@ -482,6 +564,21 @@ impl Shard {
     pub(crate) fn adopt(&mut self, hash: u64, item: &Cached, now_ms: i64) {
         self.last_cas = self.last_cas.max(item.cas());
         self.replace(hash, copy(item, &self.lender), now_ms);
+    }
+
+    /// Tells those who watch that an item was looked for that is not there.
+    pub(crate) fn tell_missing(&mut self, key: &[u8], now: Now) {
+        if self.is_watched(Attention::FETCHERS) {
+            self.watchers.tell_lookup(key, "not_found", 0, 0, now);
+        }
+    }
+
+    /// What there is of a key, to be told: when it expires, its size class, and the length of its value.
+    pub(crate) fn stored(&self, hash: u64, key: &[u8]) -> (u32, usize, usize) {
+        self.items.find(hash, key).map_or((0, 0, 0), |place| {
+            let item = self.items.at(place);
+            (item.expires(), class_of(item.heap_bytes()), item.value().len())
+        })
     }
 
     /// Whether there is an item of this key, expired or not.

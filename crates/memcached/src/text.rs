@@ -12,6 +12,7 @@ use crate::reports;
 use crate::session::{REPLY_BYTES, Session, Step};
 use crate::settings::{LEAST_MEMORY_BYTES, VERBOSITY_MAX};
 use crate::tuning;
+use crate::watching;
 
 /// Limits in MB that are certainly meant as bytes.
 const BYTES_CERTAINLY: u32 = 1_000_000_000;
@@ -40,6 +41,7 @@ impl Session {
                     }
                     place.is_some()
                 })?;
+                node.prefixes.deleted(key);
                 answer(reply, noreply, if is_found { "DELETED" } else { "NOT_FOUND" });
             }
             Request::Arithmetic { key, delta, decrements, noreply } => {
@@ -121,6 +123,7 @@ impl Session {
             items::with(node, key, |shard, hash| {
                 let found = shard.find(hash, key, now);
                 shard.counts.looked_up(found.is_some(), expires.is_some());
+                node.prefixes.got(key, found.is_some());
                 let Some(place) = found else { return };
                 shard.used(place, now);
                 if let Some(expires) = expires {
@@ -173,6 +176,7 @@ impl Session {
             // What is too large is so before its end is looked at.
             Block::Bad if !items::is_too_large(node, store.key, store.flags, store.len as usize) => {
                 items::count_bad(node, &order, store.len as usize)?;
+                node.prefixes.set(store.key);
                 if !store.noreply {
                     reply.error(Error::DataChunk);
                 }
@@ -181,6 +185,7 @@ impl Session {
             // It was not waited for.
             Block::Bad | Block::Follows => items::turn_away(node, &order, store.len as usize, now)?,
         };
+        node.prefixes.set(store.key);
         match stored {
             Stored::TooLarge if !store.noreply => reply.error(Error::TooLarge),
             Stored::NoMemory if !store.noreply => reply.error(Error::NoMemory),
@@ -227,10 +232,26 @@ impl Session {
                 tuning::crawler(node, words, reply);
             }
             Admin::Extstore => tuning::extstore(words, reply),
-            Admin::Watch => reply.error(Error::Unknown),
+            Admin::Watch => match self.begin_watch(node, words, reply) {
+                Ok(()) => {
+                    reply.line("OK");
+                    return Ok(Step::Watch);
+                }
+                Err(_) if words.last() == Some(b"noreply") => {}
+                Err(error) => reply.error(error),
+            },
             Admin::RefreshCerts => reply.error(Error::NoTls),
         }
         Ok(Step::Done)
+    }
+
+    /// Has the client watch from now on.
+    fn begin_watch(&mut self, node: &Node, words: Words, reply: &Reply) -> Result<(), Error> {
+        if !reply.is_empty() {
+            return Err(Error::WatchPipelined);
+        }
+        self.watch = Some(node.watch(watching::wanted(words)?)?);
+        Ok(())
     }
 
     /// Begins a list, or answers why there is none.

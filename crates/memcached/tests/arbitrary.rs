@@ -8,6 +8,13 @@ use proptest::prelude::*;
 /// Pieces that requests are made of.
 const PIECES: &[&[u8]] = &[
     b"get a\r\n",
+    b"get p:a\r\n",
+    b"lru_crawler metadump all\r\n",
+    b"stats cachedump 2 0\r\n",
+    b"stats detail on\r\n",
+    b"stats detail dump\r\n",
+    b"lru_crawler disable\r\n",
+    b"verbosity 1\r\n",
     b"gets a b\r\n",
     b"gat 5 a\r\n",
     b"set a 0 0 5\r\nhello\r\n",

@@ -14,6 +14,7 @@ const AT_BEGIN_S: u32 = 2;
 pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
     let counts = node.counts();
     let traffic = &node.traffic;
+    let (watchers, told) = node.watchers.counts();
     let (read, written) = node.bytes();
     let (accepted, rejected) = node.comers();
     let began_s = node.clock.since_epoch_s(BEGIN);
@@ -69,10 +70,10 @@ pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
         line("hash_bytes", node.index_bytes()),
         line("malloc_fails", 0),
         line("log_worker_dropped", 0),
-        line("log_worker_written", 0),
-        line("log_watcher_skipped", 0),
-        line("log_watcher_sent", 0),
-        line("log_watchers", 0),
+        line("log_worker_written", told.written),
+        line("log_watcher_skipped", told.skipped),
+        line("log_watcher_sent", told.sent),
+        line("log_watchers", watchers),
         line("bytes", node.items_bytes()),
         line("curr_items", node.items()),
         line("total_items", counts.total_items),

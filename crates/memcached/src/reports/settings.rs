@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Line, line};
 use crate::node::Node;
 use crate::policy::Policy;
+use crate::prefixes::DELIMITER;
+use crate::watching::LINES_BYTES;
 
 /// The report.
 pub(super) fn lines(node: &Node) -> Vec<Line> {
@@ -24,7 +26,8 @@ pub(super) fn lines(node: &Node) -> Vec<Line> {
         line("domain_socket", "NULL"),
         line("shutdown_command", yes(settings.shuts_down.load(Relaxed))),
         line("num_threads", around.threads),
-        line("detail_enabled", "no"),
+        line("stat_key_prefix", char::from(DELIMITER)),
+        line("detail_enabled", yes(node.prefixes.are_counted())),
         line("cas_enabled", "yes"),
         line("tcp_backlog", around.backlog),
         line("binding_protocol", "auto-negotiate"),
@@ -41,6 +44,7 @@ pub(super) fn lines(node: &Node) -> Vec<Line> {
         line("lru_segmented", "no"),
         line("temp_lru", "no"),
         line("idle_timeout", settings.idle_s.load(Relaxed)),
+        line("watcher_logbuf_size", LINES_BYTES),
         line("track_sizes", yes(node.sizes_since().is_some())),
         line("inline_ascii_response", "no"),
         line("ssl_enabled", "no"),

@@ -4,7 +4,7 @@
 //! memory for the replies to one batch at most, and large values stay where they are; of a request that is not complete only
 //! its bytes are kept. What is kept of both is counted by the node.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{ErrorKind, Result, Write};
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use memcache_wire::{Error, Reply};
 use memcached::clients::Client;
+use memcached::watching::Ended;
 use memcached::{Next, Node, Now, Session};
 use structures::ticks;
 use tokio::io::{AsyncRead, ReadBuf};
@@ -23,6 +24,8 @@ use super::output::Output;
 use super::seat::Ears;
 use crate::clock::Clock;
 use crate::watch::LIFE_SIGN;
+
+mod watching;
 
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -83,9 +86,11 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         let _ = (&stream).write(format!("{}\r\n", Error::Connections).as_bytes());
         return;
     };
-    let leaving = Leaving { node: &node, client: &client };
+    let clock = Arc::clone(&place.clock);
+    let leaving = Leaving { node: &node, client: &client, clock: &clock, why: Cell::new(Ended::Normally) };
+    node.tell_coming(&client, node.clock.at(clock.wall_ms()));
     if let Ok(stream) = TcpStream::from_std(stream) {
-        let session = Session::new(&node);
+        let session = Session::new(&node).of(client.id);
         let mut connection = Connection {
             place,
             stream,
@@ -97,8 +102,9 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
             kept: 0,
             is_held_back: false,
         };
-        // However the connection ends, there is nobody left to tell.
-        let _ = connection.run().await;
+        // However the connection ends, there is nobody left to tell but those who watch.
+        let outcome = connection.run().await;
+        leaving.why.set(connection.ended(&outcome));
     }
     drop(leaving);
 }
@@ -107,11 +113,14 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
 struct Leaving<'a> {
     node: &'a Node,
     client: &'a Client,
+    clock: &'a Clock,
+    why: Cell<Ended>,
 }
 
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.node.clients.remove(self.client);
+        self.node.tell_leaving(self.client, self.why.get(), self.node.clock.at(self.clock.wall_ms()));
     }
 }
 
@@ -143,12 +152,23 @@ impl Connection {
                     self.wait_for_shard(shard).await;
                     SHARED.with_borrow_mut(|shared| self.process(shared, None))?
                 }
+                Next::Watch => return self.watch().await,
                 Next::Close => return self.flush().await,
                 Next::ShutDown => {
                     self.place.ears.shut_down.notify_one();
                     return self.flush().await;
                 }
             };
+        }
+    }
+
+    /// Why the connection has ended, with this outcome.
+    fn ended(&self, outcome: &Result<()>) -> Ended {
+        match outcome.as_ref().map_err(std::io::Error::kind) {
+            Ok(()) if self.session.is_broken() => Ended::Wrongly,
+            Ok(()) | Err(ErrorKind::UnexpectedEof) => Ended::Normally,
+            Err(ErrorKind::TimedOut) => Ended::Idle,
+            Err(_) => Ended::Wrongly,
         }
     }
 
