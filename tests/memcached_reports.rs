@@ -3,7 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
-use testkit::Memcached;
+use testkit::{Memcached, Wire};
 
 /// A report, and the names that are left out of it.
 struct Report {
@@ -438,6 +438,22 @@ fn sizes_are_told_when_somebody_wants_to_know() {
         heard.into_iter().map(|heard| String::from_utf8(heard).unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(ours, theirs);
+}
+
+#[test]
+fn the_socket_that_listens_is_a_connection_until_counts_are_forgotten() {
+    let Some(theirs) = Memcached::theirs(&["-t", "1"]) else { return };
+    for server in [Memcached::ours(&[]), theirs] {
+        let mut wire = server.wire();
+        // Whoever looked whether it listens has come before.
+        let told = |wire: &mut Wire, name: &str| wire.stat("", name).parse::<u64>().unwrap();
+        let before = told(&mut wire, "total_connections");
+        assert!(before >= 2, "{before} connections");
+        assert_eq!(told(&mut server.wire(), "total_connections"), before + 1);
+        assert!(told(&mut wire, "connection_structures") > told(&mut wire, "curr_connections"));
+        assert_eq!(wire.say("stats reset"), "RESET");
+        assert_eq!(told(&mut server.wire(), "total_connections"), 1);
+    }
 }
 
 #[test]

@@ -32,6 +32,8 @@ use crate::watching::{Ended, Watch, Watchers};
 
 /// The number of shards: enough that threads seldom meet.
 const SHARDS: usize = 16;
+/// Sockets that listen.
+const SOCKETS: u64 = 1;
 /// Bits of a hash by which its shard is found.
 const SHARD_BITS: u32 = SHARDS.trailing_zeros();
 
@@ -469,14 +471,18 @@ impl Node {
         self.prefixes.forget();
         self.watchers.forget_counts();
         *self.forgotten_bytes.lock() = self.clients.bytes();
-        let comers = (self.clients.accepted.load(Relaxed), self.clients.rejected.load(Relaxed));
+        let comers = (self.clients.accepted.load(Relaxed) + SOCKETS, self.clients.rejected.load(Relaxed));
         *self.forgotten_comers.lock() = comers;
     }
 
-    /// Connections that have been made and refused since the counters were forgotten.
+    /// Connections that have been made and refused since the counters were forgotten; the socket that listens is one of
+    /// them, as in memcached.
     pub fn comers(&self) -> (u64, u64) {
         let before = *self.forgotten_comers.lock();
-        (self.clients.accepted.load(Relaxed) - before.0, self.clients.rejected.load(Relaxed) - before.1)
+        (
+            self.clients.accepted.load(Relaxed) + SOCKETS - before.0,
+            self.clients.rejected.load(Relaxed) - before.1,
+        )
     }
 
     /// Has the sizes of items be told that are stored from now on, or of none; those that are told already stay.

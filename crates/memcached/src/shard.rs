@@ -191,7 +191,7 @@ impl Shard {
     #[cold]
     fn find_expired(&mut self, place: Place) {
         self.counts.get_expired += 1;
-        self.expire(place);
+        self.remove(place);
     }
 
     /// As [`Shard::find`], where something is going on.
@@ -379,6 +379,7 @@ impl Shard {
         }
     }
 
+    /// Takes an item out that has expired without being asked for since.
     fn expire(&mut self, place: Place) {
         let item = self.items.at(place);
         let tally = self.tallies.of(class_of(item.heap_bytes()));

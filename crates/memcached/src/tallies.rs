@@ -35,7 +35,7 @@ pub(crate) struct Tally {
     pub(crate) evicted_active: u64,
     /// Items for which there was no room.
     pub(crate) out_of_memory: u64,
-    /// Items that had expired, and those of them that had not been read.
+    /// Items that expired and were not asked for since, and those of them that had not been read.
     pub(crate) reclaimed: u64,
     pub(crate) expired_unfetched: u64,
     /// When an item was given up last, and when that had been used last, in ticks.

@@ -88,6 +88,22 @@ fn classes_add_up() {
     }
 }
 
+/// Observed on 1.6.18.
+#[test]
+fn what_is_found_to_have_expired_counts_as_that_alone() {
+    let node = node();
+    say(&node, b"set a 0 1 1\r\nx\r\nset b 0 1 1\r\nx\r\n");
+    say_at(&node, b"get a\r\ntouch a 1\r\n", 2_000);
+    let told = |names: [&str; 4]| {
+        let general = report_at(&node, "stats", 2_000);
+        names.map(|name| number(&general, name))
+    };
+    let names = ["get_expired", "get_misses", "reclaimed", "expired_unfetched"];
+    assert_eq!(told(names), [1, 1, 0, 0]);
+    node.expire_due(world::NOW_MS + 2_000).unwrap();
+    assert_eq!(told(names), [1, 1, 1, 1]);
+}
+
 #[test]
 fn the_age_of_a_class_is_how_long_ago_its_oldest_item_was_used() {
     let node = node();

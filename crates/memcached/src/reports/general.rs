@@ -32,8 +32,8 @@ pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
         line("curr_connections", node.clients.len()),
         line("total_connections", accepted),
         line("rejected_connections", rejected),
-        // Each connection has one, and none is kept for those to come.
-        line("connection_structures", node.clients.len()),
+        // Each connection has one, and the socket that listens; none is kept for those to come.
+        line("connection_structures", node.clients.len() + 1),
         line("cmd_get", counts.cmd_get),
         line("cmd_set", counts.cmd_set),
         line("cmd_flush", traffic.cmd_flush.load(Relaxed)),
