@@ -167,7 +167,10 @@ impl Hash {
     /// Sets a field's value; whether the field is new.
     #[inline]
     pub fn set(&mut self, field: &[u8], value: &[u8], expiry: Expiry, limits: &Limits) -> bool {
-        if !matches!(self, Hash::Table(_)) && field.len().max(value.len()) > limits.packed_value {
+        if let Hash::Packed(list) | Hash::Timed(list) = self
+            && (field.len().max(value.len()) > limits.packed_value
+                || !list.has_room(field.len() + value.len()))
+        {
             self.spread(limits, field);
         }
         match self {
@@ -597,6 +600,27 @@ mod tests {
             hash.check_invariants();
             assert_eq!(hash.expire_at_ms(b"a"), Some(None));
             assert_eq!(hash.expire_at_ms(b"b"), Some(timed.then_some(7)));
+        }
+    }
+
+    #[test]
+    fn no_parameter_makes_a_packed_list_too_long() {
+        let limits = Limits { packed_value: usize::MAX, packed_entries: usize::MAX, ..LIMITS };
+        let value = vec![b'v'; 300_000];
+        for timed in [false, true] {
+            let mut hash = Hash::empty();
+            for field in [b"a", b"b", b"c"] {
+                hash.set(field, b"short", Expiry::Clear, &limits);
+            }
+            if timed {
+                hash.make_timed();
+            }
+            for field in [b"a", b"b", b"c", b"d"] {
+                assert!(!matches!(hash, Hash::Table(_)));
+                hash.set(field, &value, Expiry::Clear, &limits);
+            }
+            assert!(matches!(hash, Hash::Table(_)));
+            hash.check_invariants();
         }
     }
 

@@ -28,8 +28,12 @@ const HEADER_BYTES: usize = 6;
 const CLOSE: u8 = 0xFF;
 /// The entry count's ceiling: from here on the count is found by walking.
 const COUNT_UNKNOWN: u16 = u16::MAX;
-/// No list grows past this; callers keep far below by their parameters.
+/// No list grows past this; callers keep far below by their parameters and [`Packed::has_room`].
 pub const MAX_BYTES: usize = 1 << 30;
+/// Longest string that a list can hold, in bytes.
+pub const ITEM_BYTES_MAX: usize = MAX_BYTES - 32;
+/// Beyond this size a collection is stored otherwise, however large its parameters let a list become.
+const ROOM_BYTES: usize = if cfg!(test) { 1 << 20 } else { MAX_BYTES / 4 };
 
 /// An entry of a packed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +145,13 @@ impl Packed {
     pub fn total(&self) -> usize {
         // SAFETY: every block begins with its total as a little-endian u32.
         u32::from_le(unsafe { self.0.cast::<u32>().read() }) as usize
+    }
+
+    /// Whether strings of so many bytes may be added, or put in the place of others. If not, what holds them is to be
+    /// stored otherwise.
+    #[inline]
+    pub(crate) fn has_room(&self, bytes: usize) -> bool {
+        self.total().saturating_add(bytes) <= ROOM_BYTES
     }
 
     /// What the list takes from the allocator, in bytes.

@@ -163,7 +163,10 @@ impl Set {
                 if list.find(bytes, list.start(), 1).is_some() {
                     return false;
                 }
-                if list.count() < limits.packed_entries && bytes.len() <= limits.packed_value {
+                if list.count() < limits.packed_entries
+                    && bytes.len() <= limits.packed_value
+                    && list.has_room(bytes.len())
+                {
                     list.push(bytes);
                     return true;
                 }
@@ -462,6 +465,16 @@ mod tests {
         assert_eq!(representation(&set), "packed");
         set.narrow(&LIMITS);
         assert_eq!(representation(&set), "ints");
+    }
+
+    #[test]
+    fn no_parameter_makes_a_packed_list_too_long() {
+        let limits = Limits { packed_value: usize::MAX, packed_entries: usize::MAX, ..LIMITS };
+        let mut set = Set::empty();
+        for (letter, want) in [(b'a', "packed"), (b'b', "packed"), (b'c', "packed"), (b'd', "table")] {
+            assert!(set.add(&vec![letter; 300_000], &limits));
+            assert_eq!(representation(&set), want);
+        }
     }
 
     #[test]

@@ -34,6 +34,16 @@ pub struct Limits {
     pub seed: u64,
 }
 
+impl Limits {
+    /// Whether a packed list may take one more member.
+    #[inline]
+    fn admit(&self, list: &Packed, member: &[u8]) -> bool {
+        list.count() / 2 < self.packed_entries
+            && member.len() <= self.packed_value
+            && list.has_room(member.len())
+    }
+}
+
 /// A sorted set; see the module.
 pub enum ZSet {
     /// Members and scores in turn.
@@ -221,7 +231,7 @@ impl ZSet {
                 }
                 None => {
                     let Some(score) = new(None) else { return };
-                    if list.count() / 2 < limits.packed_entries && member.len() <= limits.packed_value {
+                    if limits.admit(list, member) {
                         insert_packed(list, member, score, limits);
                     } else {
                         self.spread(limits.seed).insert_new(member, score);
@@ -235,9 +245,7 @@ impl ZSet {
     /// Adds a member that is not there, and that comes after all others.
     pub fn push(&mut self, member: &[u8], score: f64, limits: &Limits) {
         match self {
-            ZSet::Packed(list)
-                if list.count() / 2 < limits.packed_entries && member.len() <= limits.packed_value =>
-            {
+            ZSet::Packed(list) if limits.admit(list, member) => {
                 list.push(member);
                 put_score(list, None, score, limits);
             }
@@ -474,11 +482,17 @@ impl ZSet {
             && !self.any_from(0, |member, _| member.len() > limits.packed_value);
         if small {
             let mut list = Packed::new();
-            self.for_each(|member, score| {
+            let is_too_large = self.any_from(0, |member, score| {
+                if !list.has_room(member.len()) {
+                    return true;
+                }
                 member.with_bytes(|bytes| list.push(bytes));
                 put_score(&mut list, None, score, limits);
+                false
             });
-            *self = ZSet::Packed(list);
+            if !is_too_large {
+                *self = ZSet::Packed(list);
+            }
         }
     }
 
@@ -730,6 +744,19 @@ mod tests {
             assert_eq!(zset.score(b"a").unwrap().is_sign_negative(), kept);
             zset.check_invariants();
         }
+    }
+
+    #[test]
+    fn no_parameter_makes_a_packed_list_too_long() {
+        let limits = Limits { packed_value: usize::MAX, packed_entries: usize::MAX, ..LIMITS };
+        let (mut set, mut pushed) = (ZSet::empty(), ZSet::empty());
+        for letter in b'a'..=b'd' {
+            assert!(matches!((&set, &pushed), (ZSet::Packed(_), ZSet::Packed(_))));
+            set.set(&vec![letter; 300_000], 1.0, &limits);
+            pushed.push(&vec![letter; 300_000], 1.0, &limits);
+        }
+        pushed.pack_if_small(&limits);
+        assert!(matches!((&set, &pushed), (ZSet::Table(_), ZSet::Table(_))));
     }
 
     #[test]
