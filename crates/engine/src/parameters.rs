@@ -16,6 +16,7 @@ use command::{Release, v};
 use keyspace::Policy;
 use std::sync::atomic::Ordering::Relaxed;
 use structures::list::Limit;
+use structures::packed;
 
 const INT: i64 = i32::MAX as i64;
 const LONG: u64 = i64::MAX as u64;
@@ -770,7 +771,10 @@ pub static RECORDS: &[Parameter] = &[
         since: v(4, 0, 0),
         kind: Kind::Memory { min: 1 << 20, max: LONG },
         default: "536870912",
-        apply: |node, value| node.settings.bulk_bytes.store(value.integer(), Relaxed),
+        apply: |node, value| {
+            let most = packed::ITEM_BYTES_MAX as i64;
+            node.settings.bulk_bytes.store(value.integer().min(most), Relaxed);
+        },
         ..BASE
     },
     Parameter { name: "rdb-del-sync-files", since: v(6, 2, 0), kind: SWITCH, default: "no", ..BASE },

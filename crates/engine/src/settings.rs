@@ -11,7 +11,7 @@ pub struct Settings {
     pub maxmemory: AtomicU64,
     /// Whether keys may go when memory is short (`maxmemory-policy`).
     pub evicts: AtomicBool,
-    /// Longest argument, in bytes (`proto-max-bulk-len`).
+    /// Longest argument, in bytes (`proto-max-bulk-len`); no longer than every collection can hold it.
     pub bulk_bytes: AtomicI64,
     /// Commands that take as long go to the slow log, in microseconds; none if negative (`slowlog-log-slower-than`).
     pub slowlog_us: AtomicI64,
@@ -154,7 +154,7 @@ impl Settings {
         let slow_us = u64::try_from(self.slowlog_us.load(Ordering::Relaxed)).ok();
         match self.latency_ms.load(Ordering::Relaxed) {
             ..=0 => slow_us,
-            latency_ms => Some(slow_us.unwrap_or(u64::MAX).min(latency_ms as u64 * 1000)),
+            latency_ms => Some(slow_us.unwrap_or(u64::MAX).min((latency_ms as u64).saturating_mul(1000))),
         }
     }
 

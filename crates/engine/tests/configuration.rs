@@ -80,6 +80,31 @@ fn either_name_of_a_parameter_sets_it() {
 }
 
 #[test]
+fn the_largest_values_do_no_harm() {
+    let mut caller = caller(Release::V7_0);
+    for (name, value) in [
+        ("latency-monitor-threshold", i64::MAX),
+        ("slowlog-log-slower-than", i64::MAX),
+        ("proto-max-bulk-len", i64::MAX),
+    ] {
+        assert_eq!(caller.call(&["CONFIG", "SET", name, &value.to_string()]), "+OK\r\n");
+        assert_eq!(caller.strings(&["CONFIG", "GET", name])[1], value.to_string());
+    }
+    // What cannot be had must not be asked of the allocator, which would end the process.
+    for command in ["SETRANGE k 4611686018427387904 x", "SETRANGE k 1073741824 x"] {
+        assert_eq!(
+            caller.say(command),
+            "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n",
+            "{command}"
+        );
+    }
+    assert_eq!(
+        caller.say("SETBIT k 4611686018427387904 1"),
+        "-ERR bit offset is not an integer or out of range\r\n"
+    );
+}
+
+#[test]
 fn all_values_are_set_or_none() {
     let mut caller = caller(Release::V7_4);
     let refused = caller.call(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu", "timeout", "-1"]);

@@ -242,9 +242,10 @@ impl Parser {
                     let Some(length) = self.number(bytes, ProtocolError::LengthTooBig)? else {
                         return Ok(false);
                     };
-                    let length = length
-                        .filter(|length| (0..=limits.bulk_bytes).contains(length))
-                        .ok_or(ProtocolError::Length)?;
+                    // Spans tell positions in 32 bits.
+                    let most = limits.bulk_bytes.min(i64::from(u32::MAX) - self.position as i64);
+                    let length =
+                        length.filter(|length| (0..=most).contains(length)).ok_or(ProtocolError::Length)?;
                     if length > UNAUTHENTICATED_BYTES && limits.unauthenticated {
                         return Err(ProtocolError::UnauthenticatedLength);
                     }
@@ -366,6 +367,19 @@ mod tests {
             rest = &rest[request.len..];
         }
         Ok(requests)
+    }
+
+    #[test]
+    fn requests_of_four_gigabytes_are_refused() {
+        // All but the two heads is zeros that nobody touches.
+        let mut bytes = vec![0; u32::MAX as usize + 100];
+        let first = format!("*2\r\n${}\r\n", u32::MAX - 100);
+        let second = first.len() + u32::MAX as usize - 98;
+        bytes[..first.len()].copy_from_slice(first.as_bytes());
+        bytes[second..second + 6].copy_from_slice(b"$100\r\n");
+        let limits = Limits { bulk_bytes: i64::MAX, ..Limits::default() };
+        let parsed = Parser::new().parse(&bytes, &limits, &mut Parsed::default());
+        assert_eq!(parsed, Err(ProtocolError::Length));
     }
 
     #[test]
