@@ -250,6 +250,16 @@ fn slow_readers_get_all_replies() {
 }
 
 #[test]
+fn a_list_of_clients_leaves_out_those_that_are_not_there() {
+    let program = Program::redis("7.0", &[]);
+    let mut client = program.client();
+    let id = client.say("CLIENT ID").integer();
+    let list = client.say(&format!("CLIENT LIST ID -1 {id} 4096"));
+    assert_eq!(list.text().lines().count(), 1, "{}", list.text());
+    assert_eq!(client.say("CLIENT LIST ID one"), Reply::Error("ERR Invalid client ID".into()));
+}
+
+#[test]
 fn a_killed_client_runs_nothing_more() {
     let program = Program::redis("7.0", &[]);
     let mut other = program.client();

@@ -378,8 +378,8 @@ fn list(cx: &mut Cx, args: Args, reply: &mut Reply) -> Result<(), CommandError> 
         Some(option) if cx.release().has(v(6, 2, 0)) && parse::is_word(option, "id") && args.len() > 3 => {
             let mut wanted = Vec::new();
             for id in args.iter_from(3) {
-                let id = number::parse_i64(id).filter(|id| *id >= 0).ok_or(CommandError::InvalidClientId)?;
-                wanted.extend(cx.node.clients.get(id as u64));
+                let id = number::parse_i64(id).ok_or(CommandError::InvalidClientId)?;
+                wanted.extend(u64::try_from(id).ok().and_then(|id| cx.node.clients.get(id)));
             }
             clients = wanted;
         }
