@@ -25,6 +25,8 @@ pub struct Client {
     /// Wakes whoever serves it.
     waker: Mutex<Option<Waker>>,
     is_ended: AtomicBool,
+    /// Whether it watches what the node does, and is not listened to.
+    pub is_watching: AtomicBool,
 }
 
 impl Client {
@@ -108,6 +110,7 @@ impl Clients {
             busy_ticks: AtomicU64::new(0),
             waker: Mutex::new(None),
             is_ended: AtomicBool::new(false),
+            is_watching: AtomicBool::new(false),
         });
         all.insert(id, Arc::clone(&client));
         self.accepted.fetch_add(1, Relaxed);

@@ -21,7 +21,11 @@ pub(super) fn lines(node: &Node, now: Now) -> Vec<Line> {
         lines.push(line(&format!("{id}:addr"), told(client.peer)));
         lines.push(line(&format!("{id}:listen_addr"), told(client.local)));
         // Who has been heard at this very moment is being served; that is so for whoever asks.
-        let state = if silent_ms <= 0 { "conn_parse_cmd" } else { "conn_read" };
+        let state = match silent_ms {
+            _ if client.is_watching.load(Relaxed) => "conn_watch",
+            ..=0 => "conn_parse_cmd",
+            _ => "conn_read",
+        };
         lines.push(line(&format!("{id}:state"), state));
         lines.push(line(&format!("{id}:secs_since_last_cmd"), silent_ms.max(0) / 1000));
     }

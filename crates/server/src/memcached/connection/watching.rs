@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::io::{ErrorKind, Result};
 use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
@@ -15,6 +16,7 @@ use super::{Connection, SHARED};
 impl Connection {
     /// Sends what is told, until the client hangs up.
     pub(super) async fn watch(&mut self) -> Result<()> {
+        self.client.is_watching.store(true, Relaxed);
         poll_fn(|cx| self.poll_watch(cx)).await
     }
 
