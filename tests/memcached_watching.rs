@@ -119,7 +119,34 @@ fn lookups_and_changes_are_told_as_memcached_tells_them() {
     let [own, other] = seen.map(|told| {
         // The lines come in the order of their numbers, each from one client.
         for lines in &told {
-            let sum = |exptime: u8| [&1u64.to_be_bytes()[..], &5u64.to_be_bytes(), &[exptime; 4]].concat();
+            let number =
+                |line: &String| line.split(' ').find_map(|word| word.strip_prefix("gid=")?.parse().ok());
+            assert!(lines.iter().map(number).collect::<Vec<Option<u64>>>().is_sorted(), "{lines:?}");
+        }
+        told.into_iter().map(|lines| lines.iter().map(|line| comparable(line)).collect::<Vec<_>>())
+    });
+    for (own, other) in own.zip(other) {
+        for (own, other) in own.iter().zip(&other) {
+            assert_eq!(own, other);
+        }
+        assert_eq!(own.len(), other.len());
+        assert!(own.len() > 40, "{own:?}");
+    }
+}
+
+/// A frame: its opcode, key, extras and value.
+fn frame(opcode: u8, key: &str, extras: &[u8], value: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80, opcode, 0, key.len() as u8, extras.len() as u8, 0, 0, 0];
+    frame.extend_from_slice(&((extras.len() + key.len() + value.len()) as u32).to_be_bytes());
+    frame.extend_from_slice(&[0; 12]);
+    frame.extend_from_slice(&[extras, key.as_bytes(), value].concat());
+    frame
+}
+
+#[test]
+fn lookups_and_changes_by_frames_are_told_as_memcached_tells_them() {
+    let Some(theirs) = Memcached::theirs(&["-o", "no_lru_maintainer,no_lru_crawler"]) else { return };
+    let sum = |exptime: u8| [&1u64.to_be_bytes()[..], &5u64.to_be_bytes(), &[exptime; 4]].concat();
     let (new, old) = (sum(0), sum(0xFF));
     let told = [&Memcached::ours(&[]), &theirs].map(|server| {
         let mut watcher = watch(server, "fetchers mutations");
