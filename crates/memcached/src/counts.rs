@@ -1,15 +1,18 @@
 //! What is counted: by each shard for what is done with its items, while it is held.
 
-/// Counters of a shard, and their sums.
+/// Counters of a shard, and their sums. What most requests count comes first, so that it lies together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names are those of the general report")]
+#[repr(C)]
 pub struct Counts {
     pub cmd_get: u64,
-    pub cmd_set: u64,
-    pub cmd_touch: u64,
-    pub cmd_meta: u64,
     pub get_hits: u64,
     pub get_misses: u64,
+    pub cmd_set: u64,
+    pub total_items: u64,
+    pub cmd_touch: u64,
+    pub touch_hits: u64,
+    pub cmd_meta: u64,
     pub get_expired: u64,
     pub get_flushed: u64,
     pub delete_misses: u64,
@@ -21,11 +24,9 @@ pub struct Counts {
     pub cas_misses: u64,
     pub cas_hits: u64,
     pub cas_badval: u64,
-    pub touch_hits: u64,
     pub touch_misses: u64,
     pub store_too_large: u64,
     pub store_no_memory: u64,
-    pub total_items: u64,
     pub expired_unfetched: u64,
     pub evicted_unfetched: u64,
     pub evicted_active: u64,

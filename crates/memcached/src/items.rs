@@ -103,10 +103,16 @@ pub(crate) enum Summed {
 #[inline]
 pub(crate) fn with<R>(node: &Node, key: &[u8], work: impl FnOnce(&mut Shard, u64) -> R) -> Result<R, usize> {
     let hash = node.hash(key);
+    with_hash(node, hash, |shard| work(shard, hash))
+}
+
+/// Holds the shard of a hash for as long as `work` takes.
+#[inline]
+pub(crate) fn with_hash<R>(node: &Node, hash: u64, work: impl FnOnce(&mut Shard) -> R) -> Result<R, usize> {
     let number = Node::shard_of(hash);
     let mut held = node.hold(number)?;
     let shard = held.get_mut(number);
-    let result = work(shard, hash);
+    let result = work(shard);
     node.account(number, shard);
     Ok(result)
 }

@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 use memcache_wire::Error;
 use structures::cached::{Cached, Head};
 use structures::lent::Lender;
-use structures::lock::{Held, Locks};
+use structures::lock::{Held, Locks, bits};
 use structures::ranked::Mutex;
 use structures::table::{self, Item};
 
@@ -234,17 +234,34 @@ impl Node {
         (number..SHARDS).find(|number| self.hold(*number).is_err())
     }
 
-    /// Asks the processor to fetch what requests for these keys will need, as far as nobody holds their shards.
+    /// Asks the processor to fetch what requests for these keys will need, at most 64 of them, as far as nobody holds their
+    /// shards. Each shard is held once for all of its keys.
     pub(crate) fn prefetch(&self, hashes: &[u64]) {
+        let (mut shards, mut keys) = (0, [0_u64; SHARDS]);
+        for (at, &hash) in hashes.iter().enumerate() {
+            let number = Node::shard_of(hash);
+            shards |= 1 << number;
+            keys[number] |= 1 << at;
+        }
+        bits(shards).for_each(|number| self.shards.prefetch(number));
         for second in [false, true] {
-            for &hash in hashes {
-                let number = Node::shard_of(hash);
+            for number in bits(shards) {
                 let mut held = self.shards.hold_none();
                 if held.try_add(number) {
                     let shard = held.get(number);
-                    if second { shard.prefetch_item(hash) } else { shard.prefetch(hash) }
+                    for at in bits(keys[number]) {
+                        if second { shard.prefetch_item(hashes[at]) } else { shard.prefetch(hashes[at]) }
+                    }
                 }
             }
+        }
+    }
+
+    /// Asks the processor to fetch the shard of a key that will be held soon.
+    #[inline]
+    pub(crate) fn prefetch_shard(&self, hash: Option<&u64>) {
+        if let Some(&hash) = hash {
+            self.shards.prefetch(Node::shard_of(hash));
         }
     }
 

@@ -16,8 +16,11 @@ use crate::login::{self, Attempt};
 use crate::node::Node;
 use crate::watching::{self, Watch};
 
-/// Requests that are parsed ahead.
-const AHEAD: usize = 32;
+/// Requests that are parsed ahead, and keys of one that are looked at ahead.
+pub(crate) const AHEAD: usize = 32;
+/// How many requests or keys before it is needed a shard is fetched: soon enough to come, and not so soon that another thread
+/// has it again.
+pub(crate) const SHARDS_AHEAD: usize = 3;
 /// Longer replies are sent before more is done, in bytes.
 pub(crate) const REPLY_BYTES: usize = 48 << 10;
 
@@ -142,10 +145,9 @@ impl Session {
             }
             let mut batch: ArrayVec<(usize, Request), AHEAD> = ArrayVec::new();
             let (at, end) = self.parse(node, input, done, &mut batch, reply);
-            if batch.len() > 1 {
-                fetch(node, &batch);
-            }
-            for &(after, request) in &batch {
+            let hashes = if batch.len() > 1 { fetch(node, &batch) } else { ArrayVec::new() };
+            for (number, &(after, request)) in batch.iter().enumerate() {
+                node.prefetch_shard(hashes.get(number + SHARDS_AHEAD));
                 let before = reply.len();
                 match self.perform(node, request, now, reply) {
                     Ok(Step::Done) => {
@@ -341,10 +343,10 @@ impl Session {
 /// Longest name and password, in bytes.
 const CREDENTIALS_MAX: u32 = 2048;
 
-/// Asks the processor to fetch what requests will need.
-fn fetch(node: &Node, batch: &[(usize, Request)]) {
-    let mut hashes: ArrayVec<u64, AHEAD> = ArrayVec::new();
-    for (_, request) in batch {
+/// Asks the processor to fetch what requests will need. Gives the hashes of their keys, of the first of each; one of no key
+/// where there is none.
+fn fetch(node: &Node, batch: &[(usize, Request)]) -> ArrayVec<u64, AHEAD> {
+    let hash = |(_, request): &(usize, Request)| {
         let key = match request {
             Request::Get(get) => get.keys.clone().next(),
             Request::Store(store) => Some(store.key),
@@ -355,9 +357,9 @@ fn fetch(node: &Node, batch: &[(usize, Request)]) {
             Request::Binary(frame) => Some(frame.key),
             _ => None,
         };
-        if let Some(key) = key {
-            hashes.push(node.hash(key));
-        }
-    }
+        node.hash(key.unwrap_or_default())
+    };
+    let hashes: ArrayVec<u64, AHEAD> = batch.iter().map(hash).collect();
     node.prefetch(&hashes);
+    hashes
 }

@@ -38,8 +38,12 @@ const SETTLE_SHIFT: u32 = u64::BITS - 3;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
 
-/// The items of a shard; see the module.
+/// The items of a shard; see the module. What is counted comes first: it is changed by every request, as the lock before it
+/// is, and all else that a `get` looks at by few.
+#[repr(C)]
 pub struct Shard {
+    /// What is counted.
+    pub counts: Counts,
     number: usize,
     seed: u64,
     /// First bits of the hash that all items share.
@@ -64,8 +68,6 @@ pub struct Shard {
     last_cas: u64,
     /// How much cas ids grow by: no two shards give the same.
     cas_step: u64,
-    /// What is counted.
-    pub counts: Counts,
     /// What is counted of each size class.
     pub(crate) tallies: Tallies,
     standby: Option<Arc<Node>>,
@@ -169,7 +171,7 @@ impl Shard {
     /// As [`Shard::prefetch`], when the first fetch has come.
     #[inline]
     pub(crate) fn prefetch_item(&self, hash: u64) {
-        self.items.prefetch_item(hash);
+        self.items.prefetch_item_for_change(hash);
     }
 
     /// Where the item of a key is, unless it has expired: then it goes.
@@ -261,7 +263,7 @@ impl Shard {
     #[inline]
     pub(crate) fn used(&mut self, place: Place, now: Now) {
         self.wanted(place, now);
-        let mut item = self.items.at_mut(place);
+        let mut item = self.items.at_kept(place);
         let marks = item.marks();
         item.set_marks(marks | Marks::FETCHED);
     }
@@ -269,12 +271,10 @@ impl Shard {
     /// Takes note that an item has been used, but not read.
     #[inline]
     pub(crate) fn wanted(&mut self, place: Place, now: Now) {
-        let mut item = self.items.at_mut(place);
+        let mut item = self.items.at_kept(place);
         item.set_accessed(now.tick);
         let uses = item.uses();
-        if uses < USES_MAX {
-            item.set_uses(uses + 1);
-        }
+        item.set_uses(USES_MAX.min(uses + 1));
     }
 
     /// The cas id that was given last.

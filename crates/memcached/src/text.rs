@@ -1,5 +1,6 @@
 //! The commands of the text protocol, but for meta commands and reports.
 
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 use memcache_wire::{Admin, Block, Error, Get, Reply, Request, Store, VERSION, Verb, Words};
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +10,7 @@ use crate::items::{self, Mode, Order, Stored, Sum, Summed};
 use crate::listing::Listing;
 use crate::node::Node;
 use crate::reports;
-use crate::session::{REPLY_BYTES, Session, Step};
+use crate::session::{AHEAD, REPLY_BYTES, SHARDS_AHEAD, Session, Step};
 use crate::settings::{LEAST_MEMORY_BYTES, VERBOSITY_MAX};
 use crate::tuning;
 use crate::watching;
@@ -116,32 +117,43 @@ impl Session {
         for _ in 0..self.answered {
             keys.next();
         }
-        for key in keys {
-            if reply.len() > REPLY_BYTES {
-                return Ok(Step::Flush);
+        loop {
+            let ahead: ArrayVec<&[u8], AHEAD> = keys.by_ref().take(AHEAD).collect();
+            let hashes: ArrayVec<u64, AHEAD> = ahead.iter().map(|key| node.hash(key)).collect();
+            match &hashes[..] {
+                [] => break,
+                // It has been fetched with other requests.
+                [_] => {}
+                _ => node.prefetch(&hashes),
             }
-            items::with(node, key, |shard, hash| {
-                let found = shard.find(hash, key, now);
-                shard.counts.looked_up(found.is_some(), expires.is_some());
-                node.prefixes.got(key, found.is_some());
-                let Some(place) = found else { return };
-                shard.used(place, now);
-                if let Some(expires) = expires {
-                    shard.tally(place).touch_hits += 1;
-                    shard.change(place, now, |item| item.set_expires(expires));
+            for (number, (&hash, key)) in hashes.iter().zip(ahead).enumerate() {
+                if reply.len() > REPLY_BYTES {
+                    return Ok(Step::Flush);
                 }
-                let item = shard.at(place);
-                let cas = get.with_cas.then(|| item.cas());
-                match item.lend() {
-                    None => reply.value(key, item.flags(), cas, item.value()),
-                    Some(lent) => {
-                        reply.value_header(key, item.flags(), cas, lent.len());
-                        reply.lend(Bytes::from_owner(lent));
-                        reply.end_line();
+                node.prefetch_shard(hashes.get(number + SHARDS_AHEAD));
+                items::with_hash(node, hash, |shard| {
+                    let found = shard.find(hash, key, now);
+                    shard.counts.looked_up(found.is_some(), expires.is_some());
+                    node.prefixes.got(key, found.is_some());
+                    let Some(place) = found else { return };
+                    shard.used(place, now);
+                    if let Some(expires) = expires {
+                        shard.tally(place).touch_hits += 1;
+                        shard.change(place, now, |item| item.set_expires(expires));
                     }
-                }
-            })?;
-            self.answered += 1;
+                    let item = shard.at(place);
+                    let cas = get.with_cas.then(|| item.cas());
+                    match item.lend() {
+                        None => reply.value(key, item.flags(), cas, item.value()),
+                        Some(lent) => {
+                            reply.value_header(key, item.flags(), cas, lent.len());
+                            reply.lend(Bytes::from_owner(lent));
+                            reply.end_line();
+                        }
+                    }
+                })?;
+                self.answered += 1;
+            }
         }
         reply.end();
         Ok(Step::Done)

@@ -15,7 +15,7 @@
 use crate::block;
 use crate::length;
 use crate::lent::{self, Lender, Lent, Loan};
-use crate::table::Item;
+use crate::table::{Item, Kept};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
@@ -82,6 +82,33 @@ pub struct Cached(NonNull<u8>);
 unsafe impl Send for Cached {}
 // SAFETY: shared access only reads.
 unsafe impl Sync for Cached {}
+
+/// Changes of what an item has in its head.
+impl Kept<'_, Cached> {
+    /// Says when it was used last. Nothing is written where nothing changes, for the same reason as in the table.
+    #[inline]
+    pub fn set_accessed(&mut self, accessed: u32) {
+        if self.accessed() != accessed {
+            self.item_mut().set_accessed(accessed);
+        }
+    }
+
+    /// Says what has happened to it; see [`Kept::set_accessed`].
+    #[inline]
+    pub fn set_marks(&mut self, marks: Marks) {
+        if self.marks() != marks {
+            self.item_mut().set_marks(marks);
+        }
+    }
+
+    /// Says how often it was used lately; see [`Kept::set_accessed`].
+    #[inline]
+    pub fn set_uses(&mut self, uses: u8) {
+        if self.uses() != uses {
+            self.item_mut().set_uses(uses);
+        }
+    }
+}
 
 // SAFETY: it is a thin pointer to a block of the allocator.
 unsafe impl Item for Cached {
@@ -408,11 +435,31 @@ impl std::fmt::Debug for Cached {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Table;
     use proptest::prelude::*;
 
     #[test]
     fn a_short_item_fits_into_a_cache_line() {
         assert_eq!(Cached::room(&Head::default(), 16, 32), 64);
+    }
+
+    #[test]
+    fn what_is_said_of_an_item_in_its_place_is_there_afterwards() {
+        let mut table = Table::new(7, 0);
+        let hash = table.hash(b"key");
+        let place =
+            table.insert_new(hash, Cached::new(b"key", &Head::default(), [b"x", b""], &Lender::default()));
+        for (accessed, marks, uses) in
+            [(3, Marks::FETCHED, 2), (3, Marks::FETCHED, 2), (4, Marks::empty(), 0)]
+        {
+            let mut item = table.at_kept(place);
+            item.set_accessed(accessed);
+            item.set_marks(marks);
+            item.set_uses(uses);
+            let (found, item) = table.find_item(hash, b"key").unwrap();
+            assert_eq!((item.accessed(), item.marks(), item.uses(), found), (accessed, marks, uses, place));
+            assert_eq!(item.value(), b"x");
+        }
     }
 
     fn large(letter: u8, lender: &Lender) -> Cached {

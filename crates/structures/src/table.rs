@@ -22,6 +22,7 @@
 
 use crate::block;
 use crate::draw::Selection;
+use crate::lock::prefetch_for_change;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
@@ -246,17 +247,31 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Asks the processor to fetch the items that look like the one with this hash; their bucket is close already.
+    /// Asks the processor to fetch the item that looks like the one with this hash; its bucket is close already.
     #[inline]
     pub fn prefetch_item(&self, hash: u64) {
-        if let Some(segment) = self.directory.get(self.index(hash)) {
-            let tag = self.tag(hash, segment.depth);
-            let bucket = segment.bucket(segment.home(tag));
-            let matches = bucket.matches(tag);
-            if matches != 0 {
-                prefetch(bucket.0[matches.trailing_zeros() as usize].map_addr(|addr| addr & POINTER_MASK));
-            }
+        if let Some(item) = self.likely(hash) {
+            prefetch(item);
         }
+    }
+
+    /// As [`Table::prefetch_item`], for one that is about to be changed.
+    #[inline]
+    pub fn prefetch_item_for_change(&self, hash: u64) {
+        if let Some(item) = self.likely(hash) {
+            prefetch_for_change(item);
+        }
+    }
+
+    /// The first item that looks like the one with this hash, if it stands where it belongs.
+    #[inline]
+    fn likely(&self, hash: u64) -> Option<*const u8> {
+        let segment = self.directory.get(self.index(hash))?;
+        let tag = self.tag(hash, segment.depth);
+        let bucket = segment.bucket(segment.home(tag));
+        let matches = bucket.matches(tag);
+        let slot = bucket.0.get(matches.trailing_zeros() as usize)?;
+        Some(slot.map_addr(|addr| addr & POINTER_MASK))
     }
 
     /// Asks the processor to fetch the buckets and then the items of some keys, at most [`PREFETCHED`]; not where the table
@@ -301,6 +316,19 @@ impl<T: Item> Table<T> {
         let tagged = std::mem::replace(slot, ptr::null_mut());
         // SAFETY: a taken slot held an item of this table, and does no longer.
         RefMut { item: ManuallyDrop::new(unsafe { T::from_raw(pointer) }), tag: tag_of(tagged), slot }
+    }
+
+    /// The item at a place, for changes that leave it where it is. The bucket is not written, so that it stays in the caches
+    /// of all processors.
+    ///
+    /// # Panics
+    /// If the place is none of this table, or holds nothing any more.
+    #[inline]
+    pub fn at_kept(&mut self, place: Place) -> Kept<'_, T> {
+        // SAFETY: the place is looked at when it is asked for.
+        let slot = untag(unsafe { *self.slot(place) }).as_ptr();
+        // SAFETY: a taken slot holds an item; it is borrowed no longer than the table.
+        Kept { item: unsafe { borrow(slot) }, table: PhantomData }
     }
 
     /// Adds an item whose key is not in the table.
@@ -990,6 +1018,29 @@ pub struct Ref<'a, T> {
 }
 
 impl<T> Deref for Ref<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.item
+    }
+}
+
+/// An item that is changed, but stays where it is: how is for the items' own files to say.
+pub struct Kept<'a, T: Item> {
+    item: ManuallyDrop<T>,
+    table: PhantomData<&'a mut Table<T>>,
+}
+
+impl<T: Item> Kept<'_, T> {
+    /// The item, for a change after which its pointer is the same: the table is not told of another.
+    #[inline]
+    pub(crate) fn item_mut(&mut self) -> &mut T {
+        &mut self.item
+    }
+}
+
+impl<T: Item> Deref for Kept<'_, T> {
     type Target = T;
 
     #[inline]
