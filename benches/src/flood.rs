@@ -9,7 +9,7 @@
 
 use crate::memcache::{Kind, Load};
 use crate::process::now;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Write};
 use std::mem::MaybeUninit;
@@ -23,11 +23,12 @@ const SCRIPT_BYTES: usize = 1 << 20;
 const SOCKET_BYTES: usize = 4 << 20;
 /// Bytes that are thrown away at once.
 const DISCARDED_BYTES: usize = 16 << 20;
-/// Most items that a connection has asked for and not been given: no thread runs dry while the load sleeps, and a server
-/// that is slow is not asked for more than it can give soon.
-const ASKED_ITEMS: usize = 20_000;
-/// How long the load sleeps when nothing has come and nothing is to be sent.
-const PAUSE: Duration = Duration::from_millis(1);
+/// How long the load sleeps between looks at its connections. Each time it wakes it takes a processor from a thread of the
+/// server, and others wait for what that thread holds: better seldom and for longer.
+const PAUSE: Duration = Duration::from_millis(15);
+/// Items that a connection has asked for and not been given, at first and at most. There are to be twice as many as come in
+/// a pause, so that no thread runs dry, but not many more, since a server is waited for in the end.
+const ASKED_ITEMS: [usize; 2] = [1_000, 40_000];
 /// Longer than all that is on the way takes to be answered.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -50,6 +51,8 @@ struct Line {
     script: Vec<u8>,
     sent: usize,
     received: usize,
+    /// How much may be sent that has not been answered, in requests.
+    asked: usize,
 }
 
 impl Flood {
@@ -59,6 +62,7 @@ impl Flood {
     /// A server cannot be reached.
     pub fn connect(servers: &[SocketAddr], connections: usize, kind: Kind, keys: usize) -> Result<Flood> {
         let load = Load { kind, depth: 1, connections, requests: 1, keys };
+        let items = if let Kind::GetMany(count) = kind { count } else { 1 };
         let mut request_len = 0;
         let mut line = |number: usize| {
             let address = servers[number % servers.len()];
@@ -74,14 +78,14 @@ impl Flood {
                 load.add(&mut script, &mut rng);
                 request_len = script.len() - before;
             }
-            Ok(Line { socket, script, sent: 0, received: 0 })
+            Ok(Line { socket, script, sent: 0, received: 0, asked: ASKED_ITEMS[0] / items })
         };
         Ok(Flood {
             lines: (0..connections).map(&mut line).collect::<Result<_>>()?,
             nowhere: Box::new_uninit_slice(DISCARDED_BYTES),
             request_len,
             answer_len: load.answer_len(),
-            items: if let Kind::GetMany(count) = kind { count } else { 1 },
+            items,
         })
     }
 
@@ -92,16 +96,14 @@ impl Flood {
     pub fn run(&mut self, time: Duration) -> Result<()> {
         let start = now();
         while start.elapsed() < time {
-            let mut is_idle = true;
             for line in &mut self.lines {
-                is_idle &= !line.discard(&mut self.nowhere)?;
-                let answered = line.received / self.answer_len;
-                let end = (answered + ASKED_ITEMS / self.items) * self.request_len;
-                is_idle &= !line.send(end)?;
+                let came = line.discard(&mut self.nowhere)? / self.answer_len;
+                if 2 * came > line.asked {
+                    line.asked = (2 * came).min(ASKED_ITEMS[1] / self.items);
+                }
+                line.send((line.received / self.answer_len + line.asked) * self.request_len)?;
             }
-            if is_idle {
-                std::thread::sleep(PAUSE);
-            }
+            std::thread::sleep(PAUSE);
         }
         Ok(())
     }
@@ -118,7 +120,7 @@ impl Flood {
                 line.send(end)?;
                 line.discard(&mut self.nowhere)?;
                 ensure!(start.elapsed() < PATIENCE, "replies are shorter than hits are");
-                std::thread::sleep(PAUSE);
+                std::thread::sleep(PAUSE / 10);
             }
             let wanted = line.sent / self.request_len * self.answer_len;
             ensure!(line.received == wanted, "replies have {} bytes, not {wanted}", line.received);
@@ -134,9 +136,8 @@ impl Flood {
 }
 
 impl Line {
-    /// Sends what the socket takes, until so many bytes have been sent. Whether there was anything.
-    fn send(&mut self, end: usize) -> Result<bool> {
-        let before = self.sent;
+    /// Sends what the socket takes, until so many bytes have been sent.
+    fn send(&mut self, end: usize) -> Result<()> {
         while self.sent < end {
             let rest = &self.script[self.sent % self.script.len()..];
             match (&self.socket).write(&rest[..rest.len().min(end - self.sent)]) {
@@ -145,17 +146,19 @@ impl Line {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(self.sent > before)
+        Ok(())
     }
 
-    /// Throws away what has come. Whether there was anything.
-    fn discard(&mut self, nowhere: &mut [MaybeUninit<u8>]) -> Result<bool> {
+    /// Throws away what has come. How many bytes that were.
+    fn discard(&mut self, nowhere: &mut [MaybeUninit<u8>]) -> Result<usize> {
         match self.socket.recv_with_flags(nowhere, libc::MSG_TRUNC) {
-            Ok(0) => anyhow::bail!("the server has hung up"),
-            Ok(len) => self.received += len,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) => return Err(error.into()),
+            Ok(0) => bail!("the server has hung up"),
+            Ok(len) => {
+                self.received += len;
+                Ok(len)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+            Err(error) => Err(error.into()),
         }
-        Ok(true)
     }
 }
