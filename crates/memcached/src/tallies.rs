@@ -8,9 +8,12 @@
 use crate::classes::CLASSES;
 use crate::clock::TICKS;
 
-/// The tallies of those classes of which something has been counted.
+/// The tallies of those classes of which something has been counted: a shard where nothing has been keeps nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tallies(Option<Box<ByClass>>);
+
 #[derive(Clone, Debug)]
-pub(crate) struct Tallies {
+struct ByClass {
     /// For each class one more than the number of its tally; zero if it has none.
     places: [u8; CLASSES],
     tallies: Vec<Tally>,
@@ -43,9 +46,9 @@ pub(crate) struct Tally {
     used_tick: u32,
 }
 
-impl Default for Tallies {
+impl Default for ByClass {
     fn default() -> Self {
-        Tallies { places: [0; CLASSES], tallies: Vec::new() }
+        ByClass { places: [0; CLASSES], tallies: Vec::new() }
     }
 }
 
@@ -53,22 +56,18 @@ impl Tallies {
     /// That of a class, to be added to.
     #[inline]
     pub(crate) fn of(&mut self, class: usize) -> &mut Tally {
-        if self.places[class] == 0 {
-            self.add_class(class);
+        let by_class = self.0.get_or_insert_default();
+        if by_class.places[class] == 0 {
+            by_class.add(class);
         }
-        &mut self.tallies[usize::from(self.places[class]) - 1]
-    }
-
-    #[cold]
-    fn add_class(&mut self, class: usize) {
-        self.tallies.push(Tally::default());
-        self.places[class] = self.tallies.len() as u8;
+        &mut by_class.tallies[usize::from(by_class.places[class]) - 1]
     }
 
     /// That of a class, as it is; nothing if nothing has been counted of it.
     pub(crate) fn at(&self, class: usize) -> Option<Tally> {
-        let place = usize::from(self.places[class]).checked_sub(1)?;
-        self.tallies.get(place).copied()
+        let by_class = self.0.as_ref()?;
+        let place = usize::from(by_class.places[class]).checked_sub(1)?;
+        by_class.tallies.get(place).copied()
     }
 
     /// Adds those of another shard.
@@ -78,6 +77,14 @@ impl Tallies {
                 self.of(class).add(&tally);
             }
         }
+    }
+}
+
+impl ByClass {
+    #[cold]
+    fn add(&mut self, class: usize) {
+        self.tallies.push(Tally::default());
+        self.places[class] = self.tallies.len() as u8;
     }
 }
 
@@ -120,6 +127,7 @@ mod tests {
 
     #[test]
     fn shards_add_up_and_the_latest_eviction_tells_the_time() {
+        assert_eq!(size_of::<Tallies>(), size_of::<usize>(), "one where nothing has been counted");
         let (mut one, mut two) = (Tallies::default(), Tallies::default());
         one.of(3).evicted(0, 10 * TICKS as u32);
         two.of(3).evicted(18 * TICKS as u32, 20 * TICKS as u32);
