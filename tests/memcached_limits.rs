@@ -373,6 +373,27 @@ fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
     });
 }
 
+/// Nobody says anything to the node after its items have gone.
+#[test]
+fn memory_of_items_that_are_gone_is_given_back_though_nobody_asks() {
+    for (exptime, last) in [(5, "mn\r\n"), (0, "flush_all noreply\r\nmn\r\n")] {
+        let server = Memcached::ours(&["--memory", "64"]);
+        let mut wire = server.wire();
+        assert_eq!(wire.say("mn"), "MN");
+        let before = resident_bytes(&server);
+        let grown = || resident_bytes(&server).saturating_sub(before);
+        let value = "v".repeat(1_000);
+        let requests: String = (0..40_000)
+            .map(|number| format!("set k{number} 0 {exptime} 1000 noreply\r\n{value}\r\n"))
+            .collect();
+        wire.send(requests.as_bytes());
+        assert_eq!(wire.say("mn"), "MN");
+        assert!(grown() > 20 << 20, "{} MB", grown() >> 20);
+        wire.ask(last.as_bytes(), LAST_ANSWER);
+        until("it is given back", || grown() < 16 << 20);
+    }
+}
+
 /// What those are answered who have yet to log in by text, with their requests in pieces and at once.
 #[test]
 fn whoever_has_to_log_in_is_answered_as_memcached_answers() {

@@ -4,6 +4,7 @@ mod connection;
 mod file;
 mod output;
 mod seat;
+mod spare;
 mod standby;
 
 use std::io::ErrorKind;

@@ -22,6 +22,7 @@ pub struct Allocator;
 
 unsafe extern "C" {
     fn mi_option_set(option: c_int, value: c_long);
+    fn mi_collect(force: bool);
 }
 
 /// The number of mimalloc's option for how long pages that are free are kept, in ms.
@@ -32,6 +33,12 @@ const PURGE_DELAY: c_int = 15;
 pub fn give_back_after(ms: u16) {
     // SAFETY: any value of an option will do, at any time.
     unsafe { mi_option_set(PURGE_DELAY, c_long::from(ms)) }
+}
+
+/// Gives all pages back to the system that are free now, of whichever thread, without waiting for others to become free.
+pub fn give_back() {
+    // SAFETY: it frees nothing that is in use, and may be called by any thread at any time.
+    unsafe { mi_collect(true) }
 }
 
 /// Whether a block of so many bytes has this alignment by itself.

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::connection::Place;
+use super::spare::{self, Spare};
 use crate::clock::Clock;
 use crate::node::{BACKLOG, Counter, LAST_WORDS, Service};
 use crate::process;
@@ -73,8 +74,7 @@ impl Host for NodeHost {
     }
 
     fn discard(&self, garbage: Garbage) {
-        // Whoever cannot have a thread drops it where it is.
-        let _ = std::thread::Builder::new().name("free".into()).spawn(move || drop(garbage));
+        spare::discard(garbage);
     }
 
     fn surroundings(&self) -> Surroundings {
@@ -89,6 +89,7 @@ impl Host for NodeHost {
 /// Removes what has expired when its time has come, as long as there is the node.
 async fn expire(node: Weak<Node>, clock: Arc<Clock>, mut wake_at: watch::Receiver<i64>) {
     let mut at_ms = *wake_at.borrow_and_update();
+    let mut spare = Spare::default();
     loop {
         tokio::select! {
             changed = wake_at.changed() => {
@@ -101,8 +102,16 @@ async fn expire(node: Weak<Node>, clock: Arc<Clock>, mut wake_at: watch::Receive
             () = clock.sleep_until(at_ms) => {}
         }
         let Some(node) = node.upgrade() else { return };
-        match node.expire_due(clock.wall_ms()) {
-            Ok(next) => at_ms = next.unwrap_or(i64::MAX),
+        let before = node.used_bytes();
+        let expired = node.expire_due(clock.wall_ms());
+        spare.add(before.saturating_sub(node.used_bytes()));
+        match expired {
+            Ok(next) => {
+                at_ms = next.unwrap_or(i64::MAX);
+                if at_ms > clock.wall_ms() {
+                    spare.give_back();
+                }
+            }
             Err(shard) => std::future::poll_fn(|cx| node.poll_free(shard, cx)).await,
         }
         // Others get their turn.
