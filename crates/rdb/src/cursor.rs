@@ -3,6 +3,7 @@
 use crate::{Damaged, code, lzf};
 use std::borrow::Cow;
 use structures::number::Decimal;
+use structures::packed;
 use structures::stream::StreamId;
 
 /// The longest string that is made of compressed bytes.
@@ -95,7 +96,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A string in any of its forms.
+    /// A string in any of its forms, if collections can hold it.
     pub(crate) fn string(&mut self) -> Result<Cow<'a, [u8]>, Fault> {
         let int = match self.byte()? {
             code::INT_8 => i8::from_le_bytes(self.array()?).into(),
@@ -109,6 +110,9 @@ impl<'a> Cursor<'a> {
             }
             first => {
                 let len = self.number_after(first)?;
+                if len > packed::ITEM_BYTES_MAX as u64 {
+                    return Err(Fault::Damaged);
+                }
                 return self.bytes(len).map(Cow::Borrowed);
             }
         };
@@ -173,4 +177,19 @@ impl<'a> Cursor<'a> {
 /// A score that somebody has written.
 pub(crate) fn parse_score(text: &[u8]) -> Result<f64, Damaged> {
     std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(Damaged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_that_no_collection_can_hold_are_not_waited_for() {
+        let announce = |len: u64| [&[code::LENGTH_64_BITS][..], &len.to_be_bytes()].concat();
+        let most = packed::ITEM_BYTES_MAX as u64;
+        let read = |len| Cursor::new(&announce(len)).string().map(Cow::into_owned);
+        assert_eq!(read(most), Err(Fault::Short(most)));
+        assert_eq!(read(most + 1), Err(Fault::Damaged));
+        assert_eq!(read(u64::MAX), Err(Fault::Damaged));
+    }
 }
