@@ -56,6 +56,15 @@ pub(crate) fn allocate(len: usize) -> NonNull<u8> {
     NonNull::new(block).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
+/// Allocates a block for these bytes, with them in it.
+#[inline]
+pub(crate) fn copy_of(bytes: &[u8]) -> NonNull<u8> {
+    let block = allocate(bytes.len());
+    // SAFETY: the block is fresh and holds as many bytes.
+    unsafe { block.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+    block
+}
+
 /// Frees a block.
 ///
 /// # Safety

@@ -29,10 +29,7 @@ impl Default for IntSet {
 impl IntSet {
     /// An empty set.
     pub fn new() -> Self {
-        let block = block::allocate(HEADER_BYTES);
-        // SAFETY: the block holds the header.
-        unsafe { block.cast::<[u32; 2]>().write([2u32.to_le(), 0]) };
-        IntSet(block)
+        IntSet(block::copy_of(&[2, 0, 0, 0, 0, 0, 0, 0]))
     }
 
     /// Takes over bytes that [`IntSet::bytes`] gave; `None` if they are not a well-formed set, whoever wrote them.
@@ -47,10 +44,7 @@ impl IntSet {
         if (1..count).any(|index| member(index - 1) >= member(index)) {
             return None;
         }
-        let block = block::allocate(bytes.len());
-        // SAFETY: the block is fresh and holds as many bytes.
-        unsafe { block.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        Some(IntSet(block))
+        Some(IntSet(block::copy_of(bytes)))
     }
 
     /// The set in its serialised form.
@@ -187,11 +181,7 @@ impl IntSet {
 
 impl Clone for IntSet {
     fn clone(&self) -> Self {
-        let bytes = self.bytes();
-        let block = block::allocate(bytes.len());
-        // SAFETY: the block is fresh and holds as many bytes.
-        unsafe { block.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        IntSet(block)
+        IntSet(block::copy_of(self.bytes()))
     }
 }
 

@@ -112,7 +112,7 @@ impl Default for Packed {
 impl Packed {
     /// An empty list.
     pub fn new() -> Self {
-        Packed::copy_of(&[7, 0, 0, 0, 0, 0, CLOSE])
+        Packed(block::copy_of(&[7, 0, 0, 0, 0, 0, CLOSE]))
     }
 
     /// Takes over bytes that [`Packed::bytes`] gave, or that [`validate`] has passed.
@@ -123,14 +123,7 @@ impl Packed {
         debug_assert_eq!(validate(bytes), Ok(()));
         let total = bytes.first_chunk().map(|total| u32::from_le_bytes(*total) as usize);
         assert!(total == Some(bytes.len()) && bytes.len() > HEADER_BYTES, "no packed list");
-        Packed::copy_of(bytes)
-    }
-
-    fn copy_of(bytes: &[u8]) -> Self {
-        let block = block::allocate(bytes.len());
-        // SAFETY: the block holds at least `bytes.len()` bytes and is fresh.
-        unsafe { block.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
-        Packed(block)
+        Packed(block::copy_of(bytes))
     }
 
     /// The list in its serialised form.
@@ -463,7 +456,7 @@ impl Packed {
 
 impl Clone for Packed {
     fn clone(&self) -> Self {
-        Packed::copy_of(self.bytes())
+        Packed(block::copy_of(self.bytes()))
     }
 }
 
