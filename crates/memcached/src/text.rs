@@ -117,46 +117,68 @@ impl Session {
         for _ in 0..self.answered {
             keys.next();
         }
+        let mut rest = keys;
+        // Most ask for one, which has been fetched with other requests.
+        if let Some(key) = rest.next()
+            && rest.is_empty()
+        {
+            self.give(node, get, (node.hash(key), key), expires, now, reply)?;
+            reply.end();
+            return Ok(Step::Done);
+        }
         loop {
             let ahead: ArrayVec<&[u8], AHEAD> = keys.by_ref().take(AHEAD).collect();
-            let hashes: ArrayVec<u64, AHEAD> = ahead.iter().map(|key| node.hash(key)).collect();
-            match &hashes[..] {
-                [] => break,
-                // It has been fetched with other requests.
-                [_] => {}
-                _ => node.prefetch(&hashes),
+            if ahead.is_empty() {
+                break;
             }
+            let hashes: ArrayVec<u64, AHEAD> = ahead.iter().map(|key| node.hash(key)).collect();
+            node.prefetch(&hashes);
             for (number, (&hash, key)) in hashes.iter().zip(ahead).enumerate() {
                 if reply.len() > REPLY_BYTES {
                     return Ok(Step::Flush);
                 }
                 node.prefetch_shard(hashes.get(number + SHARDS_AHEAD));
-                items::with_hash(node, hash, |shard| {
-                    let found = shard.find(hash, key, now);
-                    shard.counts.looked_up(found.is_some(), expires.is_some());
-                    node.prefixes.got(key, found.is_some());
-                    let Some(place) = found else { return };
-                    shard.used(place, now);
-                    if let Some(expires) = expires {
-                        shard.tally(place).touch_hits += 1;
-                        shard.change(place, now, |item| item.set_expires(expires));
-                    }
-                    let item = shard.at(place);
-                    let cas = get.with_cas.then(|| item.cas());
-                    match item.lend() {
-                        None => reply.value(key, item.flags(), cas, item.value()),
-                        Some(lent) => {
-                            reply.value_header(key, item.flags(), cas, lent.len());
-                            reply.lend(Bytes::from_owner(lent));
-                            reply.end_line();
-                        }
-                    }
-                })?;
-                self.answered += 1;
+                self.give(node, get, (hash, key), expires, now, reply)?;
             }
         }
         reply.end();
         Ok(Step::Done)
+    }
+
+    /// Gives the item of a key, which comes with its hash.
+    #[inline]
+    fn give(
+        &mut self,
+        node: &Node,
+        get: &Get,
+        (hash, key): (u64, &[u8]),
+        expires: Option<u32>,
+        now: Now,
+        reply: &mut Reply,
+    ) -> Result<(), usize> {
+        items::with_hash(node, hash, |shard| {
+            let found = shard.find(hash, key, now);
+            shard.counts.looked_up(found.is_some(), expires.is_some());
+            node.prefixes.got(key, found.is_some());
+            let Some(place) = found else { return };
+            shard.used(place, now);
+            if let Some(expires) = expires {
+                shard.tally(place).touch_hits += 1;
+                shard.change(place, now, |item| item.set_expires(expires));
+            }
+            let item = shard.at(place);
+            let cas = get.with_cas.then(|| item.cas());
+            match item.lend() {
+                None => reply.value(key, item.flags(), cas, item.value()),
+                Some(lent) => {
+                    reply.value_header(key, item.flags(), cas, lent.len());
+                    reply.lend(Bytes::from_owner(lent));
+                    reply.end_line();
+                }
+            }
+        })?;
+        self.answered += 1;
+        Ok(())
     }
 
     #[inline]
