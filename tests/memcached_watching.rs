@@ -103,7 +103,9 @@ fn comparable(line: &str) -> String {
 #[test]
 fn lookups_and_changes_are_told_as_memcached_tells_them() {
     // Nothing happens by itself then.
-    let Some(theirs) = Memcached::theirs(&["-o", "no_lru_maintainer,no_lru_crawler"]) else { return };
+    let Some(theirs) = Memcached::theirs(&["-t", "1", "-o", "no_lru_maintainer,no_lru_crawler"]) else {
+        return;
+    };
     let seen = [&Memcached::ours(&[]), &theirs].map(|server| {
         let mut watchers = ["", "fetchers", "mutations", "mutations fetchers sysevents proxyreqs fetchers"]
             .map(|what| watch(server, what));
@@ -145,7 +147,9 @@ fn frame(opcode: u8, key: &str, extras: &[u8], value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn lookups_and_changes_by_frames_are_told_as_memcached_tells_them() {
-    let Some(theirs) = Memcached::theirs(&["-o", "no_lru_maintainer,no_lru_crawler"]) else { return };
+    let Some(theirs) = Memcached::theirs(&["-t", "1", "-o", "no_lru_maintainer,no_lru_crawler"]) else {
+        return;
+    };
     let sum = |exptime: u8| [&1u64.to_be_bytes()[..], &5u64.to_be_bytes(), &[exptime; 4]].concat();
     let (new, old) = (sum(0), sum(0xFF));
     let told = [&Memcached::ours(&[]), &theirs].map(|server| {
@@ -187,7 +191,7 @@ fn lookups_and_changes_by_frames_are_told_as_memcached_tells_them() {
 
 #[test]
 fn who_comes_and_goes_is_told_as_memcached_tells_it() {
-    let servers = [Some(Memcached::ours(&[])), Memcached::theirs(&[])];
+    let servers = [Some(Memcached::ours(&[])), Memcached::theirs(&["-t", "1"])];
     for server in servers.iter().flatten() {
         let mut watcher = watch(server, "connevents fetchers");
         let mut wire = server.wire();
@@ -227,7 +231,7 @@ fn who_comes_and_goes_is_told_as_memcached_tells_it() {
 fn evictions_are_told_as_memcached_tells_them() {
     let servers = [
         Some(Memcached::ours(&["--memory", "8"])),
-        Memcached::theirs(&["-m", "8", "-o", "no_lru_maintainer"]),
+        Memcached::theirs(&["-t", "1", "-m", "8", "-o", "no_lru_maintainer"]),
     ];
     for server in servers.iter().flatten() {
         let mut watcher = watch(server, "evictions");
@@ -252,7 +256,7 @@ fn evictions_are_told_as_memcached_tells_them() {
 
 #[test]
 fn what_cannot_be_watched_is_answered_as_memcached_answers_it() {
-    let Some(theirs) = Memcached::theirs(&[]) else { return };
+    let Some(theirs) = Memcached::theirs(&["-t", "1"]) else { return };
     let ours = Memcached::ours(&[]);
     for request in [
         "watch x",

@@ -34,6 +34,8 @@ use crate::watching::{Ended, Watch, Watchers};
 const SHARDS: usize = 16;
 /// Sockets that listen.
 const SOCKETS: u64 = 1;
+/// After so many evictions one of the shards looks at how sparse its memory is.
+const LOOK_EVERY: usize = 4;
 /// Bits of a hash by which its shard is found.
 const SHARD_BITS: u32 = SHARDS.trailing_zeros();
 
@@ -97,6 +99,8 @@ pub struct Node {
     sizes_since: Mutex<Option<Vec<u64>>>,
     /// Counts what replies keep of values that are gone.
     lender: Lender,
+    /// Items that have been given up, to know which shard is to look at its memory.
+    given_up: AtomicUsize,
 }
 
 /// What a shard takes, as last told; alone in its cache lines.
@@ -188,6 +192,7 @@ impl Node {
             forgotten_comers: Mutex::default(),
             sizes_since: Mutex::default(),
             lender,
+            given_up: AtomicUsize::new(0),
         }
     }
 
@@ -346,8 +351,22 @@ impl Node {
             if !has_evicted {
                 return Room::Short;
             }
+            self.look_at_another();
         }
         Room::Enough
+    }
+
+    /// Now and then has a shard look at how sparse its memory is: its items may lie in pages that those of others have left.
+    fn look_at_another(&self) {
+        let given_up = self.given_up.fetch_add(1, Relaxed);
+        if given_up.is_multiple_of(LOOK_EVERY) {
+            let number = given_up / LOOK_EVERY % SHARDS;
+            if let Ok(mut held) = self.hold(number) {
+                let shard = held.get_mut(number);
+                shard.look();
+                self.account(number, shard);
+            }
+        }
     }
 
     /// Removes what has expired, as far as it is known now. When that is to be done again, in ms since the epoch.

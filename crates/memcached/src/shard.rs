@@ -133,7 +133,7 @@ impl Shard {
     /// What everything takes, and what lies idle between the items, in bytes.
     #[inline]
     pub fn used_bytes(&self) -> usize {
-        self.blocks_bytes + self.sparseness.idle_bytes(self.blocks_bytes) + self.index_bytes()
+        self.blocks_bytes + self.sparseness.idle_bytes(self.items.len()) + self.index_bytes()
     }
 
     /// What is needed to find the items, in bytes.
@@ -413,7 +413,7 @@ impl Shard {
             }
             drawn += 1;
             let (idle_bytes, is_sparse) = item.idle_bytes();
-            self.sparseness.note(item.heap_bytes(), idle_bytes);
+            self.sparseness.note(idle_bytes);
             let (age, uses) = match policy {
                 Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
                 _ if is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
@@ -489,6 +489,16 @@ impl Shard {
             look(&self.items.at(place));
         }
         ages
+    }
+
+    /// Draws items for how much memory lies idle on their account.
+    pub(crate) fn look(&mut self) {
+        for _ in 0..DRAWN {
+            let random = &mut self.random;
+            let Some(place) = self.items.random(|| next_random(random)) else { return };
+            let (idle_bytes, _) = self.items.at(place).idle_bytes();
+            self.sparseness.note(idle_bytes);
+        }
     }
 
     /// Removes what has expired, as far as the wheel knows; at most [`EXPIRED_AT_ONCE`] items. When it is to be asked

@@ -51,7 +51,7 @@ bitflags::bitflags! {
 
 /// How much lies idle in pages that are used to so many percent or less, for each block in percent of the block: somewhat
 /// more than their holes, for pages that are empty and not given back yet.
-const IDLE: [(usize, usize); 3] = [(50, 220), (75, 90), (92, 15)];
+const IDLE: [(usize, usize); 6] = [(6, 2_400), (12, 1_000), (25, 450), (50, 220), (75, 90), (92, 15)];
 /// Pages are sparse where so much lies idle, in percent of their blocks.
 const SPARSE: usize = 90;
 
