@@ -11,6 +11,7 @@ use cloud::identity::Secret;
 use cloud::instance::Access;
 use cloud::topology::Topology;
 use cloud::whitelist::Whitelist;
+use memcached::settings::SHARD_BITS_MAX;
 use memcached::{Credentials, Policy};
 use server::{Clock, Cluster, ClusterOrder, Memcached, MemcachedOrder, Order, Workers};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -164,17 +165,19 @@ pub(crate) fn memcached(settings: &Settings) -> anyhow::Result<()> {
         None => Vec::new(),
         Some(path) => credentials(path)?,
     };
+    let defaults = memcached::Settings::default();
     let order = MemcachedOrder {
         address: (settings.bind, wanted.port).into(),
         seed: rand::random(),
         settings: memcached::Settings {
+            shard_bits: if settings.worker_threads() > 1 { SHARD_BITS_MAX } else { defaults.shard_bits },
             memory_bytes: ((wanted.memory_mb as usize) << 20).into(),
             item_bytes: wanted.max_item_bytes.into(),
             policy: if wanted.disable_evictions { Policy::NoEviction } else { Policy::AllKeysLru }.into(),
             connections: wanted.connections.into(),
             idle_s: wanted.idle_timeout.into(),
             shuts_down: wanted.enable_shutdown.into(),
-            ..memcached::Settings::default()
+            ..defaults
         },
         access: memcached::Access::new(credentials),
         has_standby: false,

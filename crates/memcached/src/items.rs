@@ -109,7 +109,7 @@ pub(crate) fn with<R>(node: &Node, key: &[u8], work: impl FnOnce(&mut Shard, u64
 /// Holds the shard of a hash for as long as `work` takes.
 #[inline]
 pub(crate) fn with_hash<R>(node: &Node, hash: u64, work: impl FnOnce(&mut Shard) -> R) -> Result<R, usize> {
-    let number = Node::shard_of(hash);
+    let number = node.shard_of(hash);
     let mut held = node.hold(number)?;
     let shard = held.get_mut(number);
     let result = work(shard);

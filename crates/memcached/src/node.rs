@@ -25,19 +25,17 @@ use crate::clock::{Clock, Now};
 use crate::counts::Counts;
 use crate::policy::Policy;
 use crate::prefixes::Prefixes;
-use crate::settings::Settings;
+use crate::settings::{SHARD_BITS_MAX, Settings};
 use crate::shard::{Garbage, Shard};
 use crate::tallies::Tallies;
 use crate::watching::{Ended, Watch, Watchers};
 
-/// The number of shards: enough that threads seldom meet.
-const SHARDS: usize = 16;
+/// Most shards.
+const SHARDS_MAX: usize = 1 << SHARD_BITS_MAX;
 /// Sockets that listen.
 const SOCKETS: u64 = 1;
 /// After so many evictions one of the shards looks at how sparse its memory is.
 const LOOK_EVERY: usize = 4;
-/// Bits of a hash by which its shard is found.
-const SHARD_BITS: u32 = SHARDS.trailing_zeros();
 
 /// What a node needs of the world around it.
 pub trait Host: Send + Sync + std::fmt::Debug {
@@ -67,6 +65,8 @@ pub struct Surroundings {
 
 /// A memcached node.
 pub struct Node {
+    /// Bits of a hash by which its shard is found.
+    shard_bits: u32,
     shards: Locks<Shard>,
     used: Box<[Used]>,
     seed: u64,
@@ -172,10 +172,13 @@ impl Node {
     ) -> Self {
         let lender = Lender::default();
         let watchers = Arc::new(Watchers::default());
-        let shard = |number| Shard::new(number, SHARDS, seed, clock, lender.clone(), Arc::clone(&watchers));
+        let shard_bits = settings.shard_bits.clamp(1, SHARD_BITS_MAX);
+        let shards = 1 << shard_bits;
+        let shard = |number| Shard::new(number, shards, seed, clock, lender.clone(), Arc::clone(&watchers));
         Node {
-            shards: Locks::new((0..SHARDS).map(shard)),
-            used: (0..SHARDS).map(|_| Used::default()).collect(),
+            shard_bits,
+            shards: Locks::new((0..shards).map(shard)),
+            used: (0..shards).map(|_| Used::default()).collect(),
             seed,
             clock,
             settings,
@@ -216,8 +219,14 @@ impl Node {
 
     /// The shard of a hash.
     #[inline]
-    pub(crate) fn shard_of(hash: u64) -> usize {
-        (hash >> (u64::BITS - SHARD_BITS)) as usize
+    pub(crate) fn shard_of(&self, hash: u64) -> usize {
+        (hash >> (u64::BITS - self.shard_bits)) as usize
+    }
+
+    /// The number of shards.
+    #[inline]
+    fn shards(&self) -> usize {
+        1 << self.shard_bits
     }
 
     /// Holds a shard.
@@ -236,15 +245,15 @@ impl Node {
 
     /// Whether somebody holds a shard, from this one on: its number. Nobody does so for long.
     pub fn held_from(&self, number: usize) -> Option<usize> {
-        (number..SHARDS).find(|number| self.hold(*number).is_err())
+        (number..self.shards()).find(|number| self.hold(*number).is_err())
     }
 
     /// Asks the processor to fetch what requests for these keys will need, at most 64 of them, as far as nobody holds their
     /// shards. Each shard is held once for all of its keys.
     pub(crate) fn prefetch(&self, hashes: &[u64]) {
-        let (mut shards, mut keys) = (0, [0_u64; SHARDS]);
+        let (mut shards, mut keys) = (0, [0_u64; SHARDS_MAX]);
         for (at, &hash) in hashes.iter().enumerate() {
-            let number = Node::shard_of(hash);
+            let number = self.shard_of(hash);
             shards |= 1 << number;
             keys[number] |= 1 << at;
         }
@@ -266,7 +275,7 @@ impl Node {
     #[inline]
     pub(crate) fn prefetch_shard(&self, hash: Option<&u64>) {
         if let Some(&hash) = hash {
-            self.shards.prefetch(Node::shard_of(hash));
+            self.shards.prefetch(self.shard_of(hash));
         }
     }
 
@@ -332,9 +341,9 @@ impl Node {
         }
         while self.used_bytes() + bytes > self.settings.memory_bytes.load(Relaxed) {
             let used = |number: &usize| self.used[*number].0.load(Relaxed);
-            let most = (0..SHARDS).max_by_key(used).unwrap_or_default();
+            let most = (0..self.shards()).max_by_key(used).unwrap_or_default();
             // The others are for where it has nothing that may go.
-            let others = (0..SHARDS).filter(|number| *number != most);
+            let others = (0..self.shards()).filter(|number| *number != most);
             let mut has_evicted = false;
             for number in std::iter::once(most).chain(others) {
                 let mut held = match self.hold(number) {
@@ -360,7 +369,7 @@ impl Node {
     fn look_at_another(&self) {
         let given_up = self.given_up.fetch_add(1, Relaxed);
         if given_up.is_multiple_of(LOOK_EVERY) {
-            let number = given_up / LOOK_EVERY % SHARDS;
+            let number = given_up / LOOK_EVERY % self.shards();
             if let Ok(mut held) = self.hold(number) {
                 let shard = held.get_mut(number);
                 shard.look();
@@ -377,7 +386,7 @@ impl Node {
         let now = self.clock.at(now_ms);
         self.due_ms.store(i64::MAX, Relaxed);
         let mut next = None;
-        for number in 0..SHARDS {
+        for number in 0..self.shards() {
             let mut held = match self.hold(number) {
                 Ok(held) => held,
                 Err(number) => {
@@ -410,7 +419,7 @@ impl Node {
     /// # Errors
     /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
     pub fn flush(&self, second: u32, now: Now) -> Result<(), usize> {
-        for number in 0..SHARDS {
+        for number in 0..self.shards() {
             let mut held = self.hold(number)?;
             let shard = held.get_mut(number);
             if second == 0 {
@@ -432,7 +441,7 @@ impl Node {
     /// # Errors
     /// As [`Node::flush`].
     pub(crate) fn forget_flush(&self, now: Now) -> Result<(), usize> {
-        for number in 0..SHARDS {
+        for number in 0..self.shards() {
             let mut held = self.hold(number)?;
             let shard = held.get_mut(number);
             shard.flush_at(0, now);
@@ -459,7 +468,9 @@ impl Node {
 
     /// Visits each shard for a moment, blocking the thread if somebody else holds it.
     pub(crate) fn each<R>(&self, mut visit: impl FnMut(&mut Shard) -> R) -> Vec<R> {
-        (0..SHARDS).map(|number| visit(self.shards.hold_blocking(1 << number).get_mut(number))).collect()
+        (0..self.shards())
+            .map(|number| visit(self.shards.hold_blocking(1 << number).get_mut(number)))
+            .collect()
     }
 
     /// Has somebody watch what it does from now on.
@@ -614,7 +625,7 @@ impl Node {
             }
         });
         Ok(match next {
-            0 if number + 1 == SHARDS => None,
+            0 if number + 1 == self.shards() => None,
             0 => Some((number + 1, 0)),
             next => Some((number, next)),
         })
@@ -636,7 +647,7 @@ impl Node {
             Room::Short => return Ok(false),
         }
         let hash = self.hash(item.key);
-        let number = Node::shard_of(hash);
+        let number = self.shard_of(hash);
         let mut held = self.hold(number)?;
         let shard = held.get_mut(number);
         shard.put(hash, item.key, head, [item.value, &[]], now);
@@ -665,7 +676,7 @@ impl Node {
             }
         });
         Ok(match next {
-            0 if number + 1 == SHARDS => None,
+            0 if number + 1 == self.shards() => None,
             0 => Some((number + 1, 0)),
             next => Some((number, next)),
         })

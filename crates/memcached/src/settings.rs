@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering::
 /// The settings; each is read where it takes effect.
 #[derive(Debug)]
 pub struct Settings {
+    /// Items are in so many shards as this power of two, [`SHARD_BITS_MAX`] at most; that stays as it is.
+    pub shard_bits: u32,
     /// What items and tables may take, in bytes.
     pub memory_bytes: AtomicUsize,
     /// The largest item, in bytes, with what memcached would keep beside key and value.
@@ -39,9 +41,16 @@ pub const VERBOSITY_MAX: u32 = 2;
 /// Less memory cannot be set by clients, in bytes.
 pub const LEAST_MEMORY_BYTES: usize = 8 << 20;
 
+/// Sixteen shards: enough that threads seldom meet, and little for a node without items.
+const SHARD_BITS: u32 = 4;
+/// Most shards, for a node that many threads use at once: what one thread has left in a shard's cache lines is fetched by
+/// the other less often.
+pub const SHARD_BITS_MAX: u32 = 6;
+
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            shard_bits: SHARD_BITS,
             memory_bytes: AtomicUsize::new(MEMORY_BYTES),
             item_bytes: AtomicUsize::new(ITEM_BYTES),
             policy: AtomicPolicy::default(),
@@ -59,6 +68,7 @@ impl Default for Settings {
 impl Clone for Settings {
     fn clone(&self) -> Self {
         Settings {
+            shard_bits: self.shard_bits,
             memory_bytes: self.memory_bytes.load(Relaxed).into(),
             item_bytes: self.item_bytes.load(Relaxed).into(),
             policy: self.policy.load().into(),

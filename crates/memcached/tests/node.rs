@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use memcache_wire::Reply;
 use memcache_wire::binary::opcode;
+use memcached::settings::SHARD_BITS_MAX;
 use memcached::{Access, Credentials, Next, Node, Policy, Session, Settings};
 use proptest::prelude::*;
 use world::{NOW_MS, Nobody, node, node_with, say, say_at, set, set_at};
@@ -240,6 +241,22 @@ fn a_flush_that_is_over_is_over_for_the_standby() {
         say_at(&master, b"get a\r\nset a 0 0 1\r\nx\r\n", 2_500);
         assert!(say_at(&standby, b"get a\r\n", 9_000).starts_with("VALUE"), "{last}");
     }
+}
+
+#[test]
+fn a_node_of_many_shards_has_each_item_once() {
+    let node = node_with(Settings { shard_bits: SHARD_BITS_MAX, ..Settings::default() }, Access::default());
+    for number in 0..5_000 {
+        assert_eq!(set(&node, &format!("key:{number}"), number % 100), "STORED\r\n");
+    }
+    for number in 0..5_000 {
+        let got = say(&node, format!("get key:{number}\r\n").as_bytes());
+        assert!(got.starts_with(&format!("VALUE key:{number} 0 {}\r\n", number % 100)), "{got}");
+    }
+    assert_eq!((node.items(), contents(&node, 0).len()), (5_000, 5_000));
+    node.check_invariants();
+    assert_eq!(say(&node, b"flush_all\r\n"), "OK\r\n");
+    assert_eq!((node.items(), contents(&node, 0).len()), (0, 0));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use benches::stats::median;
 use benches::trace::zipf;
 use memcache_wire::Reply;
 use memcached::node::{Host, Surroundings};
+use memcached::settings::SHARD_BITS_MAX;
 use memcached::shard::Garbage;
 use memcached::{Access, Node, Session, Settings};
 use std::net::SocketAddr;
@@ -266,7 +267,8 @@ fn bare_node(keys: usize) -> Node {
             (1_500_000, 20)
         }
     }
-    let settings = Settings { memory_bytes: (4 << 30).into(), ..Settings::default() };
+    let settings =
+        Settings { memory_bytes: (4 << 30).into(), shard_bits: SHARD_BITS_MAX, ..Settings::default() };
     let node = Node::new(1, NOW_MS, settings, Access::default(), Arc::new(Nobody));
     let (mut session, mut request, mut reply) =
         (Session::new(&node), Vec::new(), Reply::with_buffer(Vec::new()));
