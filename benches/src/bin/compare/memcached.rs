@@ -30,14 +30,15 @@ const OVERHEAD_BAR: f64 = 40.0;
 
 /// All measurements.
 pub(crate) fn compare(options: &Options) -> Result<()> {
-    if options.wants("speed") {
-        speed(options)?;
-    }
+    // These need all processors; later on the load keeps to one.
     if options.wants("threads") {
         threads(options)?;
     }
     if options.wants("processors") {
         processors(options)?;
+    }
+    if options.wants("speed") {
+        speed(options)?;
     }
     if options.wants("memory") {
         memory(options)?;
