@@ -55,6 +55,20 @@ pub(crate) struct Order<'a> {
     pub(crate) outdates: bool,
 }
 
+impl Order<'_> {
+    /// What the item has beside its key and its value.
+    #[inline]
+    fn head(&self) -> Head {
+        Head { flags: self.flags, expires: self.expires, ..Head::default() }
+    }
+
+    /// What the item takes with a value of this length, in bytes.
+    #[inline]
+    fn room(&self, value_len: usize) -> usize {
+        Cached::room(&self.head(), self.key.len(), value_len)
+    }
+}
+
 /// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stored {
@@ -152,17 +166,16 @@ fn room(node: &Node, bytes: usize, now: Now) -> Result<Option<Stored>, usize> {
 /// Stores a value.
 #[inline]
 pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usize> {
-    let Order { key, flags, expires, value, .. } = *order;
+    let Order { key, flags, value, .. } = *order;
     if is_too_large(node, key, flags, value.len()) {
         return refuse(node, order, value.len(), Stored::TooLarge, now);
     }
-    let head = Head { flags, expires, ..Head::default() };
-    let bytes = Cached::room(&head, key.len(), value.len());
+    let bytes = order.room(value.len());
     if let Some(short) = room(node, bytes, now)? {
         return refuse(node, order, value.len(), short, now);
     }
     with(node, key, |shard, hash| {
-        let stored = put(node, shard, hash, order, (head, bytes), now);
+        let stored = put(node, shard, hash, order, bytes, now);
         if shard.is_watched(Attention::MUTATIONS) {
             tell(shard, hash, order, stored, now);
         }
@@ -170,22 +183,14 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
     })
 }
 
-/// Stores a value in the shard of its key, if the condition holds: an item with this head, and of so many bytes.
+/// Stores a value in the shard of its key, if the condition holds: as an item of so many bytes.
 #[inline]
-fn put(
-    node: &Node,
-    shard: &mut Shard,
-    hash: u64,
-    order: &Order,
-    (head, bytes): (Head, usize),
-    now: Now,
-) -> Stored {
-    let Order { key, value, .. } = *order;
+fn put(node: &Node, shard: &mut Shard, hash: u64, order: &Order, bytes: usize, now: Now) -> Stored {
+    let (Order { key, value, .. }, head) = (*order, order.head());
     shard.counts.cmd_set += 1;
     shard.tally_of(bytes).cmd_set += 1;
     let place = shard.find(hash, key, now);
     let found = place.map(|place| shard.at(place).cas());
-    let is_cas = order.mode == Mode::Cas;
     let mut marks = if order.has_binary_key { Marks::BINARY_KEY } else { Marks::empty() };
     let (parts, head) = match (order.mode, place, found) {
         (Mode::Set | Mode::Replace, Some(_), _) | (Mode::Set | Mode::Add, None, _) => ([value, &[]], head),
@@ -220,7 +225,7 @@ fn put(
             return Stored::Changed;
         }
         (Mode::Cas, None, _) => {
-            shard.counts.cas_misses += u64::from(is_cas);
+            shard.counts.cas_misses += 1;
             return Stored::Missing;
         }
         (Mode::Replace | Mode::Append | Mode::Prepend, None, _) => return Stored::No,
@@ -256,9 +261,8 @@ fn tell(shard: &Shard, hash: u64, order: &Order, stored: Stored, now: Now) {
         // There was no item.
         Stored::TooLarge | Stored::NoMemory => (0, 0, 0),
         _ => {
-            let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
             let len = order.value.len();
-            (order.expires, class_of(Cached::room(&head, order.key.len(), len)), len)
+            (order.expires, class_of(order.room(len)), len)
         }
     };
     shard.watchers.tell_store(order.key, &Told { status, command, expires, class, bytes }, now);
@@ -280,10 +284,9 @@ fn extend(node: &Node, shard: &mut Shard, hash: u64, place: Place, order: &Order
 /// Takes note of a value of this length that did not end where it was said to: it counts as stored.
 #[cold]
 pub(crate) fn count_bad(node: &Node, order: &Order, len: usize) -> Result<(), usize> {
-    let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
     with(node, order.key, |shard, _| {
         shard.counts.cmd_set += 1;
-        shard.tally_of(Cached::room(&head, order.key.len(), len)).cmd_set += 1;
+        shard.tally_of(order.room(len)).cmd_set += 1;
     })
 }
 
@@ -299,7 +302,6 @@ pub(crate) fn turn_away(node: &Node, order: &Order, len: usize, now: Now) -> Res
 /// Answers that a value of this length is not stored: it is too large, or there is no room.
 #[cold]
 pub(crate) fn refuse(node: &Node, order: &Order, len: usize, why: Stored, now: Now) -> Result<Stored, usize> {
-    let head = Head { flags: order.flags, expires: order.expires, ..Head::default() };
     with(node, order.key, |shard, hash| {
         if shard.is_watched(Attention::MUTATIONS) {
             tell(shard, hash, order, why, now);
@@ -308,7 +310,7 @@ pub(crate) fn refuse(node: &Node, order: &Order, len: usize, why: Stored, now: N
             shard.counts.store_too_large += 1;
         } else {
             shard.counts.store_no_memory += 1;
-            shard.lacked_room(Cached::room(&head, order.key.len(), len));
+            shard.lacked_room(order.room(len));
         }
         if order.outdates
             && let Some(place) = shard.find(hash, order.key, now)
