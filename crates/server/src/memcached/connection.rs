@@ -215,11 +215,17 @@ impl Connection {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        std::task::ready!(self.poll_send(cx))?;
+        self.poll_read(cx)
+    }
+
+    /// Sends what was kept as the socket takes it.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while !self.output.is_empty() {
             std::task::ready!(self.stream.poll_write_ready(cx))?;
             self.send_kept()?;
         }
-        self.poll_read(cx)
+        Poll::Ready(Ok(()))
     }
 
     /// Reads what has come and processes it.

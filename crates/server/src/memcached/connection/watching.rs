@@ -27,10 +27,7 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             self.overhear(cx)?;
-            while !self.output.is_empty() {
-                ready!(self.stream.poll_write_ready(cx))?;
-                self.send_kept()?;
-            }
+            ready!(self.poll_send(cx))?;
             let lines = ready!(self.session.poll_lines(cx));
             self.client.was_sent(lines.len());
             self.output.push(lines, Vec::new());
