@@ -1,9 +1,12 @@
 //! Size classes: how large the blocks are that items are kept in.
 //!
-//! Invariant: up to 512 kB the classes are those of the allocator's blocks. Larger items share the last one.
+//! Invariant: up to 16 kB the classes are those of the allocator's blocks; up to 512 kB each has blocks of a few sizes, of
+//! which its own is the largest. Larger items share the last one.
 
 /// The number of size classes that are told apart.
 pub const CLASSES: usize = 58;
+/// The number of those whose blocks are of one size; they come first.
+pub const EXACT: usize = 37;
 /// The class of all items that are larger than those of the others.
 pub const LARGEST: usize = CLASSES - 1;
 
@@ -41,9 +44,12 @@ mod tests {
     #[test]
     fn classes_are_those_of_blocks() {
         for bytes in 1..=524_288 {
-            let class = class_of(block::class(bytes));
-            assert!(class < LARGEST && class_bytes(class) == block::class(bytes), "{bytes}: {class}");
+            let (block, class) = (block::class(bytes), class_of(block::class(bytes)));
+            assert!(class < LARGEST && block <= class_bytes(class), "{bytes}: {class}");
+            assert!(block > class_bytes(class - 1), "{bytes}: {class}");
+            assert!(class >= EXACT || block == class_bytes(class), "{bytes}: {class}");
         }
+        assert_eq!((class_of(16_384), class_of(16_385)), (EXACT - 1, EXACT));
         assert_eq!(class_of(524_289), LARGEST);
     }
 }

@@ -585,7 +585,7 @@ impl Node {
 
     /// Whether a size class has items.
     pub(crate) fn has_class(&self, class: usize) -> bool {
-        self.each(|shard| shard.by_class()[class] > 0).contains(&true)
+        self.each(|shard| shard.by_class().nth(class).is_some_and(|(items, _)| items > 0)).contains(&true)
     }
 
     /// Visits items that have not expired, a few of them, from a place on that is zero first. Gives the next place, or

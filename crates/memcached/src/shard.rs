@@ -16,7 +16,7 @@ use structures::table::{Item, Place, Ref, Table};
 use structures::wheel::{Wheel, fragment};
 
 use crate::attention::Attention;
-use crate::classes::{CLASSES, class_of};
+use crate::classes::{CLASSES, EXACT, class_bytes, class_of};
 use crate::clock::{Clock, Now, TICKS};
 use crate::counts::Counts;
 use crate::node::Node;
@@ -58,6 +58,8 @@ pub struct Shard {
     expiring: usize,
     /// How many items each size class has.
     by_class: [u32; CLASSES],
+    /// What those of the classes take that have blocks of several sizes, in bytes.
+    inexact_bytes: [usize; CLASSES - EXACT],
     /// The second at which all items go; zero for never.
     flush_at: u32,
     /// What is to be looked at beside items.
@@ -116,6 +118,7 @@ impl Shard {
             sparseness: Sparseness::default(),
             expiring: 0,
             by_class: [0; CLASSES],
+            inexact_bytes: [0; CLASSES - EXACT],
             flush_at: 0,
             attention: Attention::empty(),
             watchers,
@@ -157,9 +160,15 @@ impl Shard {
         self.items.is_empty()
     }
 
-    /// How many items each size class has.
-    pub fn by_class(&self) -> &[u32; CLASSES] {
-        &self.by_class
+    /// How many items each size class has, and what they take, in bytes.
+    pub fn by_class(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.by_class.iter().enumerate().map(|(class, &count)| {
+            let bytes = match class.checked_sub(EXACT) {
+                None => count as usize * class_bytes(class),
+                Some(at) => self.inexact_bytes[at],
+            };
+            (count, bytes)
+        })
     }
 
     /// Asks the processor to fetch what a request for this key will need.
@@ -330,8 +339,11 @@ impl Shard {
     #[inline]
     fn add_to_sums(&mut self, bytes: usize, sign: isize) {
         self.blocks_bytes = self.blocks_bytes.wrapping_add_signed(sign * bytes as isize);
-        let class = &mut self.by_class[class_of(bytes)];
-        *class = class.wrapping_add_signed(sign as i32);
+        let class = class_of(bytes);
+        self.by_class[class] = self.by_class[class].wrapping_add_signed(sign as i32);
+        if let Some(of_class) = class.checked_sub(EXACT).and_then(|at| self.inexact_bytes.get_mut(at)) {
+            *of_class = of_class.wrapping_add_signed(sign * bytes as isize);
+        }
     }
 
     /// Changes an item where it is, and gives what `change` gives. Its key and the length of its value stay.
@@ -560,7 +572,8 @@ impl Shard {
         }
         self.wheel = Wheel::default();
         self.sparseness = Sparseness::default();
-        (self.blocks_bytes, self.expiring, self.by_class) = (0, 0, [0; CLASSES]);
+        (self.blocks_bytes, self.expiring) = (0, 0);
+        (self.by_class, self.inexact_bytes) = ([0; CLASSES], [0; CLASSES - EXACT]);
         if let Some(standby) = &self.standby {
             standby.repeat_clear(self.number);
         }
@@ -643,7 +656,8 @@ impl Shard {
         let bytes: usize = self.items.iter().map(|item| item.heap_bytes()).sum();
         let expiring = self.items.iter().filter(|item| item.expires() != 0).count();
         assert_eq!((bytes, expiring), (self.blocks_bytes, self.expiring));
-        assert_eq!(self.by_class.iter().map(|count| *count as usize).sum::<usize>(), self.items.len());
+        assert_eq!(self.by_class().map(|(count, _)| count as usize).sum::<usize>(), self.items.len());
+        assert_eq!(self.by_class().map(|(_, bytes)| bytes).sum::<usize>(), self.blocks_bytes);
     }
 }
 

@@ -12,6 +12,10 @@ use libmimalloc_sys::{
 };
 use std::alloc::{GlobalAlloc, Layout};
 use std::ffi::{c_int, c_long};
+use std::ptr::{self, NonNull};
+
+use crate::block::{self, PAGE};
+use crate::extents;
 
 /// Blocks of at least so many bytes are aligned to as many without being asked; smaller ones to their size.
 const ALIGN: usize = 16;
@@ -37,53 +41,132 @@ pub fn give_back_after(ms: u16) {
 
 /// Gives all pages back to the system that are free now, of whichever thread, without waiting for others to become free.
 pub fn give_back() {
+    give_back_small();
+    extents::give_back();
+}
+
+/// As [`give_back`], of what small blocks have left.
+pub fn give_back_small() {
     // SAFETY: it frees nothing that is in use, and may be called by any thread at any time.
     unsafe { mi_collect(true) }
 }
 
-/// Whether a block of so many bytes has this alignment by itself.
+/// Whether blocks of so many bytes take pages of their own: others cannot have their places.
 #[inline]
-const fn is_aligned(bytes: usize, align: usize) -> bool {
-    align <= ALIGN && align <= bytes
+pub const fn is_large(bytes: usize) -> bool {
+    bytes > block::SMALL_MAX
 }
 
-// SAFETY: mimalloc gives blocks of at least the size and alignment that it is asked for, or null, and every block goes
-// back to it by `mi_free`, whichever function gave it. What is not asked for is there: see `is_aligned`.
+/// Who has a block of this layout.
+enum Keeper {
+    /// mimalloc, which aligns it by itself.
+    Plain,
+    /// mimalloc, which is asked for the alignment.
+    Aligned,
+    /// [`crate::extents`].
+    Pages,
+}
+
+#[inline]
+fn keeper(layout: Layout) -> Keeper {
+    let (bytes, align) = (layout.size(), layout.align());
+    if is_large(bytes) && align <= PAGE {
+        Keeper::Pages
+    } else if align <= ALIGN && align <= bytes {
+        Keeper::Plain
+    } else {
+        Keeper::Aligned
+    }
+}
+
+/// A block as those who ask an allocator want it.
+fn start(block: Option<NonNull<u8>>) -> *mut u8 {
+    block.map_or(ptr::null_mut(), NonNull::as_ptr)
+}
+
+// SAFETY: mimalloc and the extents give blocks of at least the size and alignment that they are asked for, or null, and
+// every block goes back to whom its layout names, whichever function gave it. What is not asked for is there: see `keeper`.
 unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let (bytes, align) = (layout.size(), layout.align());
         // SAFETY: any size will do, and any alignment of a layout.
-        unsafe { if is_aligned(bytes, align) { mi_malloc(bytes) } else { mi_malloc_aligned(bytes, align) } }
-            .cast()
+        unsafe {
+            match keeper(layout) {
+                Keeper::Plain => mi_malloc(bytes).cast(),
+                Keeper::Aligned => mi_malloc_aligned(bytes, align).cast(),
+                Keeper::Pages => start(extents::allocate(bytes).map(|(start, _)| start)),
+            }
+        }
     }
 
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let (bytes, align) = (layout.size(), layout.align());
-        // SAFETY: any size will do, and any alignment of a layout.
-        unsafe { if is_aligned(bytes, align) { mi_zalloc(bytes) } else { mi_zalloc_aligned(bytes, align) } }
-            .cast()
+        // SAFETY: any size will do, and any alignment of a layout; what is written is the block.
+        unsafe {
+            match keeper(layout) {
+                Keeper::Plain => mi_zalloc(bytes).cast(),
+                Keeper::Aligned => mi_zalloc_aligned(bytes, align).cast(),
+                Keeper::Pages => start(extents::allocate(bytes).map(|(start, is_zero)| {
+                    if !is_zero {
+                        start.write_bytes(0, bytes);
+                    }
+                    start
+                })),
+            }
+        }
     }
 
     #[inline]
-    unsafe fn dealloc(&self, block: *mut u8, _: Layout) {
-        // SAFETY: by the caller's promise the block came from here and is not used again.
-        unsafe { mi_free(block.cast()) }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: by the caller's promise the block came from here, for this layout, and is not used again.
+        unsafe {
+            match (keeper(layout), NonNull::new(block)) {
+                (Keeper::Pages, Some(block)) => extents::free(block, layout.size()),
+                _ => mi_free(block.cast()),
+            }
+        }
     }
 
     #[inline]
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, bytes: usize) -> *mut u8 {
         let align = layout.align();
-        // SAFETY: by the caller's promise the block came from here; it is aligned, so it may stay where it is.
+        // SAFETY: by the caller's promise the block came from here, and the new size does not overflow with the alignment.
+        // It is aligned, so it may stay where it is.
         unsafe {
-            if is_aligned(bytes, align) {
-                mi_realloc(block.cast(), bytes)
-            } else {
-                mi_realloc_aligned(block.cast(), bytes, align)
+            let new = Layout::from_size_align_unchecked(bytes, align);
+            match (keeper(layout), keeper(new)) {
+                (Keeper::Pages, _) | (_, Keeper::Pages) => self.change(block, layout, new),
+                (_, Keeper::Plain) => mi_realloc(block.cast(), bytes).cast(),
+                (_, Keeper::Aligned) => mi_realloc_aligned(block.cast(), bytes, align).cast(),
             }
         }
-        .cast()
+    }
+}
+
+impl Allocator {
+    /// Resizes a block that is large before or after that.
+    ///
+    /// # Safety
+    /// As for [`GlobalAlloc::realloc`].
+    #[cold]
+    unsafe fn change(&self, block: *mut u8, old: Layout, new: Layout) -> *mut u8 {
+        // SAFETY: by the caller's promise. Both blocks hold what is copied, and the old one is freed if it has moved.
+        unsafe {
+            if let (Keeper::Pages, Keeper::Pages, Some(start)) =
+                (keeper(old), keeper(new), NonNull::new(block))
+                && extents::resize(start, old.size(), new.size())
+            {
+                return block;
+            }
+            let moved = self.alloc(new);
+            if !moved.is_null() {
+                moved.copy_from_nonoverlapping(block, old.size().min(new.size()));
+                self.dealloc(block, old);
+            }
+            moved
+        }
     }
 }
 
@@ -125,12 +208,29 @@ mod tests {
     #[test]
     fn blocks_take_what_is_accounted() {
         let mut bytes = 16;
-        while bytes <= 100_000 {
+        while bytes <= block::SMALL_MAX {
             for asked in [bytes - 7, bytes] {
                 let layout = Layout::from_size_align(asked, if asked == bytes { 16 } else { 8 }).unwrap();
                 assert_eq!(most_bytes(layout), block::class(asked), "{layout:?}");
             }
             bytes = block::class(bytes + 1);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_to_be_zero_is_zero_also_where_something_was() {
+        for (bytes, align) in [(100, 8), (100, 128), (40_000, 8), (500_000, PAGE), (40_000, 4 * PAGE)] {
+            let layout = Layout::from_size_align(bytes, align).unwrap();
+            for _ in 0..3 {
+                // SAFETY: the block holds as many bytes and is freed with its layout.
+                unsafe {
+                    let block = Allocator.alloc_zeroed(layout);
+                    assert_eq!(block.addr() % align, 0);
+                    assert!(std::slice::from_raw_parts(block, bytes).iter().all(|byte| *byte == 0));
+                    block.write_bytes(7, bytes);
+                    Allocator.dealloc(block, layout);
+                }
+            }
         }
     }
 
@@ -152,7 +252,7 @@ mod tests {
             unsafe {
                 let mut block = Allocator.alloc_zeroed(layout);
                 block.write(7);
-                for bytes in [30, 224, 1280, 100_000, 40] {
+                for bytes in [30, 224, 1280, 100_000, 120_000, 40_000, 40] {
                     block = Allocator.realloc(block, layout, bytes);
                     layout = Layout::from_size_align(bytes, align).unwrap();
                     assert_eq!((block.read(), block.add(23).read()), (7, 0));

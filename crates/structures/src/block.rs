@@ -6,7 +6,8 @@
 //!
 //! Invariant: a block allocated for `len` bytes is freed or resized with a `len` of the same class.
 //!
-//! The classes are those that mimalloc and jemalloc share: multiples of 16 up to 64, then four per doubling.
+//! The classes are those that mimalloc and jemalloc share: multiples of 16 up to 64, then four per doubling. Blocks of more
+//! than 16 KB take pages of the system (see [`crate::extents`]): whole pages up to 128 KB, then sixteen classes per doubling.
 
 #![allow(unsafe_code)]
 
@@ -18,9 +19,10 @@ unsafe extern "C" {
     fn mi_unsafe_heap_page_is_under_utilized(heap: *mut c_void, block: *mut c_void, percent: usize) -> bool;
 }
 
-/// Above this size the allocator rounds to pages instead of classes.
-const PAGED_FROM: usize = 512 * 1024;
-const PAGE: usize = 4096;
+/// Larger blocks are whole pages of the system; see [`crate::extents`].
+pub(crate) const SMALL_MAX: usize = 16 * 1024;
+/// The least page that a system has.
+pub(crate) const PAGE: usize = 4096;
 
 /// Alignment of every block; the low four bits of a block's address are free for tags.
 pub(crate) const ALIGN: usize = 16;
@@ -30,12 +32,16 @@ pub(crate) const ALIGN: usize = 16;
 pub const fn class(len: usize) -> usize {
     if len <= 64 {
         if len == 0 { ALIGN } else { (len + ALIGN - 1) & !(ALIGN - 1) }
-    } else if len <= PAGED_FROM {
-        let shift = (usize::BITS - 1 - (len - 1).leading_zeros()) - 2;
-        let step = 1 << shift;
-        (len + step - 1) & !(step - 1)
     } else {
-        (len + PAGE - 1) & !(PAGE - 1)
+        let doubling = usize::BITS - 1 - (len - 1).leading_zeros();
+        let step = if len <= SMALL_MAX {
+            1 << (doubling - 2)
+        } else if doubling <= 16 {
+            PAGE
+        } else {
+            1 << (doubling - 4)
+        };
+        (len + step - 1) & !(step - 1)
     }
 }
 

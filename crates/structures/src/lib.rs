@@ -10,6 +10,7 @@ pub mod block;
 pub mod cached;
 mod draw;
 pub mod entry;
+mod extents;
 pub mod glob;
 pub mod hash;
 pub mod hll;

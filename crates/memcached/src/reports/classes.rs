@@ -9,6 +9,7 @@ use super::{Line, line};
 use crate::classes::{CLASSES, LARGEST, class_bytes};
 use crate::clock::{Now, TICKS};
 use crate::node::Node;
+use crate::shard::Shard;
 use crate::tallies::{Tallies, Tally};
 
 /// What is told as a page, in bytes.
@@ -21,18 +22,12 @@ struct Class {
     bytes: u64,
 }
 
-/// Adds what the items of each class are in a shard: so many altogether take so many bytes.
-fn add(classes: &mut [Class; CLASSES], counts: &[u32; CLASSES], all_bytes: usize) {
-    let mut largest_bytes = all_bytes as u64;
-    for (number, (class, count)) in classes[..LARGEST].iter_mut().zip(counts).enumerate() {
-        let bytes = u64::from(*count) * class_bytes(number) as u64;
-        class.items += u64::from(*count);
-        class.bytes += bytes;
-        largest_bytes -= bytes;
+/// Adds what there is of each class in a shard.
+fn add(classes: &mut [Class; CLASSES], shard: &Shard) {
+    for (class, (items, bytes)) in classes.iter_mut().zip(shard.by_class()) {
+        class.items += u64::from(items);
+        class.bytes += bytes as u64;
     }
-    // They are of many sizes: theirs is what the others leave.
-    classes[LARGEST].items += u64::from(counts[LARGEST]);
-    classes[LARGEST].bytes += largest_bytes;
 }
 
 /// The classes that have items or of which something has been counted, with their numbers.
@@ -48,7 +43,7 @@ pub(super) fn items(node: &Node, now: Now) -> Vec<Line> {
     let (mut classes, mut ages, mut tallies) =
         ([Class::default(); CLASSES], [None; CLASSES], Tallies::default());
     node.each(|shard| {
-        add(&mut classes, shard.by_class(), shard.items_bytes());
+        add(&mut classes, shard);
         tallies.add(&shard.tallies);
         ages.iter_mut().zip(shard.ages(now)).for_each(|(age, own)| *age = (*age).max(own));
     });
@@ -77,7 +72,7 @@ pub(super) fn items(node: &Node, now: Now) -> Vec<Line> {
 pub(super) fn slabs(node: &Node) -> Vec<Line> {
     let (mut classes, mut tallies) = ([Class::default(); CLASSES], Tallies::default());
     node.each(|shard| {
-        add(&mut classes, shard.by_class(), shard.items_bytes());
+        add(&mut classes, shard);
         tallies.add(&shard.tallies);
     });
     let mut lines = Vec::new();
