@@ -375,6 +375,35 @@ fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
     });
 }
 
+/// Values of all large sizes, and before that small ones that make way for them.
+#[test]
+fn large_values_keep_resident_memory_near_the_limit_at_any_moment() {
+    const LIMIT: u64 = 64 << 20;
+    for (small, most_bytes) in [(0, LIMIT * 9 / 8), (700_000, LIMIT * 5 / 4)] {
+        let server = Memcached::ours(&["--memory", "64", "--threads", "1"]);
+        let mut wire = server.wire();
+        let before = resident_bytes(&server);
+        for start in (0..small).step_by(1_000) {
+            let numbers = start..start + 1_000;
+            let requests =
+                numbers.map(|number| format!("set small:{number} 0 0 32 noreply\r\n{:032}\r\n", 0));
+            wire.ask(&[requests.collect::<String>().as_bytes(), LAST].concat(), LAST_ANSWER);
+        }
+        let (value, mut state, mut most) = (vec![b'v'; 500_000], 88_172_645_463_325_252_u64, 0);
+        for number in 0..500 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let len = 20_000 + state as usize % 480_000;
+            let head = format!("set key:{number} 0 0 {len} noreply\r\n");
+            wire.ask(&[head.as_bytes(), &value[..len], b"\r\n", LAST].concat(), LAST_ANSWER);
+            most = most.max(resident_bytes(&server).saturating_sub(before));
+        }
+        assert_ne!(wire.stat("", "evictions"), "0");
+        assert!(most < most_bytes, "{} MB behind {small} small ones", most >> 20);
+    }
+}
+
 /// Nobody says anything to the node after its items have gone.
 #[test]
 fn memory_of_items_that_are_gone_is_given_back_though_nobody_asks() {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use memcache_wire::Error;
+use structures::allocator;
 use structures::cached::{Cached, Head};
 use structures::lent::Lender;
 use structures::lock::{Held, Locks, bits};
@@ -36,6 +37,8 @@ const SHARDS_MAX: usize = 1 << SHARD_BITS_MAX;
 const SOCKETS: u64 = 1;
 /// After so many evictions one of the shards looks at how sparse its memory is.
 const LOOK_EVERY: usize = 4;
+/// What small items leave for large ones is given back when it is one part in so many of the memory.
+const GIVEN_BACK_SHARE: usize = 32;
 
 /// What a node needs of the world around it.
 pub trait Host: Send + Sync + std::fmt::Debug {
@@ -101,6 +104,8 @@ pub struct Node {
     lender: Lender,
     /// Items that have been given up, to know which shard is to look at its memory.
     given_up: AtomicUsize,
+    /// What small items have left that have made way for large ones, in bytes.
+    to_give_back: AtomicUsize,
 }
 
 /// What a shard takes, as last told; alone in its cache lines.
@@ -196,6 +201,7 @@ impl Node {
             sizes_since: Mutex::default(),
             lender,
             given_up: AtomicUsize::new(0),
+            to_give_back: AtomicUsize::new(0),
         }
     }
 
@@ -344,25 +350,36 @@ impl Node {
             let most = (0..self.shards()).max_by_key(used).unwrap_or_default();
             // The others are for where it has nothing that may go.
             let others = (0..self.shards()).filter(|number| *number != most);
-            let mut has_evicted = false;
+            let mut evicted = None;
             for number in std::iter::once(most).chain(others) {
                 let mut held = match self.hold(number) {
                     Ok(held) => held,
                     Err(number) => return Room::Contended(number),
                 };
                 let shard = held.get_mut(number);
-                has_evicted = shard.evict(policy, now);
+                evicted = shard.evict(policy, now);
                 self.account(number, shard);
-                if has_evicted {
+                if evicted.is_some() {
                     break;
                 }
             }
-            if !has_evicted {
-                return Room::Short;
-            }
+            let Some(evicted) = evicted else { return Room::Short };
             self.look_at_another();
+            if !allocator::is_large(evicted) && allocator::is_large(bytes) {
+                self.give_back_after(evicted);
+            }
         }
         Room::Enough
+    }
+
+    /// Takes note that small items of so many bytes have made way for large ones, which cannot have their places: now and
+    /// then those go back to the system.
+    fn give_back_after(&self, bytes: usize) {
+        let all = self.to_give_back.fetch_add(bytes, Relaxed) + bytes;
+        if all > self.settings.memory_bytes.load(Relaxed) / GIVEN_BACK_SHARE {
+            self.to_give_back.store(0, Relaxed);
+            allocator::give_back_small();
+        }
     }
 
     /// Now and then has a shard look at how sparse its memory is: its items may lie in pages that those of others have left.

@@ -35,6 +35,8 @@ const SPARSE_AGE: u64 = 4;
 const LOOKED_AT: usize = 256;
 /// One in eight evictions has a part of the table looked at.
 const SETTLE_SHIFT: u32 = u64::BITS - 3;
+/// How many segments of the table are tidied at once; about five hundred items in each.
+const TIDIED: usize = 4;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
 
@@ -404,31 +406,33 @@ impl Shard {
         self.remove(place);
     }
 
-    /// Gives up the item that is least use among some, of those that may go. Whether there was one.
-    pub(crate) fn evict(&mut self, policy: Policy, now: Now) -> bool {
+    /// Gives up the item that is least use among some, of those that may go. What it took, in bytes, if
+    /// there was one.
+    pub(crate) fn evict(&mut self, policy: Policy, now: Now) -> Option<usize> {
         if policy.is_volatile() && self.expiring == 0 {
-            return false;
+            return None;
         }
         let wanted = if matches!(policy, Policy::AllKeysRandom | Policy::VolatileRandom) { 1 } else { DRAWN };
         let mut first: Option<(u64, Place)> = None;
-        let mut drawn = 0;
+        let (mut drawn, mut is_last) = (0, false);
         for _ in 0..DRAWN_AT_MOST {
             if drawn == wanted {
                 break;
             }
             let random = &mut self.random;
-            let Some(place) = self.items.random(|| next_random(random)) else { return false };
+            let place = self.items.random(|| next_random(random))?;
             let mut item = self.items.at_mut(place);
             // To give up what replies keep makes no room.
             if policy.is_volatile() && item.expires() == 0 || item.is_lent() {
                 continue;
             }
             drawn += 1;
-            let (idle_bytes, is_sparse) = item.idle_bytes();
-            self.sparseness.note(idle_bytes);
+            let idle = item.idle();
+            self.sparseness.note(idle.bytes);
+            is_last |= idle.is_last();
             let (age, uses) = match policy {
                 Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
-                _ if is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
+                _ if idle.is_sparse() => (SPARSE_AGE * age(&item, now), item.uses()),
                 _ => (age(&item, now), item.uses()),
             };
             if first.is_none_or(|(most, _)| age >= most) {
@@ -439,12 +443,13 @@ impl Shard {
                 item.set_uses(uses - 1);
             }
         }
-        let Some((_, place)) = first else { return false };
+        let (_, place) = first?;
         if self.is_watched(Attention::EVICTIONS) {
             self.tell_eviction(place, now);
         }
         let item = self.items.at(place);
-        let tally = self.tallies.of(class_of(item.heap_bytes()));
+        let bytes = item.heap_bytes();
+        let tally = self.tallies.of(class_of(bytes));
         self.counts.evictions += 1;
         tally.evicted(item.accessed(), now.tick);
         tally.evicted_nonzero += u64::from(item.expires() != 0);
@@ -460,7 +465,10 @@ impl Shard {
         if number >> SETTLE_SHIFT == 0 {
             self.items.settle(number);
         }
-        true
+        if is_last {
+            self.tidy();
+        }
+        Some(bytes)
     }
 
     #[cold]
@@ -505,11 +513,25 @@ impl Shard {
 
     /// Draws items for how much memory lies idle on their account.
     pub(crate) fn look(&mut self) {
+        let mut is_last = false;
         for _ in 0..DRAWN {
             let random = &mut self.random;
             let Some(place) = self.items.random(|| next_random(random)) else { return };
-            let (idle_bytes, _) = self.items.at(place).idle_bytes();
-            self.sparseness.note(idle_bytes);
+            let idle = self.items.at(place).idle();
+            self.sparseness.note(idle.bytes);
+            is_last |= idle.is_last();
+        }
+        if is_last {
+            self.tidy();
+        }
+    }
+
+    /// Moves items that are among the last in their pages, in a part of the table, so that those pages become empty. To wait
+    /// for all of them to be given up would take long: where others are drawn hundreds of times as often, they stay.
+    fn tidy(&mut self) {
+        for _ in 0..TIDIED {
+            let number = next_random(&mut self.random);
+            self.items.renew(number, Cached::moved_if_last);
         }
     }
 

@@ -54,6 +54,13 @@ bitflags::bitflags! {
 const IDLE: [(usize, usize); 6] = [(6, 2_400), (12, 1_000), (25, 450), (50, 220), (75, 90), (92, 15)];
 /// Pages are sparse where so much lies idle, in percent of their blocks.
 const SPARSE: usize = 90;
+/// The blocks of a page are its last where it is used to so many percent or less; one of [`IDLE`].
+const LAST: usize = 12;
+/// What lies idle there, in percent of a block.
+const LAST_IDLE: usize = 1_000;
+/// Larger items than so many bytes do not move. A page holds few of them, and which of those are the last changes with every
+/// item that goes.
+const MOVED_MAX: usize = 512;
 
 /// Values of at least so many bytes are lent; to copy smaller ones costs less than to count who has them.
 pub const LENT_FROM: usize = 16 << 10;
@@ -73,6 +80,29 @@ pub struct Head {
     pub cas: u64,
     /// When it was used last, in a unit of the owner's.
     pub accessed: u32,
+}
+
+/// What lies idle in a page of the allocator on account of one of its blocks: an estimate.
+#[derive(Clone, Copy, Debug)]
+pub struct Idle {
+    /// In percent of the block.
+    percent: usize,
+    /// In bytes.
+    pub bytes: usize,
+}
+
+impl Idle {
+    /// Whether the page is sparse.
+    #[inline]
+    pub fn is_sparse(&self) -> bool {
+        self.percent >= SPARSE
+    }
+
+    /// Whether the block is small and one of the last in its page.
+    #[inline]
+    pub fn is_last(&self) -> bool {
+        self.percent >= LAST_IDLE && self.bytes <= MOVED_MAX * self.percent / 100
+    }
 }
 
 /// An item; see the module.
@@ -359,25 +389,34 @@ impl Cached {
         block::class(self.total())
     }
 
-    /// How much lies idle in its page of the allocator on its account, in percent of what it takes: an estimate.
+    /// How much lies idle in its page of the allocator on its account.
     #[inline]
-    fn idle_percent(&self) -> usize {
-        let mut idle = 0;
+    pub fn idle(&self) -> Idle {
+        let mut percent = 0;
         // Most pages are used well: those are known by the first look.
         for (used, more) in IDLE.iter().rev() {
             if !block::is_in_sparse_page(self.0, *used) {
                 break;
             }
-            idle = *more;
+            percent = *more;
         }
-        idle
+        Idle { percent, bytes: self.heap_bytes() * percent / 100 }
     }
 
-    /// What lies idle in its page of the allocator on its account, in bytes: an estimate; and whether the page is sparse.
+    /// The same item in another block, if it is small and one of the last in its page.
     #[inline]
-    pub fn idle_bytes(&self) -> (usize, bool) {
-        let percent = self.idle_percent();
-        (self.heap_bytes() * percent / 100, percent >= SPARSE)
+    pub fn moved_if_last(&self) -> Option<Self> {
+        if !block::is_in_sparse_page(self.0, LAST) {
+            return None;
+        }
+        let total = self.total();
+        if total > MOVED_MAX {
+            return None;
+        }
+        let other = block::allocate(total);
+        // SAFETY: both blocks are of this length; an item that cannot be lent is its bytes and nothing else.
+        unsafe { other.copy_from_nonoverlapping(self.0, total) };
+        Some(Cached(other))
     }
 
     #[inline]

@@ -589,6 +589,29 @@ impl<T: Item> Table<T> {
         is_sparse
     }
 
+    /// Puts what `renew` gives of an item in its place, for all items of a segment of which it gives something. Their keys
+    /// stay. Any number says which segment.
+    pub fn renew(&mut self, number: u64, mut renew: impl FnMut(&T) -> Option<T>) {
+        if self.directory.is_empty() {
+            return;
+        }
+        let segment = self.directory[self.first(number as usize & (self.directory.len() - 1))];
+        for at in 0..segment.slots as usize {
+            // SAFETY: the slot is one of the segment's, and only read.
+            let slot = unsafe { *segment.buckets.cast::<*mut u8>().add(at).as_ptr() };
+            if slot.is_null() {
+                continue;
+            }
+            // SAFETY: a taken slot holds an item of this table; it is borrowed until its place is taken below.
+            let item = unsafe { borrow::<T>(slot) };
+            if let Some(other) = renew(&item) {
+                debug_assert_eq!(other.key(), item.key(), "the key stays");
+                segment.set(at, tagged(other.into_raw().as_ptr(), tag_of(slot)));
+                drop(ManuallyDrop::into_inner(item));
+            }
+        }
+    }
+
     /// Moves a segment's items to one of another width.
     fn rebuild(&mut self, first: usize, width: u16) {
         let old = self.directory[first];
