@@ -101,11 +101,20 @@ impl Load {
     /// # Errors
     /// The server hangs up, or its answers are not what they should be.
     pub fn run(&self, address: SocketAddr) -> Result<()> {
+        self.run_on(&[address])
+    }
+
+    /// The same against several servers: connections come to one after the other.
+    ///
+    /// # Errors
+    /// As [`Load::run`].
+    pub fn run_on(&self, servers: &[SocketAddr]) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let load = *self;
         runtime.block_on(async {
             let tasks: Vec<_> = (0..self.connections)
                 .map(|number| {
+                    let address = servers[number % servers.len()];
                     tokio::task::spawn(async move { load.connection(address, number as u64).await })
                 })
                 .collect();

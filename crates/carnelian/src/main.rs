@@ -33,7 +33,7 @@ mod users;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use structures::allocator::{Allocator, give_back_after};
+use structures::allocator::{Allocator, give_back_after, share_pages};
 use tracing_subscriber::EnvFilter;
 
 use crate::options::{Command, Invocation, Settings};
@@ -77,6 +77,7 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Invocation::Run(Command::Memcached, settings) => {
             log(&settings);
+            share_pages();
             bare::memcached(&settings).map(|()| ExitCode::SUCCESS)
         }
         Invocation::Run(Command::Healthcheck, settings) => Ok(healthcheck::healthcheck(&settings)),

@@ -429,10 +429,10 @@ impl Shard {
             drawn += 1;
             let idle = item.idle();
             self.sparseness.note(idle.bytes);
-            is_last |= idle.is_last();
+            is_last |= idle.is_last;
             let (age, uses) = match policy {
                 Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
-                _ if idle.is_sparse() => (SPARSE_AGE * age(&item, now), item.uses()),
+                _ if idle.is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
                 _ => (age(&item, now), item.uses()),
             };
             if first.is_none_or(|(most, _)| age >= most) {
@@ -519,7 +519,7 @@ impl Shard {
             let Some(place) = self.items.random(|| next_random(random)) else { return };
             let idle = self.items.at(place).idle();
             self.sparseness.note(idle.bytes);
-            is_last |= idle.is_last();
+            is_last |= idle.is_last;
         }
         if is_last {
             self.tidy();

@@ -32,6 +32,17 @@ unsafe extern "C" {
 /// The number of mimalloc's option for how long pages that are free are kept, in ms.
 const PURGE_DELAY: c_int = 15;
 
+/// The number of its option for who takes a page up that was full and has lost a block.
+const RECLAIM_ON_FREE: c_int = 35;
+
+/// Has pages that were full and have lost blocks taken up by whichever thread needs one of their size next, rather than by
+/// the one that filled them: in a cache whose threads evict what others have stored they stay fuller. To free a block in
+/// such a page takes somewhat longer.
+pub fn share_pages() {
+    // SAFETY: any value of an option will do, at any time.
+    unsafe { mi_option_set(RECLAIM_ON_FREE, -1) }
+}
+
 /// Has pages that have been free for so many ms given back to the system, when others become free after that; otherwise
 /// after a second.
 pub fn give_back_after(ms: u16) {
@@ -197,12 +208,43 @@ mod tests {
     }
 
     #[test]
-    fn the_option_is_the_one_that_is_meant() {
-        // SAFETY: it only reads. A second is what no other option has from the beginning.
-        let delay_ms = || unsafe { mi_option_get(PURGE_DELAY) };
-        assert_eq!(delay_ms(), 1000);
+    fn the_options_are_those_that_are_meant() {
+        // SAFETY: it only reads. A second is what no other option has from the beginning; 0, 2 and 4 in a row is what no
+        // others have.
+        let option = |number| unsafe { mi_option_get(number) };
+        assert_eq!(option(PURGE_DELAY), 1000);
         give_back_after(100);
-        assert_eq!(delay_ms(), 100);
+        assert_eq!(option(PURGE_DELAY), 100);
+        assert_eq!([0, 1, 2].map(|next| option(RECLAIM_ON_FREE + next)), [0, 2, 4]);
+        share_pages();
+        assert_eq!(option(RECLAIM_ON_FREE), -1);
+    }
+
+    /// The counts of a page are read where mimalloc has them.
+    #[test]
+    fn the_neighbours_of_a_block_are_counted() {
+        let layout = Layout::from_size_align(3072, 16).unwrap();
+        // SAFETY: the layout is not of size zero; all blocks are freed once, with it.
+        unsafe {
+            let blocks: Vec<_> = (0..200).map(|_| NonNull::new(Allocator.alloc(layout)).unwrap()).collect();
+            let full: Vec<_> =
+                blocks.iter().filter(|block| block::neighbours(**block) == Some((21, 21))).collect();
+            assert!(full.len() > 150, "21 of them fill 64 KB: {}", full.len());
+            let page = |block: &NonNull<u8>| block.addr().get() >> 16;
+            let (one, others) = full.split_first().unwrap();
+            let others: Vec<_> = others.iter().filter(|other| page(other) == page(one)).collect();
+            assert_eq!(others.len(), 20);
+            for (number, other) in others.iter().enumerate() {
+                assert!(block::share_page(**one, ***other));
+                Allocator.dealloc(other.as_ptr(), layout);
+                assert_eq!(block::neighbours(**one), Some((20 - number, 21)));
+            }
+            assert!(block::is_in_sparse_page(**one, 5));
+            let gone = |block: &NonNull<u8>| page(block) == page(one) && block != *one;
+            for block in blocks.iter().filter(|block| !gone(block)) {
+                Allocator.dealloc(block.as_ptr(), layout);
+            }
+        }
     }
 
     #[test]

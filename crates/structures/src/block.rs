@@ -14,9 +14,20 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error, realloc};
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 
 unsafe extern "C" {
-    fn mi_unsafe_heap_page_is_under_utilized(heap: *mut c_void, block: *mut c_void, percent: usize) -> bool;
+    /// The page of a block; null if the block is not mimalloc's.
+    fn _mi_safe_ptr_page(block: *const c_void) -> *const Page;
+}
+
+/// How mimalloc's record of a page begins. Other threads may change the counts at any moment.
+#[repr(C)]
+struct Page {
+    _thread: *const c_void,
+    _free: *const c_void,
+    used: AtomicU16,
+    capacity: AtomicU16,
 }
 
 /// Larger blocks are whole pages of the system; see [`crate::extents`].
@@ -96,14 +107,30 @@ pub(crate) unsafe fn resize(block: NonNull<u8>, old: usize, new: usize) -> NonNu
     NonNull::new(moved).unwrap_or_else(|| handle_alloc_error(new))
 }
 
-/// Whether the block lies in a page of the allocator that is used to no more than `percent`, and that is not the one
-/// which its thread fills at the moment. A guess: other threads may be taking blocks from that page or giving them back.
+/// How many blocks there are in the page of the allocator that a block lies in, and how many its memory holds: a guess, since
+/// other threads may be taking blocks from that page or giving them back. Nothing for large blocks, which have no page in
+/// common with others.
+#[inline]
+pub(crate) fn neighbours(block: NonNull<u8>) -> Option<(usize, usize)> {
+    // SAFETY: any address may be asked for. The record of a page is there for as long as a block of it, and whoever asks has
+    // the block. Its counts are words that change at once: any value that they have had will do for a guess.
+    let page = unsafe { _mi_safe_ptr_page(block.as_ptr().cast()).as_ref() }?;
+    let used = usize::from(page.used.load(Relaxed)).max(1);
+    Some((used, usize::from(page.capacity.load(Relaxed)).max(used)))
+}
+
+/// Whether two blocks lie in one page of the allocator.
+#[inline]
+pub(crate) fn share_page(one: NonNull<u8>, other: NonNull<u8>) -> bool {
+    // SAFETY: as in `neighbours`; nothing is read of the records.
+    let [one, other] = [one, other].map(|block| unsafe { _mi_safe_ptr_page(block.as_ptr().cast()) });
+    !one.is_null() && ptr::eq(one, other)
+}
+
+/// Whether a block lies in a page of the allocator that is used to no more than so many percent.
 #[inline]
 pub(crate) fn is_in_sparse_page(block: NonNull<u8>, percent: usize) -> bool {
-    // SAFETY: mimalloc looks up the page of the address, which may be one that it does not know, and reads its counts.
-    // The page is there for as long as the block is, and whoever asks has the block. Counts that change at this moment
-    // are words: either value of them will do for a guess.
-    unsafe { mi_unsafe_heap_page_is_under_utilized(ptr::null_mut(), block.as_ptr().cast(), percent) }
+    neighbours(block).is_some_and(|(used, capacity)| used * 100 <= percent * capacity)
 }
 
 #[cfg(test)]

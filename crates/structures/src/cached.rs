@@ -49,15 +49,13 @@ bitflags::bitflags! {
     }
 }
 
-/// How much lies idle in pages that are used to so many percent or less, for each block in percent of the block: somewhat
-/// more than their holes, for pages that are empty and not given back yet.
-const IDLE: [(usize, usize); 6] = [(6, 2_400), (12, 1_000), (25, 450), (50, 220), (75, 90), (92, 15)];
 /// Pages are sparse where so much lies idle, in percent of their blocks.
 const SPARSE: usize = 90;
-/// The blocks of a page are its last where it is used to so many percent or less; one of [`IDLE`].
+/// The blocks of a page are its last where it is used to so many percent or less.
 const LAST: usize = 12;
-/// What lies idle there, in percent of a block.
-const LAST_IDLE: usize = 1_000;
+/// Most that counts as idle on account of one block, in percent of it: a page of which one block is left would outweigh all
+/// others.
+const IDLE_MAX: usize = 2_400;
 /// Larger items than so many bytes do not move. A page holds few of them, and which of those are the last changes with every
 /// item that goes.
 const MOVED_MAX: usize = 512;
@@ -85,24 +83,12 @@ pub struct Head {
 /// What lies idle in a page of the allocator on account of one of its blocks: an estimate.
 #[derive(Clone, Copy, Debug)]
 pub struct Idle {
-    /// In percent of the block.
-    percent: usize,
     /// In bytes.
     pub bytes: usize,
-}
-
-impl Idle {
     /// Whether the page is sparse.
-    #[inline]
-    pub fn is_sparse(&self) -> bool {
-        self.percent >= SPARSE
-    }
-
+    pub is_sparse: bool,
     /// Whether the block is small and one of the last in its page.
-    #[inline]
-    pub fn is_last(&self) -> bool {
-        self.percent >= LAST_IDLE && self.bytes <= MOVED_MAX * self.percent / 100
-    }
+    pub is_last: bool,
 }
 
 /// An item; see the module.
@@ -392,18 +378,13 @@ impl Cached {
     /// How much lies idle in its page of the allocator on its account.
     #[inline]
     pub fn idle(&self) -> Idle {
-        let mut percent = 0;
-        // Most pages are used well: those are known by the first look.
-        for (used, more) in IDLE.iter().rev() {
-            if !block::is_in_sparse_page(self.0, *used) {
-                break;
-            }
-            percent = *more;
-        }
-        Idle { percent, bytes: self.heap_bytes() * percent / 100 }
+        let (used, capacity) = block::neighbours(self.0).unwrap_or((1, 1));
+        let (percent, own) = (IDLE_MAX.min((capacity - used) * 100 / used), self.heap_bytes());
+        let is_last = own <= MOVED_MAX && used * 100 <= LAST * capacity;
+        Idle { bytes: own * percent / 100, is_sparse: percent >= SPARSE, is_last }
     }
 
-    /// The same item in another block, if it is small and one of the last in its page.
+    /// The same item in a block of another page, if it is small and one of the last in its own.
     #[inline]
     pub fn moved_if_last(&self) -> Option<Self> {
         if !block::is_in_sparse_page(self.0, LAST) {
@@ -416,7 +397,7 @@ impl Cached {
         let other = block::allocate(total);
         // SAFETY: both blocks are of this length; an item that cannot be lent is its bytes and nothing else.
         unsafe { other.copy_from_nonoverlapping(self.0, total) };
-        Some(Cached(other))
+        Some(Cached(other)).filter(|_| !block::share_page(self.0, other))
     }
 
     #[inline]

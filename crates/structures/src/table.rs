@@ -582,11 +582,17 @@ impl<T: Item> Table<T> {
         }
         let first = self.first(number as usize & (self.directory.len() - 1));
         let segment = self.directory[first];
-        let is_sparse = block::is_in_sparse_page(segment.buckets.cast(), SPARSE_PERCENT);
-        if is_sparse {
-            self.rebuild(first, segment.width());
+        if !block::is_in_sparse_page(segment.buckets.cast(), SPARSE_PERCENT) {
+            return false;
         }
-        is_sparse
+        let new = self.new_segment(segment.width(), segment.depth);
+        let has_left = !block::share_page(segment.buckets.cast(), new.buckets.cast());
+        if has_left {
+            self.refill(first, new);
+        } else {
+            self.free_segment(new);
+        }
+        has_left
     }
 
     /// Puts what `renew` gives of an item in its place, for all items of a segment of which it gives something. Their keys
@@ -614,8 +620,13 @@ impl<T: Item> Table<T> {
 
     /// Moves a segment's items to one of another width.
     fn rebuild(&mut self, first: usize, width: u16) {
+        let new = self.new_segment(width, self.directory[first].depth);
+        self.refill(first, new);
+    }
+
+    /// Moves a segment's items to an empty one that takes its place.
+    fn refill(&mut self, first: usize, mut new: Segment) {
         let old = self.directory[first];
-        let mut new = self.new_segment(width, old.depth);
         new.count = old.count;
         for slot in old.slots() {
             new.put(tag_of(slot), slot.map_addr(|addr| addr & POINTER_MASK));

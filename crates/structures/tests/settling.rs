@@ -46,7 +46,7 @@ fn segments_leave_pages_that_are_mostly_empty() {
 
 /// How many of the items are among the last in their pages.
 fn last(table: &Table<Cached>) -> usize {
-    table.iter().filter(|item| item.idle().is_last()).count()
+    table.iter().filter(|item| item.idle().is_last).count()
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
     if options.wants("processors") {
         processors(options)?;
     }
+    if options.wants("clients") {
+        clients(options)?;
+    }
     if options.wants("speed") {
         speed(options)?;
     }
@@ -157,15 +160,20 @@ struct Round {
     per_second: f64,
 }
 
+/// Ours or memcached, once for each number of threads, and with so many items each.
+fn filled(at: usize, threads: &[usize], keys: usize) -> Result<Vec<Server>> {
+    let start = |threads: &usize| {
+        let server = Server::start(&kinds(*threads, PLENTY_MB)?[at], None)?;
+        fill(server.address, 0..keys)?;
+        Ok(server)
+    };
+    threads.iter().map(start).collect()
+}
+
 impl Flooded {
-    /// Ours or memcached, once for each number of threads, and with so many items each.
+    /// As [`filled`], with a load.
     fn start(at: usize, threads: &[usize], kind: Asked, keys: usize) -> Result<Flooded> {
-        let mut servers = Vec::new();
-        for threads in threads {
-            let server = Server::start(&kinds(*threads, PLENTY_MB)?[at], None)?;
-            fill(server.address, 0..keys)?;
-            servers.push(server);
-        }
+        let servers = filled(at, threads, keys)?;
         let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
         Ok(Flooded { flood: Flood::connect(&addresses, FLOODED, kind, keys)?, servers })
     }
@@ -187,8 +195,7 @@ impl Flooded {
 
     /// Processor time that the servers have taken, and that the load has.
     fn cpu_ns(&self) -> Result<(u64, u64)> {
-        let servers = self.servers.iter().map(|server| cpu_ns(server.id())).sum::<Result<u64>>()?;
-        Ok((servers, cpu_ns(std::process::id())?))
+        Ok((all_cpu_ns(&self.servers)?, cpu_ns(std::process::id())?))
     }
 }
 
@@ -201,6 +208,43 @@ impl Round {
         self.load_us = self.load_us.min(other.load_us);
         self.per_second = self.per_second.max(other.per_second);
     }
+}
+
+/// Processor time of a get on two threads against one, from many clients that wait for each answer. The load takes a good
+/// part of two processors, so that throughput says nothing: what counts is what the servers take.
+fn clients(options: &Options) -> Result<()> {
+    println!("| server | us a get, 1 thread | 2 threads | 1 in each of two | ratio of two threads | bar |");
+    println!("|---|---|---|---|---|---|");
+    let load = Load {
+        kind: Asked::Get,
+        depth: 1,
+        connections: CONNECTIONS,
+        requests: options.requests / 4 / ROUNDS,
+        keys: options.keys,
+    };
+    for at in 0..2 {
+        let name = &kinds(1, PLENTY_MB)?[at].name;
+        let mut best = [f64::INFINITY; 3];
+        let servers = [&[1][..], &[2], &[1, 1]].map(|threads| filled(at, threads, options.keys));
+        let servers: Vec<Vec<Server>> = servers.into_iter().collect::<Result<_>>()?;
+        for _ in 0..options.rounds * ROUNDS {
+            for (servers, best) in servers.iter().zip(&mut best) {
+                let before = all_cpu_ns(servers)?;
+                let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
+                load.run_on(&addresses)?;
+                *best = best.min((all_cpu_ns(servers)? - before) as f64 / 1000.0 / load.requests as f64);
+            }
+        }
+        let [one, two, each] = best;
+        println!("| {name} | {one:.2} | {two:.2} | {each:.2} | {:.2} | 1.80 |", 2.0 * one / two);
+    }
+    println!();
+    Ok(())
+}
+
+/// Processor time that servers have taken.
+fn all_cpu_ns(servers: &[Server]) -> Result<u64> {
+    servers.iter().map(|server| cpu_ns(server.id())).sum()
 }
 
 /// Throughput of a node in this process on two threads against one, without sockets and without another program that
