@@ -1,18 +1,16 @@
-//! A node: its shards, what they may take together, and what belongs to all of them.
-//!
-//! Invariants:
-//! - No more memory is in use than may be, but for what one command adds. Room is made before a shard is held for the
-//!   item, in the shards that have most.
-//! - The standby has the same number of shards and the same seed, so that an item is in the same shard of both. Its shards
-//!   are taken by the master's alone, while those are held; whoever looks at it does so for moments.
+//! A node: its shards, and what belongs to all of them. In files of their own: the memory that it may take, what it has
+//! counted, and its standby.
+
+mod counting;
+mod memory;
+mod standby;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use memcache_wire::Error;
-use structures::allocator;
 use structures::cached::{Cached, Head};
 use structures::lent::Lender;
 use structures::lock::{Held, Locks, bits};
@@ -23,22 +21,18 @@ use crate::access::Access;
 use crate::attention::Attention;
 use crate::clients::{Client, Clients};
 use crate::clock::{Clock, Now};
-use crate::counts::Counts;
-use crate::policy::Policy;
 use crate::prefixes::Prefixes;
 use crate::settings::{SHARD_BITS_MAX, Settings};
 use crate::shard::{Garbage, Shard};
-use crate::tallies::Tallies;
 use crate::watching::{Ended, Watch, Watchers};
+
+use counting::Forgotten;
+pub use counting::Traffic;
+pub(crate) use memory::Room;
+use memory::Used;
 
 /// Most shards.
 const SHARDS_MAX: usize = 1 << SHARD_BITS_MAX;
-/// Sockets that listen.
-const SOCKETS: u64 = 1;
-/// After so many evictions one of the shards looks at how sparse its memory is.
-const LOOK_EVERY: usize = 4;
-/// What small items leave for large ones is given back when it is one part in so many of the memory.
-const GIVEN_BACK_SHARE: usize = 32;
 
 /// What a node needs of the world around it.
 pub trait Host: Send + Sync + std::fmt::Debug {
@@ -91,13 +85,9 @@ pub struct Node {
     due_ms: AtomicI64,
     host: Arc<dyn Host>,
     /// What had been counted when the counters were forgotten.
-    forgotten: Mutex<Counts>,
-    /// Bytes that had been read and written then.
-    forgotten_bytes: Mutex<(u64, u64)>,
+    forgotten: Mutex<Forgotten>,
     /// What connections keep of requests that are not complete and of replies that are not read, in bytes.
     unfinished: AtomicUsize,
-    /// Connections that there had been, and that had been refused.
-    forgotten_comers: Mutex<(u64, u64)>,
     /// The last cas id of each shard when somebody wanted sizes to be counted.
     sizes_since: Mutex<Option<Vec<u64>>>,
     /// Counts what replies keep of values that are gone.
@@ -106,40 +96,6 @@ pub struct Node {
     given_up: AtomicUsize,
     /// What small items have left that have made way for large ones, in bytes.
     to_give_back: AtomicUsize,
-}
-
-/// What a shard takes, as last told; alone in its cache lines.
-#[derive(Debug, Default)]
-#[repr(align(128))]
-struct Used(AtomicUsize);
-
-/// What is counted of what concerns no item.
-#[derive(Debug, Default)]
-#[allow(missing_docs, reason = "the names are those of the general report")]
-pub struct Traffic {
-    pub cmd_flush: AtomicU64,
-    pub auth_cmds: AtomicU64,
-    pub auth_errors: AtomicU64,
-    pub idle_kicks: AtomicU64,
-}
-
-impl Traffic {
-    fn forget(&self) {
-        for count in [&self.cmd_flush, &self.auth_cmds, &self.auth_errors, &self.idle_kicks] {
-            count.store(0, Relaxed);
-        }
-    }
-}
-
-/// Whether there is room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Room {
-    /// There is.
-    Enough,
-    /// Somebody holds this shard, which would have to give something up.
-    Contended(usize),
-    /// There is not, and none can be made.
-    Short,
 }
 
 /// One item, as it is walked over.
@@ -195,9 +151,7 @@ impl Node {
             due_ms: AtomicI64::new(i64::MAX),
             host,
             forgotten: Mutex::default(),
-            forgotten_bytes: Mutex::default(),
             unfinished: AtomicUsize::new(0),
-            forgotten_comers: Mutex::default(),
             sizes_since: Mutex::default(),
             lender,
             given_up: AtomicUsize::new(0),
@@ -282,116 +236,6 @@ impl Node {
     pub(crate) fn prefetch_shard(&self, hash: Option<&u64>) {
         if let Some(&hash) = hash {
             self.shards.prefetch(self.shard_of(hash));
-        }
-    }
-
-    /// Takes note of what a shard takes, and of when it is to be looked at.
-    #[inline]
-    pub(crate) fn account(&self, number: usize, shard: &Shard) {
-        let (used, bytes) = (&self.used[number].0, shard.used_bytes());
-        if used.load(Relaxed) != bytes {
-            used.store(bytes, Relaxed);
-        }
-        if let Some(due_ms) = shard.first_due_ms()
-            && due_ms < self.due_ms.load(Relaxed)
-            && self.due_ms.fetch_min(due_ms, Relaxed) > due_ms
-        {
-            self.host.wake_at(due_ms);
-        }
-    }
-
-    /// What items, tables and wheels take, what lies idle between the items, what is kept of requests that are not complete
-    /// and of replies that have not been read, and values that are gone for all but those replies, in bytes.
-    #[inline]
-    pub fn used_bytes(&self) -> usize {
-        let used: usize = self.used.iter().map(|used| used.0.load(Relaxed)).sum();
-        used + self.unfinished.load(Relaxed) + self.lender.bytes()
-    }
-
-    /// Takes note that a connection keeps so many bytes of a request that is not complete, or of replies that its client
-    /// does not read, and how many it kept before. Items make room for them. Whether they may be kept: if not, nothing has
-    /// been noted. All together may take half of the memory, so that others can go on, or what the largest item needs
-    /// while it comes.
-    pub fn keep(&self, before: usize, bytes: usize, now: Now) -> bool {
-        let most =
-            (self.settings.memory_bytes.load(Relaxed) / 2).max(2 * self.settings.item_bytes.load(Relaxed));
-        let grown = bytes.saturating_sub(before);
-        if grown > 0
-            && (self.unfinished.load(Relaxed) + grown > most || self.make_room(grown, now) == Room::Short)
-        {
-            return false;
-        }
-        self.unfinished.fetch_add(bytes.wrapping_sub(before), Relaxed);
-        true
-    }
-
-    /// Takes note that a connection keeps nothing any more.
-    pub fn forget_kept(&self, bytes: usize) {
-        self.unfinished.fetch_sub(bytes, Relaxed);
-    }
-
-    /// Makes room for so many bytes.
-    #[inline]
-    pub(crate) fn make_room(&self, bytes: usize, now: Now) -> Room {
-        if self.used_bytes() + bytes <= self.settings.memory_bytes.load(Relaxed) {
-            return Room::Enough;
-        }
-        self.evict(bytes, now)
-    }
-
-    #[cold]
-    fn evict(&self, bytes: usize, now: Now) -> Room {
-        let policy = self.settings.policy.load();
-        if policy == Policy::NoEviction {
-            return Room::Short;
-        }
-        while self.used_bytes() + bytes > self.settings.memory_bytes.load(Relaxed) {
-            let used = |number: &usize| self.used[*number].0.load(Relaxed);
-            let most = (0..self.shards()).max_by_key(used).unwrap_or_default();
-            // The others are for where it has nothing that may go.
-            let others = (0..self.shards()).filter(|number| *number != most);
-            let mut evicted = None;
-            for number in std::iter::once(most).chain(others) {
-                let mut held = match self.hold(number) {
-                    Ok(held) => held,
-                    Err(number) => return Room::Contended(number),
-                };
-                let shard = held.get_mut(number);
-                evicted = shard.evict(policy, now);
-                self.account(number, shard);
-                if evicted.is_some() {
-                    break;
-                }
-            }
-            let Some(evicted) = evicted else { return Room::Short };
-            self.look_at_another();
-            if !allocator::is_large(evicted) && allocator::is_large(bytes) {
-                self.give_back_after(evicted);
-            }
-        }
-        Room::Enough
-    }
-
-    /// Takes note that small items of so many bytes have made way for large ones, which cannot have their places: now and
-    /// then those go back to the system.
-    fn give_back_after(&self, bytes: usize) {
-        let all = self.to_give_back.fetch_add(bytes, Relaxed) + bytes;
-        if all > self.settings.memory_bytes.load(Relaxed) / GIVEN_BACK_SHARE {
-            self.to_give_back.store(0, Relaxed);
-            allocator::give_back_small();
-        }
-    }
-
-    /// Now and then has a shard look at how sparse its memory is: its items may lie in pages that those of others have left.
-    fn look_at_another(&self) {
-        let given_up = self.given_up.fetch_add(1, Relaxed);
-        if given_up.is_multiple_of(LOOK_EVERY) {
-            let number = given_up / LOOK_EVERY % self.shards();
-            if let Ok(mut held) = self.hold(number) {
-                let shard = held.get_mut(number);
-                shard.look();
-                self.account(number, shard);
-            }
         }
     }
 
@@ -510,101 +354,6 @@ impl Node {
         self.watchers.tell_leaving(client, why, now);
     }
 
-    /// What has been counted, since the counters were forgotten.
-    pub fn counts(&self) -> Counts {
-        self.all_counts().since(&self.forgotten.lock())
-    }
-
-    /// What has been counted since the node began.
-    pub fn all_counts(&self) -> Counts {
-        let mut sum = Counts::default();
-        self.each(|shard| shard.counts).iter().for_each(|counts| sum.add(counts));
-        sum
-    }
-
-    /// Forgets what has been counted.
-    pub fn forget_counts(&self) {
-        let mut all = Counts::default();
-        self.each(|shard| {
-            all.add(&shard.counts);
-            // Nobody else wants to know of these.
-            shard.tallies = Tallies::default();
-        });
-        *self.forgotten.lock() = all;
-        self.traffic.forget();
-        self.prefixes.forget();
-        self.watchers.forget_counts();
-        *self.forgotten_bytes.lock() = self.clients.bytes();
-        let comers = (self.clients.accepted.load(Relaxed) + SOCKETS, self.clients.rejected.load(Relaxed));
-        *self.forgotten_comers.lock() = comers;
-    }
-
-    /// Connections that have been made and refused since the counters were forgotten; the socket that listens is one of
-    /// them, as in memcached.
-    pub fn comers(&self) -> (u64, u64) {
-        let before = *self.forgotten_comers.lock();
-        (
-            self.clients.accepted.load(Relaxed) + SOCKETS - before.0,
-            self.clients.rejected.load(Relaxed) - before.1,
-        )
-    }
-
-    /// Has the sizes of items be told that are stored from now on, or of none; those that are told already stay.
-    pub(crate) fn count_sizes(&self, wanted: bool) {
-        let last = wanted.then(|| self.each(|shard| shard.last_cas()));
-        let mut since = self.sizes_since.lock();
-        *since = last.map(|last| since.take().unwrap_or(last));
-    }
-
-    /// The last cas id of each shard when somebody wanted sizes to be told; nothing if nobody does.
-    pub(crate) fn sizes_since(&self) -> Option<Vec<u64>> {
-        self.sizes_since.lock().clone()
-    }
-
-    /// Visits items that were stored after these cas ids of their shards. No shard is held for all of its items.
-    pub(crate) fn visit_since(&self, since: &[u64], mut visit: impl FnMut(&Cached)) {
-        for (number, since) in since.iter().enumerate() {
-            let mut position = 0;
-            loop {
-                let held = self.shards.hold_blocking(1 << number);
-                position = held.get(number).walk(position, |item| {
-                    if item.cas() > *since {
-                        visit(item);
-                    }
-                });
-                if position == 0 {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// Bytes that have been read and written since the counters were forgotten.
-    pub fn bytes(&self) -> (u64, u64) {
-        let ((read, written), before) = (self.clients.bytes(), *self.forgotten_bytes.lock());
-        (read - before.0, written - before.1)
-    }
-
-    /// The number of items.
-    pub fn items(&self) -> usize {
-        self.each(|shard| shard.len()).iter().sum()
-    }
-
-    /// What items take without the tables around them, in bytes.
-    pub fn items_bytes(&self) -> usize {
-        self.each(|shard| shard.items_bytes()).iter().sum()
-    }
-
-    /// What is needed to find the items, in bytes.
-    pub fn index_bytes(&self) -> usize {
-        self.each(|shard| shard.index_bytes()).iter().sum()
-    }
-
-    /// Whether a size class has items.
-    pub(crate) fn has_class(&self, class: usize) -> bool {
-        self.each(|shard| shard.by_class().nth(class).is_some_and(|(items, _)| items > 0)).contains(&true)
-    }
-
     /// Visits items that have not expired, a few of them, from a place on that is zero first. Gives the next place, or
     /// nothing at the end. What is there throughout is visited once.
     ///
@@ -670,78 +419,6 @@ impl Node {
         shard.put(hash, item.key, head, [item.value, &[]], now);
         self.account(number, shard);
         Ok(true)
-    }
-
-    /// Has another node repeat what is done here from now on, in every shard from when it is held next. What there is
-    /// already is copied by [`Node::copy_to`].
-    pub fn set_standby(&self, standby: Option<&Arc<Node>>) {
-        self.each(|shard| shard.set_standby(standby.cloned()));
-    }
-
-    /// Copies items that the standby does not have, a few of them, from a place on that is zero first. Gives the next
-    /// place, or nothing at the end.
-    ///
-    /// # Errors
-    /// The number of a shard that somebody else goes on holding; this is to be called again when it is free.
-    pub fn copy_to(&self, standby: &Node, place: (usize, u64)) -> Result<Option<(usize, u64)>, usize> {
-        let (number, position) = place;
-        let held = self.hold(number)?;
-        let next = held.get(number).walk(position, |item| {
-            // What has been changed since it follows is there already.
-            if !standby.has(number, item.key()) {
-                standby.repeat_item(number, item);
-            }
-        });
-        Ok(match next {
-            0 if number + 1 == self.shards() => None,
-            0 => Some((number + 1, 0)),
-            next => Some((number, next)),
-        })
-    }
-
-    /// Whether there is an item, for a master that holds its shard of this number.
-    fn has(&self, number: usize, key: &[u8]) -> bool {
-        let hash = self.hash(key);
-        self.shards.hold_beside(1 << number).get(number).has(hash, key)
-    }
-
-    /// Takes an item over as it is, for a master that holds its shard of this number.
-    pub(crate) fn repeat_item(&self, number: usize, item: &Cached) {
-        let hash = self.hash(item.key());
-        let mut held = self.shards.hold_beside(1 << number);
-        let shard = held.get_mut(number);
-        shard.adopt(hash, item, 0);
-        self.account(number, shard);
-    }
-
-    /// Takes an item out, for a master that holds its shard of this number.
-    pub(crate) fn repeat_removal(&self, number: usize, key: &[u8]) {
-        let hash = self.hash(key);
-        let mut held = self.shards.hold_beside(1 << number);
-        let shard = held.get_mut(number);
-        shard.drop_key(hash, key);
-        self.account(number, shard);
-    }
-
-    /// Removes all items of a shard, for a master that holds its shard of this number.
-    pub(crate) fn repeat_clear(&self, number: usize) {
-        let mut held = self.shards.hold_beside(1 << number);
-        let shard = held.get_mut(number);
-        // Whatever was to come has come, or was taken back.
-        shard.follow_flush(0);
-        shard.clear();
-        let garbage = shard.take_garbage();
-        self.account(number, shard);
-        drop(held);
-        self.discard(garbage);
-    }
-
-    /// Has all items of a shard go at a second, zero for never, for a master that holds its shard of this number.
-    pub(crate) fn repeat_flush(&self, number: usize, second: u32) {
-        let mut held = self.shards.hold_beside(1 << number);
-        let shard = held.get_mut(number);
-        shard.follow_flush(second);
-        self.account(number, shard);
     }
 
     /// Checks the invariants; for tests.

@@ -4,9 +4,9 @@
 //! every item that expires the wheel has a record. What is put in, changed or taken out here is repeated by the same shard
 //! of the standby, if there is one, before the shard is let go.
 //!
-//! Eviction draws items at random and gives up the one that is least use for its room: how long ago it was used, halved for
-//! each of its latest uses, times the root of its size, and more where few others share its page of memory. Uses wear off
-//! whenever an item is drawn and stays.
+//! Not here: what is given up where memory is short; see `eviction`.
+
+mod eviction;
 
 use std::sync::Arc;
 
@@ -17,26 +17,15 @@ use structures::wheel::{Wheel, fragment};
 
 use crate::attention::Attention;
 use crate::classes::{CLASSES, EXACT, class_bytes, class_of};
-use crate::clock::{Clock, Now, TICKS};
+use crate::clock::{Clock, Now};
 use crate::counts::Counts;
 use crate::node::Node;
-use crate::policy::Policy;
 use crate::sparseness::Sparseness;
 use crate::tallies::{Tallies, Tally};
-use crate::watching::{Evicted, Watchers};
+use crate::watching::Watchers;
 
-/// How many items are drawn for each that is evicted.
-const DRAWN: usize = 12;
-/// How many are drawn at most to find those, where few expire and no others may go.
-const DRAWN_AT_MOST: usize = 4_096;
-/// How much sooner an item goes whose page is sparse already: pages that lose all their items are given back.
-const SPARSE_AGE: u64 = 4;
 /// How many are looked at for how old the items are: while a shard is held for that, it is for tens of microseconds.
 const LOOKED_AT: usize = 256;
-/// One in eight evictions has a part of the table looked at.
-const SETTLE_SHIFT: u32 = u64::BITS - 3;
-/// How many segments of the table are tidied at once; about five hundred items in each.
-const TIDIED: usize = 4;
 /// Most records that are looked at before others get their turn.
 pub(crate) const EXPIRED_AT_ONCE: usize = 256;
 
@@ -89,14 +78,6 @@ impl Garbage {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// What speaks for giving an item up, among those that may go: how long ago it was used, halved for each of its latest
-/// uses, and how much room it takes. The most goes first.
-#[inline]
-fn age(item: &Cached, now: Now) -> u64 {
-    let unused = u64::from(now.tick.saturating_sub(item.accessed()) >> item.uses());
-    (unused + 1) * (item.heap_bytes() as u64).isqrt()
 }
 
 impl Shard {
@@ -406,85 +387,6 @@ impl Shard {
         self.remove(place);
     }
 
-    /// Gives up the item that is least use among some, of those that may go. What it took, in bytes, if
-    /// there was one.
-    pub(crate) fn evict(&mut self, policy: Policy, now: Now) -> Option<usize> {
-        if policy.is_volatile() && self.expiring == 0 {
-            return None;
-        }
-        let wanted = if matches!(policy, Policy::AllKeysRandom | Policy::VolatileRandom) { 1 } else { DRAWN };
-        let mut first: Option<(u64, Place)> = None;
-        let (mut drawn, mut is_last) = (0, false);
-        for _ in 0..DRAWN_AT_MOST {
-            if drawn == wanted {
-                break;
-            }
-            let random = &mut self.random;
-            let place = self.items.random(|| next_random(random))?;
-            let mut item = self.items.at_mut(place);
-            // To give up what replies keep makes no room.
-            if policy.is_volatile() && item.expires() == 0 || item.is_lent() {
-                continue;
-            }
-            drawn += 1;
-            let idle = item.idle();
-            self.sparseness.note(idle.bytes);
-            is_last |= idle.is_last;
-            let (age, uses) = match policy {
-                Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
-                _ if idle.is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
-                _ => (age(&item, now), item.uses()),
-            };
-            if first.is_none_or(|(most, _)| age >= most) {
-                first = Some((age, place));
-            }
-            // Not all at once: what is drawn by chance now may be drawn again soon.
-            if uses > 0 && now.tick.saturating_sub(item.accessed()) > 0 {
-                item.set_uses(uses - 1);
-            }
-        }
-        let (_, place) = first?;
-        if self.is_watched(Attention::EVICTIONS) {
-            self.tell_eviction(place, now);
-        }
-        let item = self.items.at(place);
-        let bytes = item.heap_bytes();
-        let tally = self.tallies.of(class_of(bytes));
-        self.counts.evictions += 1;
-        tally.evicted(item.accessed(), now.tick);
-        tally.evicted_nonzero += u64::from(item.expires() != 0);
-        if !item.marks().contains(Marks::FETCHED) {
-            self.counts.evicted_unfetched += 1;
-            tally.evicted_unfetched += 1;
-        } else if item.uses() > 1 {
-            self.counts.evicted_active += 1;
-            tally.evicted_active += 1;
-        }
-        self.remove(place);
-        let number = next_random(&mut self.random);
-        if number >> SETTLE_SHIFT == 0 {
-            self.items.settle(number);
-        }
-        if is_last {
-            self.tidy();
-        }
-        Some(bytes)
-    }
-
-    #[cold]
-    fn tell_eviction(&self, place: Place, now: Now) {
-        let item = self.items.at(place);
-        let evicted = Evicted {
-            key: item.key(),
-            is_fetched: item.marks().contains(Marks::FETCHED),
-            expires: item.expires(),
-            unused_s: now.tick.saturating_sub(item.accessed()) / TICKS as u32,
-            class: class_of(item.heap_bytes()),
-            bytes: item.value().len(),
-        };
-        self.watchers.tell_eviction(&evicted, now);
-    }
-
     /// Takes note that there was no room for an item of this size, in bytes.
     #[cold]
     pub(crate) fn lacked_room(&mut self, bytes: usize) {
@@ -509,30 +411,6 @@ impl Shard {
             look(&self.items.at(place));
         }
         ages
-    }
-
-    /// Draws items for how much memory lies idle on their account.
-    pub(crate) fn look(&mut self) {
-        let mut is_last = false;
-        for _ in 0..DRAWN {
-            let random = &mut self.random;
-            let Some(place) = self.items.random(|| next_random(random)) else { return };
-            let idle = self.items.at(place).idle();
-            self.sparseness.note(idle.bytes);
-            is_last |= idle.is_last;
-        }
-        if is_last {
-            self.tidy();
-        }
-    }
-
-    /// Moves items that are among the last in their pages, in a part of the table, so that those pages become empty. To wait
-    /// for all of them to be given up would take long: where others are drawn hundreds of times as often, they stay.
-    fn tidy(&mut self) {
-        for _ in 0..TIDIED {
-            let number = next_random(&mut self.random);
-            self.items.renew(number, Cached::moved_if_last);
-        }
     }
 
     /// Removes what has expired, as far as the wheel knows; at most [`EXPIRED_AT_ONCE`] items. When it is to be asked

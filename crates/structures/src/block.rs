@@ -7,7 +7,7 @@
 //! Invariant: a block allocated for `len` bytes is freed or resized with a `len` of the same class.
 //!
 //! The classes are those that mimalloc and jemalloc share: multiples of 16 up to 64, then four per doubling. Blocks of more
-//! than 16 KB take pages of the system (see [`crate::extents`]): whole pages up to 128 KB, then sixteen classes per doubling.
+//! than 16 KB take pages of the system (see `extents`): whole pages up to 128 KB, then sixteen classes per doubling.
 
 #![allow(unsafe_code)]
 
