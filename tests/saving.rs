@@ -548,3 +548,51 @@ fn how_keys_were_used_is_saved_where_the_policy_wants_to_know() {
         assert!(expected.contains(&told), "{policy}: {told}");
     }
 }
+
+#[test]
+fn a_terminal_that_goes_away_is_nothing_to_a_node() {
+    let node = Program::redis_with(&[], &[]);
+    let mut client = node.client();
+    let sent = Command::new("kill").args(["-HUP", &node.id().to_string()]).status();
+    assert!(sent.expect("there is a kill").success());
+    // As many more as it would take to end it twice.
+    for _ in 0..100 {
+        say(&mut client, "PING", "PONG");
+    }
+    say(&mut node.client(), "PING", "PONG");
+    assert!(node.stop(), "it still ends as it is asked to");
+}
+
+/// With `nohup` the cloud stays when its terminal goes.
+#[test]
+fn whoever_is_to_outlive_the_terminal_does() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let mut cloud = Command::new("nohup")
+        .arg(carnelian())
+        .args(["--listen", "127.0.0.1:0", "--ephemeral"])
+        .current_dir(&directory)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("there is a nohup");
+    let mut said = String::new();
+    let mut stdout = std::io::BufReader::new(cloud.stdout.take().expect("it is piped"));
+    std::io::BufRead::read_line(&mut stdout, &mut said).expect("it says how it is reached");
+    let address = said.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let address = address.expect("the first line names it").to_owned();
+    let signal = |name: &str| {
+        assert!(
+            Command::new("kill")
+                .args([name, &cloud.id().to_string()])
+                .status()
+                .expect("there is a kill")
+                .success()
+        );
+    };
+    signal("-HUP");
+    for _ in 0..20 {
+        std::net::TcpStream::connect(&address).expect("it still listens");
+    }
+    signal("-TERM");
+    assert!(cloud.wait().expect("it ends").success());
+}

@@ -22,13 +22,14 @@ use crate::deployed::redis::release_of;
 use crate::files::Files;
 use crate::nodes::Nodes;
 use crate::options::Settings;
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 
 /// Runs a bare Redis node until a signal comes.
 pub(crate) fn redis(settings: &Settings) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = Signals::listen()?;
+        signals::ignore_hangup()?;
         if settings.cluster > 0 {
             return cluster(settings, signals).await;
         }

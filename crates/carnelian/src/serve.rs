@@ -37,7 +37,7 @@ pub(crate) fn serve(settings: &Settings) -> anyhow::Result<()> {
 
 async fn serve_until_signal(settings: &Settings) -> anyhow::Result<()> {
     let directory = directory(settings)?;
-    let signals = Signals::listen()?;
+    let signals = Signals::listen_at_terminal()?;
     let listener = listen(settings.listen).await?;
     let address = listener.local_addr()?;
     check_bind(settings.bind)?;
