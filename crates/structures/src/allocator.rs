@@ -50,7 +50,8 @@ pub fn give_back_after(ms: u16) {
     unsafe { mi_option_set(PURGE_DELAY, c_long::from(ms)) }
 }
 
-/// Gives all pages back to the system that are free now, of whichever thread, without waiting for others to become free.
+/// Gives pages back to the system that are free now, without waiting for others to become free. What other threads keep for
+/// their next blocks stays.
 pub fn give_back() {
     give_back_small();
     extents::give_back();
@@ -114,17 +115,12 @@ unsafe impl GlobalAlloc for Allocator {
     #[inline]
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         let (bytes, align) = (layout.size(), layout.align());
-        // SAFETY: any size will do, and any alignment of a layout; what is written is the block.
+        // SAFETY: any size will do, and any alignment of a layout.
         unsafe {
             match keeper(layout) {
                 Keeper::Plain => mi_zalloc(bytes).cast(),
                 Keeper::Aligned => mi_zalloc_aligned(bytes, align).cast(),
-                Keeper::Pages => start(extents::allocate(bytes).map(|(start, is_zero)| {
-                    if !is_zero {
-                        start.write_bytes(0, bytes);
-                    }
-                    start
-                })),
+                Keeper::Pages => start(extents::allocate_zeroed(bytes)),
             }
         }
     }
@@ -261,7 +257,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_to_be_zero_is_zero_also_where_something_was() {
-        for (bytes, align) in [(100, 8), (100, 128), (40_000, 8), (500_000, PAGE), (40_000, 4 * PAGE)] {
+        for (bytes, align) in [(100, 8), (100, 128), (40_000, 8), (500_001, PAGE), (40_000, 4 * PAGE)] {
             let layout = Layout::from_size_align(bytes, align).unwrap();
             for _ in 0..3 {
                 // SAFETY: the block holds as many bytes and is freed with its layout.
@@ -286,19 +282,26 @@ mod tests {
         }
     }
 
+    /// Blocks grow and shrink, with whom they are kept by changing on the way.
     #[test]
-    fn blocks_keep_their_contents_when_they_grow() {
-        for align in [8, 16, 64] {
+    fn blocks_keep_their_contents_when_they_are_resized() {
+        let byte = |at: usize| (at % 251) as u8;
+        for align in [8, 16, 64, PAGE, 4 * PAGE] {
             let mut layout = Layout::from_size_align(24, align).unwrap();
-            // SAFETY: the block is written within its size, and freed with its last layout.
+            // SAFETY: the block is written and read within its size, and freed with its last layout.
             unsafe {
                 let mut block = Allocator.alloc_zeroed(layout);
-                block.write(7);
-                for bytes in [30, 224, 1280, 100_000, 120_000, 40_000, 40] {
+                (0..24).for_each(|at| block.add(at).write(byte(at)));
+                let edge = extents::MAPPED_FROM;
+                for bytes in
+                    [30, 224, 1280, 100_000, 120_000, 40_000, 16_385, 16_384, 700_000, edge - 1, edge, 40]
+                {
                     block = Allocator.realloc(block, layout, bytes);
-                    layout = Layout::from_size_align(bytes, align).unwrap();
-                    assert_eq!((block.read(), block.add(23).read()), (7, 0));
                     assert_eq!(block.addr() % align, 0);
+                    let held = std::slice::from_raw_parts(block, bytes.min(layout.size()).min(700_000));
+                    assert!(held.iter().enumerate().all(|(at, held)| *held == byte(at)), "{align} {bytes}");
+                    (held.len()..bytes.min(700_000)).for_each(|at| block.add(at).write(byte(at)));
+                    layout = Layout::from_size_align(bytes, align).unwrap();
                 }
                 Allocator.dealloc(block, layout);
             }

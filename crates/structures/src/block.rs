@@ -28,6 +28,7 @@ struct Page {
     _free: *const c_void,
     used: AtomicU16,
     capacity: AtomicU16,
+    reserved: AtomicU16,
 }
 
 /// Larger blocks are whole pages of the system; see [`crate::extents`].
@@ -107,16 +108,19 @@ pub(crate) unsafe fn resize(block: NonNull<u8>, old: usize, new: usize) -> NonNu
     NonNull::new(moved).unwrap_or_else(|| handle_alloc_error(new))
 }
 
-/// How many blocks there are in the page of the allocator that a block lies in, and how many its memory holds: a guess, since
-/// other threads may be taking blocks from that page or giving them back. Nothing for large blocks, which have no page in
-/// common with others.
+/// How many blocks there are in the page of the allocator that a block lies in, and how many it holds: a guess, since other
+/// threads may be taking blocks from that page or giving them back, and those that they have given back count until the page
+/// is next looked after. A page that is being filled for the first time counts as full. Nothing for large blocks, which have
+/// no page in common with others.
 #[inline]
 pub(crate) fn neighbours(block: NonNull<u8>) -> Option<(usize, usize)> {
     // SAFETY: any address may be asked for. The record of a page is there for as long as a block of it, and whoever asks has
     // the block. Its counts are words that change at once: any value that they have had will do for a guess.
     let page = unsafe { _mi_safe_ptr_page(block.as_ptr().cast()).as_ref() }?;
-    let used = usize::from(page.used.load(Relaxed)).max(1);
-    Some((used, usize::from(page.capacity.load(Relaxed)).max(used)))
+    let [used, capacity, reserved] =
+        [&page.used, &page.capacity, &page.reserved].map(|count| usize::from(count.load(Relaxed)));
+    let used = used.max(1);
+    Some((used, if capacity < reserved { used } else { capacity.max(used) }))
 }
 
 /// Whether two blocks lie in one page of the allocator.

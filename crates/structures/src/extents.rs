@@ -6,31 +6,37 @@
 //! block as long as it is little; beyond that it is given back at once.
 //!
 //! Pages come from regions of address space that are asked for whole and never given up; what has not been written, or has
-//! been given back, takes no memory. So holes between blocks cost nothing.
+//! been given back, takes no memory. So holes between blocks cost nothing. They are counted by four kilobytes, the least page
+//! that a system has; where its own are larger, of what is free only whole ones of those can be given back.
 //!
-//! Invariants: what is free and what is in use are apart and add up to the regions, but for what is being given back at the
-//! moment; what may hold memory ("dirty") is free. No two neighbouring runs of a list touch.
+//! Invariants: what is free and what is in use are apart and add up to the regions without their first pages, but for what
+//! is being given back at the moment; what may hold memory ("dirty") is free. No two neighbouring runs of a list touch.
 //!
 //! Nothing here allocates large blocks by itself, under the lock or elsewhere: it would come here again.
 
 #![allow(unsafe_code)]
 
+use arrayvec::ArrayVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::block;
+use crate::block::{self, PAGE};
 
+/// Most regions.
+const REGIONS_MAX: usize = 1024;
 /// What is asked of the system at once, in bytes of address space.
 const REGION_BYTES: usize = 1 << 30;
 /// Larger blocks are asked of the system and given back one by one.
-const MAPPED_FROM: usize = REGION_BYTES / 4;
+pub(crate) const MAPPED_FROM: usize = REGION_BYTES / 4;
 /// What may stay at hand in any case, in bytes.
 const KEPT_BYTES: usize = 2 << 20;
 /// What may stay at hand: one part in so many of what is in use.
 const KEPT_SHARE: usize = 16;
 
+/// Smaller blocks are zeroed by writing them, larger ones by giving back what they hold.
+const WRITTEN_BELOW: usize = 256 << 10;
 /// How many runs that are too short are looked at for what lies beside them.
 const LOOKED_AT: usize = 8;
 
@@ -40,6 +46,16 @@ static EXTENTS: Extents = Extents::new();
 /// Allocates a block that holds at least so many bytes, and says whether they are zero; nothing if the system has no more.
 pub(crate) fn allocate(bytes: usize) -> Option<(NonNull<u8>, bool)> {
     EXTENTS.allocate(bytes)
+}
+
+/// Allocates a block that holds at least so many bytes, all of them zero; nothing if the system has no more.
+pub(crate) fn allocate_zeroed(bytes: usize) -> Option<NonNull<u8>> {
+    let (start, is_zero) = EXTENTS.allocate(bytes)?;
+    if !is_zero {
+        // SAFETY: the block is fresh, holds as many bytes, and nobody else has it.
+        unsafe { zero(start, bytes) };
+    }
+    Some(start)
 }
 
 /// Frees a block of so many bytes.
@@ -63,6 +79,41 @@ pub(crate) unsafe fn resize(start: NonNull<u8>, old: usize, new: usize) -> bool 
 /// Gives all memory back to the system that is at hand for other blocks.
 pub(crate) fn give_back() {
     EXTENTS.give_back(EXTENTS.lock(), 0);
+}
+
+/// The system's page, in bytes.
+fn system_page() -> usize {
+    // SAFETY: it only asks.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(bytes).unwrap_or(PAGE).max(PAGE)
+}
+
+/// Has the system take back the memory of its own whole pages, which are zero then. Whether it has.
+///
+/// # Safety
+/// The bytes are whole pages of the system, of a region, and nobody needs what is in them.
+unsafe fn discard(start: NonNull<u8>, bytes: usize) -> bool {
+    // SAFETY: by the caller's promise.
+    unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTNEED) == 0 }
+}
+
+/// Zeroes a block. What it holds may go: large blocks take memory only where they are written.
+///
+/// # Safety
+/// The block is one of a region, of so many bytes, and nobody else uses it.
+unsafe fn zero(start: NonNull<u8>, bytes: usize) {
+    let page = system_page();
+    let before = start.addr().get().next_multiple_of(page) - start.addr().get();
+    let whole = bytes.saturating_sub(before) / page * page;
+    // SAFETY: the parts lie in the block, and the middle is whole pages.
+    unsafe {
+        if bytes < WRITTEN_BELOW || !discard(start.add(before), whole) {
+            start.write_bytes(0, bytes);
+        } else {
+            start.write_bytes(0, before);
+            start.add(before + whole).write_bytes(0, bytes - before - whole);
+        }
+    }
 }
 
 /// Runs of pages, by their numbers; see the module.
@@ -118,8 +169,7 @@ impl Runs {
 
     /// The first pages of the shortest run that has so many.
     fn best(&self, pages: usize) -> Option<Range<usize>> {
-        let &(_, start) = self.by_length.range((pages, 0)..).next()?;
-        Some(start..start + pages)
+        self.shortest(pages).map(|run| run.start..run.start + pages)
     }
 
     /// The run that has this page.
@@ -138,9 +188,9 @@ impl Runs {
         self.by_length.iter().rev().map(|&(length, start)| start..start + length)
     }
 
-    /// The shortest run.
-    fn shortest(&self) -> Option<Range<usize>> {
-        self.by_length.first().map(|&(length, start)| start..start + length)
+    /// The shortest run that has so many pages.
+    fn shortest(&self, pages: usize) -> Option<Range<usize>> {
+        self.by_length.range((pages, 0)..).next().map(|&(length, start)| start..start + length)
     }
 }
 
@@ -181,29 +231,31 @@ impl Drop for Region {
 
 #[derive(Debug)]
 struct State {
-    regions: Vec<Region>,
+    regions: ArrayVec<Region, REGIONS_MAX>,
     free: Runs,
     /// What of that may hold memory.
     dirty: Runs,
     /// Pages in use.
     used: usize,
-    /// The system's page, in bits; zero before it is known.
-    page_bits: u32,
 }
 
 /// See the module.
 #[derive(Debug)]
 struct Extents(Mutex<State>);
 
-impl State {
-    /// So many bytes in pages.
-    fn pages(&self, bytes: usize) -> usize {
-        block::class(bytes).div_ceil(1 << self.page_bits)
-    }
+/// So many bytes in pages.
+fn pages(bytes: usize) -> usize {
+    block::class(bytes) / PAGE
+}
 
+fn page_of(start: NonNull<u8>) -> usize {
+    start.addr().get() / PAGE
+}
+
+impl State {
     /// Where a page begins.
     fn address(&self, page: usize) -> Option<NonNull<u8>> {
-        let address = page << self.page_bits;
+        let address = page * PAGE;
         let region = self.regions.iter().find(|region| {
             address.checked_sub(region.start.addr().get()).is_some_and(|offset| offset < region.bytes)
         })?;
@@ -211,29 +263,25 @@ impl State {
         Some(unsafe { region.start.add(address - region.start.addr().get()) })
     }
 
-    fn page_of(&self, start: NonNull<u8>) -> usize {
-        start.addr().get() >> self.page_bits
-    }
-
-    /// Gets another region.
-    fn grow(&mut self) -> Option<()> {
-        if self.page_bits == 0 {
-            // SAFETY: it only asks.
-            let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-            self.page_bits = usize::try_from(bytes).ok()?.checked_ilog2()?;
+    /// Gets another region, with room for so many pages.
+    fn grow(&mut self, pages: usize) -> Option<()> {
+        if self.regions.is_full() {
+            return None;
         }
-        // Where address space is short a part will do.
-        let region = [REGION_BYTES, MAPPED_FROM].into_iter().find_map(Region::new)?;
-        let first = self.page_of(region.start);
         // The first page is nobody's, so that no run goes over the end of a region.
-        self.free.add(first + 1..first + (region.bytes >> self.page_bits));
+        let least = (pages + 1) * PAGE;
+        // Where address space is short a part will do.
+        let sizes = std::iter::successors(Some(REGION_BYTES), |bytes| Some(bytes / 2));
+        let region = sizes.take_while(|bytes| *bytes >= least).find_map(Region::new)?;
+        let first = page_of(region.start);
+        self.free.add(first + 1..first + region.bytes / PAGE);
         self.regions.push(region);
         Some(())
     }
 
     /// Pages that may stay at hand.
     fn kept(&self) -> usize {
-        (KEPT_BYTES >> self.page_bits).max(self.used / KEPT_SHARE)
+        (KEPT_BYTES / PAGE).max(self.used / KEPT_SHARE)
     }
 
     /// The pages for a block: such that hold memory already, as far as possible.
@@ -266,11 +314,10 @@ impl State {
 impl Extents {
     const fn new() -> Self {
         Extents(Mutex::new(State {
-            regions: Vec::new(),
+            regions: ArrayVec::new_const(),
             free: Runs::new(),
             dirty: Runs::new(),
             used: 0,
-            page_bits: 0,
         }))
     }
 
@@ -286,19 +333,16 @@ impl Extents {
             return Some((start, true));
         }
         let mut state = self.lock();
-        if state.regions.is_empty() {
-            state.grow()?;
-        }
-        let pages = state.pages(bytes);
+        let pages = pages(bytes);
         let run = match state.choose(pages) {
             Some(run) => run,
             None => {
-                state.grow()?;
+                state.grow(pages)?;
                 state.free.best(pages)?
             }
         };
-        let is_zero = state.take(&run);
-        Some((state.address(run.start)?, is_zero))
+        let start = state.address(run.start)?;
+        Some((start, state.take(&run)))
     }
 
     /// # Safety
@@ -309,13 +353,9 @@ impl Extents {
             return;
         }
         let mut state = self.lock();
-        let first = state.page_of(start);
-        let run = first..first + state.pages(bytes);
-        state.put(run);
-        let kept = state.kept();
-        if state.dirty.pages > kept {
-            self.give_back(state, kept - kept / 8);
-        }
+        let first = page_of(start);
+        state.put(first..first + pages(bytes));
+        self.keep_little(state);
     }
 
     /// # Safety
@@ -325,8 +365,8 @@ impl Extents {
             return false;
         }
         let mut state = self.lock();
-        let first = state.page_of(start);
-        let (old, new) = (first + state.pages(old), first + state.pages(new));
+        let first = page_of(start);
+        let (old, new) = (first + pages(old), first + pages(new));
         if new > old {
             let more = old..new;
             let has = state.free.has(&more);
@@ -337,24 +377,36 @@ impl Extents {
         }
         if new < old {
             state.put(new..old);
+            self.keep_little(state);
         }
         true
     }
 
-    /// Gives memory back to the system until no more than so many pages are at hand.
+    /// Gives memory back if more is at hand than may be.
+    fn keep_little(&self, state: MutexGuard<'_, State>) {
+        let kept = state.kept();
+        if state.dirty.pages > kept {
+            self.give_back(state, kept - kept / 8);
+        }
+    }
+
+    /// Gives memory back to the system until no more than so many pages are at hand, or no whole pages of the system.
     fn give_back<'a>(&'a self, mut state: MutexGuard<'a, State>, kept: usize) {
+        let whole = system_page() / PAGE;
+        // As long as this a run has a whole page of the system wherever it begins.
+        let least = 2 * whole - 1;
         while let Some(excess) = state.dirty.pages.checked_sub(kept).filter(|excess| *excess > 0)
-            && let Some(run) = state.dirty.shortest()
+            && let Some(run) = state.dirty.shortest(least)
         {
-            let run = run.start..run.end.min(run.start + excess);
-            state.dirty.take(&run);
+            let end = run.end.min(run.start + excess.max(least));
+            let run = run.start.next_multiple_of(whole)..end / whole * whole;
             let Some(start) = state.address(run.start) else { return };
+            state.dirty.take(&run);
             // Nobody gets these pages meanwhile.
             state.free.take(&run);
-            let bytes = run.len() << state.page_bits;
             drop(state);
-            // SAFETY: the pages are free, and out of the list of those.
-            let is_done = unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_DONTNEED) } == 0;
+            // SAFETY: the pages are whole ones of the system, free, and out of the list of those.
+            let is_done = unsafe { discard(start, run.len() * PAGE) };
             state = self.lock();
             state.free.add(run.clone());
             if !is_done {
@@ -387,18 +439,16 @@ mod tests {
             state.free.check_invariants();
             state.dirty.check_invariants();
             assert!(state.dirty.longest().all(|dirty| state.free.has(&dirty)));
-            let pages = state.regions.iter().map(|region| (region.bytes >> state.page_bits) - 1);
+            let pages = state.regions.iter().map(|region| region.bytes / PAGE - 1);
             assert_eq!(pages.sum::<usize>(), state.free.pages + state.used);
         }
 
         fn at_hand(&self) -> usize {
-            let state = self.lock();
-            state.dirty.pages << state.page_bits
+            self.lock().dirty.pages * PAGE
         }
 
         fn used_bytes(&self) -> usize {
-            let state = self.lock();
-            state.used << state.page_bits
+            self.lock().used * PAGE
         }
     }
 
@@ -497,6 +547,7 @@ mod tests {
                     }
                 }
                 extents.check_invariants();
+                prop_assert!(extents.at_hand() <= KEPT_BYTES.max(extents.used_bytes() / KEPT_SHARE));
             }
             blocks.into_iter().for_each(|block| block.free(&extents));
             extents.check_invariants();
@@ -510,8 +561,7 @@ mod tests {
         let mut bytes = block::SMALL_MAX + 1;
         while bytes < 3_000_000 {
             let block = Filled::new(&extents, bytes, 1);
-            let page_bits = extents.lock().page_bits;
-            assert_eq!(extents.used_bytes(), block::class(bytes).next_multiple_of(1 << page_bits));
+            assert_eq!(extents.used_bytes(), block::class(bytes));
             block.free(&extents);
             bytes = block::class(bytes) + 1;
         }
@@ -532,18 +582,48 @@ mod tests {
     #[test]
     fn what_is_at_hand_is_taken_first() {
         let extents = Extents::new();
-        let blocks = [100_000, 200_000, 100_000].map(|bytes| Filled::new(&extents, bytes, 3));
-        let [first, second, third] = blocks;
-        let places = [first.start, second.start];
+        // Two that go, each between two that stay.
+        let [mut large, _first, small, _second] =
+            [200_000, 20_000, 100_000, 20_000].map(|bytes| Filled::new(&extents, bytes, 3));
+        let (large_start, small_start) = (large.start, small.start);
+        small.free(&extents);
+        extents.give_back(extents.lock(), 0);
+        large.free(&extents);
+        // The hole that fits holds nothing; the other one does.
+        large = Filled::new(&extents, 100_000, 4);
+        assert_eq!(large.start, large_start);
+        large.free(&extents);
+        extents.give_back(extents.lock(), 0);
+        assert_eq!(
+            Filled::new(&extents, 100_000, 5).start,
+            small_start,
+            "nothing is at hand, so it is what fits"
+        );
+    }
+
+    #[test]
+    fn part_of_what_is_taken_may_be_at_hand() {
+        let extents = Extents::new();
+        let [first, second, _third] = [100_000, 100_000, 20_000].map(|bytes| Filled::new(&extents, bytes, 3));
+        let start = first.start;
         first.free(&extents);
+        extents.give_back(extents.lock(), 0);
         second.free(&extents);
-        // They lie side by side, and are one run now.
-        let both = Filled::new(&extents, 290_000, 4);
-        assert_eq!(both.start, places[0]);
-        both.free(&extents);
-        third.free(&extents);
-        // More than what is at hand: the rest is taken behind it.
-        assert_eq!(Filled::new(&extents, 1_000_000, 5).start, places[0]);
+        // The end of the hole is at hand, and is taken whole, with as much of the beginning as is needed.
+        let both = Filled::new(&extents, 140_000, 4);
+        let hole = 2 * block::class(100_000);
+        assert_eq!(both.start.addr().get() - start.addr().get(), hole - block::class(140_000));
+        assert_eq!(extents.at_hand(), 0);
+    }
+
+    #[test]
+    fn what_a_block_gives_up_stays_at_hand_as_far_as_it_is_little() {
+        let extents = Extents::new();
+        let mut block = Filled::new(&extents, 20 << 20, 3);
+        assert!(block.resize(&extents, 20_000));
+        assert!(extents.at_hand() <= KEPT_BYTES);
+        block.free(&extents);
+        extents.check_invariants();
     }
 
     #[test]
