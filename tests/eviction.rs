@@ -1,6 +1,6 @@
-//! What goes when memory is short, and what must not: each policy, as clients see it.
+//! What goes when memory is short, and what must not: each policy, as clients see it. And memory that goes back.
 
-use testkit::{Client, Program, Reply};
+use testkit::{Client, Program, Reply, until};
 
 /// Large enough that what the node itself takes does not matter.
 const LIMIT: i64 = 2 << 20;
@@ -225,4 +225,19 @@ fn what_goes_is_told_to_listeners() {
         assert_eq!(survivors(&mut client, [message[2].text()[4..].parse().expect("a number")]), 0);
     }
     assert_eq!(client.say("DBSIZE"), Reply::Integer(KEYS as i64 / 2 - evicted));
+}
+
+/// Nobody asks the node for anything afterwards but how much it takes.
+#[test]
+fn the_memory_of_all_keys_goes_back_when_they_go() {
+    for flush in ["FLUSHALL", "FLUSHALL ASYNC"] {
+        let node = Program::redis_with(&["--threads", "1"], &[("enable-debug-command", "yes")]);
+        let mut client = node.client();
+        let resident = |client: &mut Client| client.info("used_memory_rss").parse::<u64>().expect("bytes");
+        let before = resident(&mut client);
+        assert_eq!(client.say("DEBUG POPULATE 300000 key 100").text(), "OK");
+        assert!(resident(&mut client) > before + (40 << 20), "{} then {}", before, resident(&mut client));
+        assert_eq!(client.say(flush).text(), "OK");
+        until("it is given back", || resident(&mut client) < before + (16 << 20));
+    }
 }

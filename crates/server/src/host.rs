@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
+use crate::spare::{self, Spare};
 use crate::sync::Keeper;
 use crate::takeover;
 use crate::{link, process};
@@ -10,9 +11,10 @@ use engine::host::{Background, Process};
 use engine::{Host, Node, Worker};
 use keyspace::effects::Garbage;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
+use structures::allocator;
 use structures::ranked::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -234,12 +236,29 @@ impl Host for NodeHost {
         let sender = FREER.get_or_init(|| {
             let (sender, receiver) = channel::<Vec<Garbage>>();
             // Without the thread the sender fails, and values are freed here.
-            let _ = std::thread::Builder::new()
-                .name("reclaim".into())
-                .spawn(move || receiver.iter().for_each(drop));
+            let _ = std::thread::Builder::new().name("reclaim".into()).spawn(move || free_all(&receiver));
             sender
         });
         let _ = sender.send(garbage);
+    }
+}
+
+/// Frees what comes. Much of it goes back to the system when all has been freed, as in [`spare`].
+fn free_all(receiver: &Receiver<Vec<Garbage>>) {
+    let mut freed_bytes = 0;
+    while let Ok(mut garbage) = receiver.recv() {
+        loop {
+            freed_bytes += garbage.iter().map(Garbage::heap_bytes).sum::<usize>();
+            drop(garbage);
+            match receiver.try_recv() {
+                Ok(more) => garbage = more,
+                Err(_) => break,
+            }
+        }
+        if freed_bytes >= spare::LEAST_BYTES {
+            freed_bytes = 0;
+            allocator::give_back_small();
+        }
     }
 }
 
@@ -304,9 +323,10 @@ async fn tend(node: Weak<Node>, clock: Arc<Clock>, mut at_ms: watch::Receiver<i6
 
 /// Lets the keys of a node expire when they are due, until the node is gone.
 async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: watch::Receiver<i64>) {
-    let mut worker = Worker::new(number);
+    let (mut worker, mut spare) = (Worker::new(number), Spare::default());
     while is_due(&clock, &mut at_ms).await {
         let Some(node) = node.upgrade() else { return };
+        let before = node.used_bytes();
         node.begin_expiry();
         let mut next_ms = None;
         for shard in 0..node.keyspace.shards() {
@@ -323,6 +343,8 @@ async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: w
             }
         }
         node.end_expiry(next_ms);
+        spare.add(before.saturating_sub(node.used_bytes()));
+        spare.give_back();
         // Without a next time the timer sleeps until somebody asks again.
         if next_ms.is_none() && at_ms.changed().await.is_err() {
             return;

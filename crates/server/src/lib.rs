@@ -22,6 +22,7 @@ pub mod pair;
 mod process;
 pub mod proxy;
 mod reshard;
+mod spare;
 mod sync;
 mod takeover;
 mod watch;

@@ -4,7 +4,6 @@ mod connection;
 mod file;
 mod output;
 mod seat;
-mod spare;
 mod standby;
 
 use std::io::ErrorKind;

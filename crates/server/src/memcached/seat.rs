@@ -11,10 +11,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::connection::Place;
-use super::spare::{self, Spare};
 use crate::clock::Clock;
 use crate::node::{BACKLOG, Counter, LAST_WORDS, Service};
 use crate::process;
+use crate::spare::{self, Spare};
 use crate::workers::Workers;
 
 /// The world around a node.

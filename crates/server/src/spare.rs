@@ -8,21 +8,21 @@ use std::thread;
 
 use structures::allocator;
 
-/// What is worth a thread, in bytes.
-const LEAST_BYTES: usize = 1 << 20;
+/// What is worth the work, in bytes.
+pub(crate) const LEAST_BYTES: usize = 1 << 20;
 
 /// What has gone and has yet to be given back, in bytes.
 #[derive(Debug, Default)]
-pub(super) struct Spare(usize);
+pub(crate) struct Spare(usize);
 
 impl Spare {
     /// Takes note that so many bytes have gone.
-    pub(super) fn add(&mut self, bytes: usize) {
+    pub(crate) fn add(&mut self, bytes: usize) {
         self.0 += bytes;
     }
 
     /// Gives back what has gone, if it is much.
-    pub(super) fn give_back(&mut self) {
+    pub(crate) fn give_back(&mut self) {
         if self.0 >= LEAST_BYTES {
             self.0 = 0;
             discard(());
@@ -31,7 +31,7 @@ impl Spare {
 }
 
 /// Drops something and gives its memory back.
-pub(super) fn discard<T: Send + 'static>(what: T) {
+pub(crate) fn discard<T: Send + 'static>(what: T) {
     // Whoever cannot have a thread drops it where it is.
     let _ = thread::Builder::new().name("free".into()).spawn(move || {
         drop(what);
