@@ -77,7 +77,10 @@ fn run() -> anyhow::Result<ExitCode> {
         }
         Invocation::Run(Command::Memcached, settings) => {
             log(&settings);
-            share_pages();
+            // One thread by itself keeps its pages full.
+            if settings.worker_threads() > 1 {
+                share_pages();
+            }
             bare::memcached(&settings).map(|()| ExitCode::SUCCESS)
         }
         Invocation::Run(Command::Healthcheck, settings) => Ok(healthcheck::healthcheck(&settings)),
