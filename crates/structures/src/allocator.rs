@@ -1,4 +1,5 @@
-//! The allocator of the program: mimalloc, asked in the way that wastes nothing.
+//! The allocator of the program: mimalloc, asked in the way that wastes nothing, for blocks of up to 16 KB; larger ones are
+//! pages of the system (see `extents`).
 //!
 //! Measured against jemalloc: fewer instructions for the small blocks of entries, in the same size classes. What the
 //! `mimalloc` crate asks for names an alignment each time. From version 3 on mimalloc then looks for it in a block of
