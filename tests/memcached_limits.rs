@@ -3,10 +3,9 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
 use std::time::Duration;
 use testkit::memcached::mixed_value_bytes;
-use testkit::{Memcached, Wire, until};
+use testkit::{Memcached, Rng, Wire, signal, until};
 
 /// What a line gets that asks for nothing: it comes after everything that was asked before.
 const LAST: &[u8] = b"mn\r\n";
@@ -389,12 +388,9 @@ fn large_values_keep_resident_memory_near_the_limit_at_any_moment() {
                 numbers.map(|number| format!("set small:{number} 0 0 32 noreply\r\n{:032}\r\n", 0));
             wire.ask(&[requests.collect::<String>().as_bytes(), LAST].concat(), LAST_ANSWER);
         }
-        let (value, mut state, mut most) = (vec![b'v'; 500_000], 88_172_645_463_325_252_u64, 0);
+        let (value, mut rng, mut most) = (vec![b'v'; 500_000], Rng::new(1), 0);
         for number in 0..500 {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            let len = 20_000 + state as usize % 480_000;
+            let len = 20_000 + rng.below(480_000);
             let head = format!("set key:{number} 0 0 {len} noreply\r\n");
             wire.ask(&[head.as_bytes(), &value[..len], b"\r\n", LAST].concat(), LAST_ANSWER);
             most = most.max(resident_bytes(&server).saturating_sub(before));
@@ -486,8 +482,7 @@ fn who_may_log_in_is_read_again_at_a_hangup() {
     let path = directory.path().join("users");
     let write = |text: &str| std::fs::write(&path, text).expect("there is room for a file");
     let hang_up = |server: &Memcached| {
-        let sent = Command::new("kill").args(["-HUP", &server.id().to_string()]).status();
-        assert!(sent.is_ok_and(|status| status.success()), "there is such a process");
+        signal(server.id(), "HUP");
     };
     write("user:pass\n");
     for path in [directory.path(), &path] {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Proxy, REAL_RELEASES, Reply, Rng, until};
+use testkit::{Client, Oracle, Program, Proxy, REAL_RELEASES, Reply, Rng, signal, until};
 
 /// What a master is told so that tests need not wait.
 const QUICK: &[(&str, &str)] = &[
@@ -1203,12 +1203,6 @@ fn replicas_that_come_together_get_one_snapshot() {
     assert_eq!(info(&mut ours, "sync_full"), "3");
 }
 
-/// Has the system stop a process, or let it go on.
-fn signal(process: u32, name: &str) {
-    let done = std::process::Command::new("kill").args([name, &process.to_string()]).status();
-    assert!(done.expect("there is a kill").success());
-}
-
 #[test]
 fn whoever_hangs_is_given_up_and_comes_again() {
     let Some(real) = real() else { return };
@@ -1225,13 +1219,13 @@ fn whoever_hangs_is_given_up_and_comes_again() {
         in_step(first, second);
         let before = info(first, "sync_partial_ok");
         // The real one hangs, whichever it is.
-        signal(real.id(), "-STOP");
+        signal(real.id(), "STOP");
         if replica {
             until("the link is given up", || info(second, "master_link_status") == "down");
         } else {
             until("the replica is given up", || info(first, "connected_slaves") == "0");
         }
-        signal(real.id(), "-CONT");
+        signal(real.id(), "CONT");
         first.say("INCR n");
         in_step(first, second);
         assert_ne!(info(first, "sync_partial_ok"), before);

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command};
 use std::time::Duration;
 use testkit::program::carnelian;
-use testkit::{Client, Loaded, Oracle, Program, REAL_RELEASES, Reply, SaveCost, real_program, until};
+use testkit::{
+    Client, Loaded, Oracle, Program, REAL_RELEASES, Reply, SaveCost, Server, real_program, signal, until,
+};
 
 const RELEASES: [&str; 6] = ["3.0", "4.0", "5.0", "6.2", "7.0", "7.4"];
 const FILE: &str = "dump.rdb";
@@ -364,7 +366,7 @@ fn while_keys_are_loaded_it_is_told_how_far_and_what_ends_it_keeps_the_file() {
     for ending in ["a signal", "SHUTDOWN", "SHUTDOWN SAVE"] {
         while_loading(|process, client| {
             if ending == "a signal" {
-                assert!(Command::new("kill").arg(process.id().to_string()).status().unwrap().success());
+                signal(process.id(), "TERM");
             } else {
                 assert_eq!(client.say(ending), Reply::Closed, "{ending}");
             }
@@ -553,8 +555,7 @@ fn how_keys_were_used_is_saved_where_the_policy_wants_to_know() {
 fn a_terminal_that_goes_away_is_nothing_to_a_node() {
     let node = Program::redis_with(&[], &[]);
     let mut client = node.client();
-    let sent = Command::new("kill").args(["-HUP", &node.id().to_string()]).status();
-    assert!(sent.expect("there is a kill").success());
+    signal(node.id(), "HUP");
     // As many more as it would take to end it twice.
     for _ in 0..100 {
         say(&mut client, "PING", "PONG");
@@ -566,33 +567,11 @@ fn a_terminal_that_goes_away_is_nothing_to_a_node() {
 /// With `nohup` the cloud stays when its terminal goes.
 #[test]
 fn whoever_is_to_outlive_the_terminal_does() {
-    let directory = tempfile::tempdir().expect("there is room for a directory");
-    let mut cloud = Command::new("nohup")
-        .arg(carnelian())
-        .args(["--listen", "127.0.0.1:0", "--ephemeral"])
-        .current_dir(&directory)
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .expect("there is a nohup");
-    let mut said = String::new();
-    let mut stdout = std::io::BufReader::new(cloud.stdout.take().expect("it is piped"));
-    std::io::BufRead::read_line(&mut stdout, &mut said).expect("it says how it is reached");
-    let address = said.split("http://").nth(1).and_then(|rest| rest.split_whitespace().next());
-    let address = address.expect("the first line names it").to_owned();
-    let signal = |name: &str| {
-        assert!(
-            Command::new("kill")
-                .args([name, &cloud.id().to_string()])
-                .status()
-                .expect("there is a kill")
-                .success()
-        );
-    };
-    signal("-HUP");
+    let mut cloud = Server::start_to_outlive_terminal(&["--ephemeral"]);
+    cloud.signal("HUP");
     for _ in 0..20 {
-        std::net::TcpStream::connect(&address).expect("it still listens");
+        cloud.token();
     }
-    signal("-TERM");
-    assert!(cloud.wait().expect("it ends").success());
+    cloud.signal("TERM");
+    assert!(cloud.process.wait().expect("it ends").success());
 }

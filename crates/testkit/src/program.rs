@@ -90,8 +90,7 @@ impl Program {
 
     /// Has it end as a signal of the system does, and waits until it has; whether all went well.
     pub fn stop(mut self) -> bool {
-        let asked = Command::new("kill").arg(self.id().to_string()).status();
-        assert!(asked.expect("there is a kill").success());
+        signal(self.id(), "TERM");
         self.process.wait().expect("it can be waited for").success()
     }
 
@@ -104,6 +103,12 @@ impl Program {
     pub fn id(&self) -> u32 {
         self.process.id()
     }
+}
+
+/// Sends a process a signal of the system, such as `TERM`.
+pub fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &process.to_string()]).status();
+    assert!(sent.expect("there is a kill").success(), "there is such a process");
 }
 
 impl Drop for Program {

@@ -1,6 +1,6 @@
 //! The whole program, with its REST interface, as a test starts it.
 
-use crate::program::carnelian;
+use crate::program::{carnelian, signal};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -41,12 +41,20 @@ impl Server {
 
     /// The same, running in a directory.
     pub fn start_in(directory: &Path, arguments: &[&str]) -> Self {
+        Server::started(Command::new(carnelian()).current_dir(directory), arguments)
+    }
+
+    /// The same, which outlives its terminal.
+    pub fn start_to_outlive_terminal(arguments: &[&str]) -> Self {
+        Server::started(Command::new("nohup").arg(carnelian()), arguments)
+    }
+
+    fn started(command: &mut Command, arguments: &[&str]) -> Self {
         let base_port = base_port().to_string();
-        let mut process = Command::new(carnelian())
+        let mut process = command
             .args(["--listen", "127.0.0.1:0", "--base-port", &base_port])
             .args(arguments)
             .env_clear()
-            .current_dir(directory)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -113,9 +121,7 @@ impl Server {
 
     /// Sends it a signal of the system.
     pub fn signal(&self, name: &str) {
-        let id = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.expect("there is a kill").success());
+        signal(self.process.id(), name);
     }
 }
 
