@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
-use crate::spare::{self, Spare};
+use crate::spare::Spare;
 use crate::sync::Keeper;
 use crate::takeover;
 use crate::{link, process};
@@ -243,20 +243,19 @@ impl Host for NodeHost {
     }
 }
 
-/// Frees what comes. Much of it goes back to the system when all has been freed, as in [`spare`].
+/// Frees what comes. Much of it goes back to the system when all has been freed, as in [`crate::spare`].
 fn free_all(receiver: &Receiver<Vec<Garbage>>) {
-    let mut freed_bytes = 0;
+    let mut spare = Spare::default();
     while let Ok(mut garbage) = receiver.recv() {
         loop {
-            freed_bytes += garbage.iter().map(Garbage::heap_bytes).sum::<usize>();
+            spare.add(garbage.iter().map(Garbage::heap_bytes).sum());
             drop(garbage);
             match receiver.try_recv() {
                 Ok(more) => garbage = more,
                 Err(_) => break,
             }
         }
-        if freed_bytes >= spare::LEAST_BYTES {
-            freed_bytes = 0;
+        if spare.is_due() {
             allocator::give_back_small();
         }
     }

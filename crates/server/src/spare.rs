@@ -9,7 +9,7 @@ use std::thread;
 use structures::allocator;
 
 /// What is worth the work, in bytes.
-pub(crate) const LEAST_BYTES: usize = 1 << 20;
+const LEAST_BYTES: usize = 1 << 20;
 
 /// What has gone and has yet to be given back, in bytes.
 #[derive(Debug, Default)]
@@ -21,10 +21,18 @@ impl Spare {
         self.0 += bytes;
     }
 
+    /// Whether it is much, and to be given back: it counts no more then.
+    pub(crate) fn is_due(&mut self) -> bool {
+        let is_due = self.0 >= LEAST_BYTES;
+        if is_due {
+            self.0 = 0;
+        }
+        is_due
+    }
+
     /// Gives back what has gone, if it is much.
     pub(crate) fn give_back(&mut self) {
-        if self.0 >= LEAST_BYTES {
-            self.0 = 0;
+        if self.is_due() {
             discard(());
         }
     }

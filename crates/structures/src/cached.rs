@@ -387,6 +387,7 @@ impl Cached {
     /// The same item in a block of another page, if it is small and one of the last in its own.
     #[inline]
     pub fn moved_if_last(&self) -> Option<Self> {
+        // Most are not: that is known without a look at the item.
         if !block::is_in_sparse_page(self.0, LAST) {
             return None;
         }

@@ -117,7 +117,7 @@ unsafe fn zero(start: NonNull<u8>, bytes: usize) {
 }
 
 /// Runs of pages, by their numbers; see the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Runs {
     by_place: BTreeMap<usize, usize>,
     by_length: BTreeSet<(usize, usize)>,

@@ -115,7 +115,7 @@ impl Node {
             let Some(evicted) = evicted else { return Room::Short };
             self.look_at_another();
             if !allocator::is_large(evicted) && allocator::is_large(bytes) {
-                self.give_back_after(evicted);
+                self.make_way(evicted);
             }
         }
         Room::Enough
@@ -123,7 +123,7 @@ impl Node {
 
     /// Takes note that small items of so many bytes have made way for large ones, which cannot have their places: now and
     /// then those go back to the system.
-    fn give_back_after(&self, bytes: usize) {
+    fn make_way(&self, bytes: usize) {
         let all = self.to_give_back.fetch_add(bytes, Relaxed) + bytes;
         if all > self.settings.memory_bytes.load(Relaxed) / GIVEN_BACK_SHARE {
             self.to_give_back.store(0, Relaxed);
