@@ -8,6 +8,7 @@ use command::Release;
 use orders::order_of;
 use server::{Clock, Cluster, ClusterOrder, Order, Pair, Running, Workers};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,36 +20,49 @@ fn order(directory: Option<PathBuf>, config: &[(&str, &str)]) -> Order {
     order_of(Release::V5_0, directory, config)
 }
 
-/// A client of a cluster that goes where it is sent.
+/// A client of a cluster that goes where it is sent, and back to the node that stays when the one it is at has gone.
 struct Walker {
     password: Option<&'static str>,
+    home: SocketAddr,
     at: SocketAddr,
     clients: HashMap<SocketAddr, Client>,
 }
 
 impl Walker {
-    fn new(at: SocketAddr, password: Option<&'static str>) -> Self {
-        Walker { password, at, clients: HashMap::new() }
+    fn new(home: SocketAddr, password: Option<&'static str>) -> Self {
+        Walker { password, home, at: home, clients: HashMap::new() }
     }
 
-    fn client(&mut self, at: SocketAddr) -> &mut Client {
-        self.clients.entry(at).or_insert_with(|| {
-            let mut client = Client::connect(at);
-            if let Some(password) = self.password {
-                client.run(&["AUTH", password]);
+    /// The connection to a node, unless it has gone.
+    fn client(&mut self, at: SocketAddr) -> Option<&mut Client> {
+        Some(match self.clients.entry(at) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(vacant) => {
+                let mut client = Client::try_connect(at).ok()?;
+                if let Some(password) = self.password {
+                    client.run(&["AUTH", password]);
+                }
+                vacant.insert(client)
             }
-            client
         })
     }
 
     fn say(&mut self, line: &str) -> Reply {
         let (mut at, mut asks) = (self.at, false);
         for _ in 0..100 {
-            let client = self.client(at);
-            if asks {
-                client.say("ASKING");
+            let reply = self.client(at).map_or(Reply::Closed, |client| {
+                if asks {
+                    client.say("ASKING");
+                }
+                client.say(line)
+            });
+            if reply == Reply::Closed {
+                // A node that has gone served no slot any more, so it has done nothing of what it was asked.
+                assert_ne!(at, self.home, "{line}: the node that stays has gone");
+                self.clients.remove(&at);
+                (self.at, at, asks) = (self.home, self.home, false);
+                continue;
             }
-            let reply = client.say(line);
             let Reply::Error(error) = &reply else { return reply };
             let error = String::from_utf8_lossy(error);
             let words: Vec<&str> = error.split(' ').collect();
@@ -181,6 +195,25 @@ async fn a_cluster_gets_other_forms_while_clients_write() {
     for key in 0..200 {
         assert_eq!(walker.say(&format!("GET key:{key}")).text(), rounds.to_string());
     }
+    cluster.stop().await;
+}
+
+#[tokio::test]
+async fn who_rests_at_a_node_that_goes_finds_the_keys_at_another() {
+    let workers = Workers::start(2).unwrap();
+    let cluster = started(&workers, None, 3, 0);
+    cluster.loaded().await.unwrap();
+    let (home, last) = (cluster.address(), cluster.addresses()[2]);
+    let mut walker = Walker::new(home, Some("secret"));
+    let key = (0..100).map(|number| format!("key:{number}")).find(|key| {
+        assert_eq!(walker.say(&format!("INCR {key}")), Reply::Integer(1));
+        walker.at == last
+    });
+    let key = key.expect("a third of the slots is there");
+    cluster.resize(2, 0, |_| true).await.unwrap();
+    assert_eq!(walker.client(last).unwrap().say("PING"), Reply::Closed);
+    assert_eq!(walker.say(&format!("INCR {key}")), Reply::Integer(2));
+    assert!(Client::try_connect(last).is_err());
     cluster.stop().await;
 }
 

@@ -17,11 +17,18 @@ pub struct Client {
 impl Client {
     /// Connects.
     pub fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect(address)
-            .unwrap_or_else(|error| panic!("{address} cannot be reached: {error}"));
+        Client::try_connect(address).unwrap_or_else(|error| panic!("{address} cannot be reached: {error}"))
+    }
+
+    /// Connects to a server that may have gone.
+    ///
+    /// # Errors
+    /// What the system says when nobody listens there.
+    pub fn try_connect(address: SocketAddr) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         stream.set_nodelay(true).expect("delays can be turned off");
-        Client { stream: BufReader::new(stream) }
+        Ok(Client { stream: BufReader::new(stream) })
     }
 
     /// Waits no longer than this for replies.
