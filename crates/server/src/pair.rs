@@ -123,7 +123,9 @@ struct Shared {
     nodes: Mutex<Nodes, { rank::NODES }>,
     /// How many standbys there are to be.
     wanted: AtomicUsize,
-    /// Held during a failover.
+    /// Held by a failover from the moment it is ordered: a second one is refused.
+    failing_over: tokio::sync::Mutex<()>,
+    /// Held while nodes come, go, change places or get other parameters.
     turning: tokio::sync::Mutex<()>,
     /// Notified when the master has stopped or may hang.
     suspicion: Arc<Notify>,
@@ -343,6 +345,7 @@ impl Couple {
             entrance,
             nodes: Mutex::new(nodes),
             wanted: AtomicUsize::new(standbys),
+            failing_over: tokio::sync::Mutex::new(()),
             turning: tokio::sync::Mutex::new(()),
             suspicion,
         });
@@ -533,7 +536,8 @@ impl Shared {
         failed: Option<&Weak<Node>>,
         copy: Option<usize>,
     ) -> Result<(), FailoverError> {
-        let _turning = self.turning.try_lock().map_err(|_| FailoverError::Busy)?;
+        let _failing_over = self.failing_over.try_lock().map_err(|_| FailoverError::Busy)?;
+        let _turning = self.turning.lock().await;
         let is_forced = failed.is_some();
         let (master, mut standby) = {
             let nodes = self.nodes.lock();

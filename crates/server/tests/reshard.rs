@@ -101,6 +101,12 @@ async fn a_node_gets_a_standby_and_loses_it_and_nobody_notices() {
     }
     pair.keep_standbys(1, &[]).await;
     pair.failover(None).await.unwrap();
+    for wanted in [2, 3, 2] {
+        pair.keep_standbys(1, &[]).await;
+        // Standbys that come or go are no failover: one that is ordered meanwhile waits for them.
+        let (failed_over, ()) = tokio::join!(pair.failover(None), pair.keep_standbys(wanted, &[]));
+        assert_eq!(failed_over, Ok(()));
+    }
     let mut client = Client::connect(address);
     client.run(&["AUTH", "secret"]);
     assert_eq!(client.say("GET a").text(), "1");
