@@ -224,7 +224,10 @@ impl AppendFile {
     /// # Errors
     /// Those of writing.
     pub(crate) fn settle_turn(&self) -> io::Result<()> {
-        self.inner.write_out()
+        let outcome = self.inner.write_out();
+        // Whoever appended it finds it written, and does not ask for more.
+        self.inner.call();
+        outcome
     }
 
     /// What has to be on the disk before commands that have run may be answered; nothing if it need not be, or is there.
@@ -501,6 +504,25 @@ mod tests {
         assert_eq!(append.must_be_synced(), None);
         append.write();
         assert_eq!(fs::read(&path).unwrap(), b"onetwo");
+        append.end().unwrap();
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn what_a_turn_had_written_goes_on_the_disk_though_nobody_appends_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let append = AppendFile::default();
+        let (mut tap, thread) = append.begin(open(&path("a")), 0, || None);
+        let thread = std::thread::spawn(thread);
+        append.turn(Turn::Next(open(&path("b"))));
+        tap.put(b"1");
+        append.settle_turn().unwrap();
+        append.write();
+        append.write_soon();
+        while append.positions() != (1, 1) {
+            std::thread::yield_now();
+        }
         append.end().unwrap();
         thread.join().unwrap();
     }
