@@ -145,7 +145,7 @@ fn get(
     let told = if with_key { key } else { &[] };
     items::with(node, key, |shard, hash| {
         let found = shard.find(hash, key, now);
-        shard.counts.looked_up(found.is_some(), expires.is_some());
+        shard.looked_up(found, expires.is_some());
         node.prefixes.got(key, found.is_some());
         let Some(place) = found else {
             if is_quiet {
@@ -163,7 +163,6 @@ fn get(
         };
         shard.used(place, now);
         if let Some(expires) = expires {
-            shard.tally(place).touch_hits += 1;
             shard.change(place, now, |item| item.set_expires(expires));
         }
         let item = shard.at(place);

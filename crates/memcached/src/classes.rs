@@ -10,7 +10,7 @@ pub const EXACT: usize = 37;
 /// The class of all items that are larger than those of the others.
 pub const LARGEST: usize = CLASSES - 1;
 
-/// The number of the size class of a block, from one on, as reports tell it.
+/// The number of the size class of a block or of what is kept in it, from one on, as reports tell it.
 #[inline]
 pub fn class_of(bytes: usize) -> usize {
     match bytes {
@@ -45,6 +45,7 @@ mod tests {
     fn classes_are_those_of_blocks() {
         for bytes in 1..=524_288 {
             let (block, class) = (block::class(bytes), class_of(block::class(bytes)));
+            assert_eq!(class_of(bytes), class);
             assert!(class < LARGEST && block <= class_bytes(class), "{bytes}: {class}");
             assert!(block > class_bytes(class - 1), "{bytes}: {class}");
             assert!(class >= EXACT || block == class_bytes(class), "{bytes}: {class}");

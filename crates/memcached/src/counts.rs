@@ -35,7 +35,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Takes note that an item was looked up, or was to be given another expiry when it was: that is another count.
+    /// As [`crate::shard::Shard::looked_up`].
     #[inline]
     pub(crate) fn looked_up(&mut self, is_found: bool, is_touched: bool) {
         let (all, found, missed) = if is_touched {

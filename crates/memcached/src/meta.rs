@@ -92,26 +92,20 @@ impl Command<'_> {
         items::with(self.node, key, |shard, hash| {
             let found = shard.find(hash, key, now);
             let is_new = found.is_none() && vivify.is_some() && has_room;
+            let made = is_new.then(|| shard.put(hash, key, Head::default(), [&[], &[]], now));
             // An item that is made counts as found.
-            let is_there = found.is_some() || is_new;
-            shard.counts.looked_up(is_there, is_there && options.has(b'T'));
-            let place = match (found, vivify) {
-                (Some(place), _) => place,
-                (None, Some(_)) if is_new => shard.put(hash, key, Head::default(), [&[], &[]], now),
-                (None, Some(head)) => {
-                    shard.lacked_room(Cached::room(&head, key.len(), 0));
-                    return reply.error(Error::NoMemory);
-                }
-                (None, None) => {
-                    if !self.is_quiet() {
-                        self.word("EN", reply);
+            let found = found.or(made);
+            shard.looked_up(found, found.is_some() && options.has(b'T'));
+            let Some(place) = found else {
+                return match vivify {
+                    Some(head) => {
+                        shard.lacked_room(Cached::room(&head, key.len(), 0));
+                        reply.error(Error::NoMemory);
                     }
-                    return;
-                }
+                    None if self.is_quiet() => {}
+                    None => self.word("EN", reply),
+                };
             };
-            if options.has(b'T') {
-                shard.tally(place).touch_hits += 1;
-            }
             let item = shard.at(place);
             let (len, mut expires, marks, accessed) =
                 (item.value().len(), item.expires(), item.marks(), item.accessed());

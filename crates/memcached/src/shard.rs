@@ -247,8 +247,19 @@ impl Shard {
     /// What is counted of the class of an item.
     #[inline]
     pub(crate) fn tally(&mut self, place: Place) -> &mut Tally {
-        let bytes = self.items.at(place).heap_bytes();
+        // Its block is of the same class.
+        let bytes = self.items.at(place).bytes();
         self.tally_of(bytes)
+    }
+
+    /// Takes note that an item was looked up, which is there or not, or was to be given another expiry when it was: that is
+    /// another count.
+    #[inline]
+    pub(crate) fn looked_up(&mut self, found: Option<Place>, is_touched: bool) {
+        self.counts.looked_up(found.is_some(), is_touched);
+        let Some(place) = found else { return };
+        let tally = self.tally(place);
+        *(if is_touched { &mut tally.touch_hits } else { &mut tally.get_hits }) += 1;
     }
 
     /// Takes note that an item has been read.

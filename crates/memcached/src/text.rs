@@ -158,12 +158,11 @@ impl Session {
     ) -> Result<(), usize> {
         items::with_hash(node, hash, |shard| {
             let found = shard.find(hash, key, now);
-            shard.counts.looked_up(found.is_some(), expires.is_some());
+            shard.looked_up(found, expires.is_some());
             node.prefixes.got(key, found.is_some());
             let Some(place) = found else { return };
             shard.used(place, now);
             if let Some(expires) = expires {
-                shard.tally(place).touch_hits += 1;
                 shard.change(place, now, |item| item.set_expires(expires));
             }
             let item = shard.at(place);

@@ -369,6 +369,12 @@ impl Cached {
         unsafe { *self.0.as_ptr().add(MARKS) = kept | uses.min(USES_MAX) << USES_SHIFT };
     }
 
+    /// How long it is with its key and all that it keeps of itself, in bytes: at most what its block has.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.total()
+    }
+
     /// What it takes from the allocator, in bytes.
     #[inline]
     pub fn heap_bytes(&self) -> usize {

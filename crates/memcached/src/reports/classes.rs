@@ -91,6 +91,7 @@ pub(super) fn slabs(node: &Node) -> Vec<Line> {
         tell("used_chunks", class.items);
         tell("free_chunks", 0);
         tell("free_chunks_end", 0);
+        tell("get_hits", tally.get_hits);
         tell("cmd_set", tally.cmd_set);
         tell("delete_hits", tally.delete_hits);
         tell("incr_hits", tally.incr_hits);
