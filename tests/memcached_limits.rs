@@ -95,6 +95,62 @@ fn an_item_that_is_too_large_is_swallowed_and_the_connection_goes_on() {
     }
 }
 
+/// Values of more than a read, in pieces that end anywhere.
+#[test]
+fn large_values_come_in_pieces() {
+    let servers = both(&[], &[]);
+    let value = |len: usize, end: &str| {
+        let bytes = (0..len).map(|at| b'a' + (at / 11 % 23) as u8);
+        bytes.chain(end.bytes()).collect::<Vec<u8>>()
+    };
+    let mut requests = Vec::new();
+    for (line, len, end) in [
+        ("set a 7 0 300000", 300_000, "\r\n"),
+        ("add a 0 0 100000", 100_000, "\r\n"),
+        ("replace a 1 1000 900000", 900_000, "\r\n"),
+        ("append a 0 0 20000", 20_000, "\r\n"),
+        ("set b 0 0 70000", 70_000, "xx"),
+        ("cas a 0 0 200000 1", 200_000, "\r\n"),
+        ("set c 0 0 150000 noreply", 150_000, "\r\n"),
+        ("ms d 150000 F9 T0 k", 150_000, "\r\n"),
+        ("ms d 65536 I C1", 65_536, "\r\n"),
+        ("ms d 200000 ME", 200_000, "\r\n"),
+        ("set e 0 0 1048576", 1_048_576, "\r\n"),
+        ("ms f 500000", 500_000, "\r\r"),
+        ("set g 0 -1 400000", 400_000, "\r\n"),
+        ("add h 0 0 16384", 16_384, "\r\n"),
+    ] {
+        requests.extend_from_slice(format!("{line}\r\n").as_bytes());
+        requests.extend_from_slice(&value(len, end));
+        requests.extend_from_slice(b"mg a s f\r\nmg d s f\r\n");
+    }
+    requests.extend_from_slice(b"get a b c d e f g h\r\nmn\r\n");
+    for longest in [500_000, 100_000, 5_000] {
+        let mut rng = Rng::new(longest as u64);
+        let pieces: Vec<usize> = (0..10_000).map(|_| 1 + rng.below(longest)).collect();
+        let answers: Vec<Vec<u8>> = servers
+            .iter()
+            .map(|server| {
+                let mut wire = server.wire();
+                assert_eq!(wire.say("flush_all"), "OK");
+                let mut rest = &requests[..];
+                for &len in pieces.iter().cycle() {
+                    let (piece, others) = rest.split_at(len.min(rest.len()));
+                    wire.send(piece);
+                    rest = others;
+                    if rest.is_empty() {
+                        break;
+                    }
+                }
+                wire.read_until(|heard| heard.ends_with(b"MN\r\n")).bytes
+            })
+            .collect();
+        let first = &answers[0];
+        assert!(first.starts_with(b"STORED\r\nHD s300000 f7\r\nEN\r\nNOT_STORED\r\n"));
+        assert!(answers.iter().all(|answer| answer == first), "pieces of {longest}");
+    }
+}
+
 #[test]
 fn a_line_without_an_end_is_given_up_where_memcached_does_so() {
     let servers = both(&[], &[]);

@@ -115,7 +115,8 @@ impl<'a> Request<'a> {
 
     /// The same with this block of data.
     #[inline]
-    pub(crate) fn with_block(mut self, block: Block<'a>) -> Self {
+    #[must_use]
+    pub fn with_block(mut self, block: Block<'a>) -> Self {
         match &mut self {
             Request::Store(store) => store.block = block,
             Request::Meta(meta) => meta.block = block,

@@ -10,6 +10,7 @@ use crate::items::{self, Mode, Order, Stored, Sum, Summed};
 use crate::node::Node;
 use crate::reports;
 use crate::session::{Session, Step};
+use crate::unfinished::Made;
 
 /// The mechanisms of authentication.
 const MECHANISMS: &str = "PLAIN";
@@ -23,6 +24,7 @@ impl Session {
         &mut self,
         node: &Node,
         request: &Request,
+        made: Option<&Made>,
         now: Now,
         reply: &mut Reply,
     ) -> Result<Step, usize> {
@@ -43,12 +45,12 @@ impl Session {
                     StoreMode::Set => Mode::Set,
                     StoreMode::Replace => Mode::Replace,
                 };
-                let order = order(request, mode, flags, expiry(exptime));
+                let order = order(request, mode, flags, expiry(exptime), made);
                 store(node, request, order, is_quiet, now, reply)?;
             }
             Command::Extend { appends, is_quiet } => {
                 let mode = if appends { Mode::Append } else { Mode::Prepend };
-                store(node, request, order(request, mode, 0, 0), is_quiet, now, reply)?;
+                store(node, request, order(request, mode, 0, 0, None), is_quiet, now, reply)?;
             }
             Command::Delete { is_quiet } => delete(node, request, is_quiet, now, reply)?,
             Command::Arithmetic { decrements, delta, initial, exptime, is_quiet } => {
@@ -196,7 +198,13 @@ fn touch(node: &Node, request: &Request, expires: u32, now: Now, reply: &mut Rep
     })
 }
 
-fn order<'a>(request: &Request<'a>, mode: Mode, flags: u32, expires: u32) -> Order<'a> {
+fn order<'a>(
+    request: &Request<'a>,
+    mode: Mode,
+    flags: u32,
+    expires: u32,
+    made: Option<&'a Made>,
+) -> Order<'a> {
     Order {
         mode,
         key: request.key,
@@ -204,6 +212,7 @@ fn order<'a>(request: &Request<'a>, mode: Mode, flags: u32, expires: u32) -> Ord
         expires,
         value: &[],
         cas: request.cas,
+        made,
         is_stale: false,
         has_binary_key: false,
         outdates: matches!(request.command, Command::Store { mode: StoreMode::Set, .. }),

@@ -3,6 +3,8 @@
 //! Everything here may find a shard held by somebody else: its number is the error then, nothing has been done, and it is
 //! to be tried again.
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
 use memcache_wire::{Reply, number};
 use structures::cached::{Cached, Head, Marks};
@@ -13,6 +15,7 @@ use crate::classes::class_of;
 use crate::clock::Now;
 use crate::node::{Node, Room};
 use crate::shard::Shard;
+use crate::unfinished::Made;
 use crate::watching::Told;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -47,6 +50,8 @@ pub(crate) struct Order<'a> {
     pub(crate) value: &'a [u8],
     /// What the item must be; zero if anything will do.
     pub(crate) cas: u64,
+    /// The item with all of this, if it has been made already and been counted.
+    pub(crate) made: Option<&'a Made>,
     /// Whether an item that has changed since is replaced all the same, by one that is out of date.
     pub(crate) is_stale: bool,
     /// Whether the key is no text.
@@ -171,7 +176,9 @@ pub(crate) fn store(node: &Node, order: &Order, now: Now) -> Result<Stored, usiz
         return refuse(node, order, value.len(), Stored::TooLarge, now);
     }
     let bytes = order.room(value.len());
-    if let Some(short) = room(node, bytes, now)? {
+    if order.made.is_none()
+        && let Some(short) = room(node, bytes, now)?
+    {
         return refuse(node, order, value.len(), short, now);
     }
     with(node, key, |shard, hash| {
@@ -230,7 +237,10 @@ fn put(node: &Node, shard: &mut Shard, hash: u64, order: &Order, bytes: usize, n
         }
         (Mode::Replace | Mode::Append | Mode::Prepend, None, _) => return Stored::No,
     };
-    let place = shard.put(hash, key, head, parts, now);
+    let place = match order.made.and_then(RefCell::take) {
+        Some(item) => shard.put_item(hash, item, head.expires, now),
+        None => shard.put(hash, key, head, parts, now),
+    };
     if !marks.is_empty() {
         shard.change(place, now, |item| item.set_marks(marks));
     }

@@ -34,6 +34,7 @@ mod sparseness;
 mod tallies;
 mod text;
 mod tuning;
+mod unfinished;
 pub mod watching;
 
 pub use access::{Access, Credentials};

@@ -8,10 +8,17 @@ use crate::clock::Now;
 use crate::items::{self, Mode, Order, Stored, Sum, Summed};
 use crate::node::{Node, Room};
 use crate::session::Step;
+use crate::unfinished::Made;
 use structures::table::Item;
 
-/// Does what a meta command says.
-pub(crate) fn perform(node: &Node, meta: &Meta, now: Now, reply: &mut Reply) -> Result<Step, usize> {
+/// Does what a meta command says; an item that has been made for it is put in its place as it is.
+pub(crate) fn perform(
+    node: &Node,
+    meta: &Meta,
+    made: Option<&Made>,
+    now: Now,
+    reply: &mut Reply,
+) -> Result<Step, usize> {
     let options = match meta.options() {
         Ok(options) => options,
         Err(error) => {
@@ -20,7 +27,7 @@ pub(crate) fn perform(node: &Node, meta: &Meta, now: Now, reply: &mut Reply) -> 
         }
     };
     let mut room = [0; KEY_ROOM];
-    let command = Command { node, key: meta.key(&options, &mut room), options, now };
+    let command = Command { node, key: meta.key(&options, &mut room), options, made, now };
     match meta.verb {
         MetaVerb::Get => command.get(reply)?,
         MetaVerb::Set => command.set(meta.block, meta.len as usize, reply)?,
@@ -31,11 +38,24 @@ pub(crate) fn perform(node: &Node, meta: &Meta, now: Now, reply: &mut Reply) -> 
     Ok(Step::Done)
 }
 
+/// When `ms` stores a value.
+pub(crate) fn mode(options: &Options) -> Mode {
+    match options.mode {
+        Some(b'E') => Mode::Add,
+        Some(b'A') => Mode::Append,
+        Some(b'P') => Mode::Prepend,
+        _ if options.cas.is_some() => Mode::Cas,
+        Some(b'R') => Mode::Replace,
+        _ => Mode::Set,
+    }
+}
+
 /// A command, with what its flags mean.
 struct Command<'a> {
     node: &'a Node,
     key: &'a [u8],
     options: Options<'a>,
+    made: Option<&'a Made>,
     now: Now,
 }
 
@@ -170,23 +190,14 @@ impl Command<'_> {
 
     fn set(&self, block: Block, len: usize, reply: &mut Reply) -> Result<(), usize> {
         let options = &self.options;
-        let mut mode = match options.mode {
-            Some(b'E') => Mode::Add,
-            Some(b'A') => Mode::Append,
-            Some(b'P') => Mode::Prepend,
-            Some(b'R') => Mode::Replace,
-            _ => Mode::Set,
-        };
-        if options.cas.is_some() && matches!(mode, Mode::Set | Mode::Replace) {
-            mode = Mode::Cas;
-        }
         let mut order = Order {
-            mode,
+            mode: mode(options),
             key: self.key,
             flags: options.client_flags,
             expires: self.expiry(options.exptime.unwrap_or(0)),
             value: &[],
             cas: options.cas.unwrap_or(0),
+            made: self.made,
             is_stale: options.has(b'I'),
             has_binary_key: options.is_base64(),
             // Whatever the mode.

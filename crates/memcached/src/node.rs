@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use memcache_wire::Error;
-use structures::cached::{Cached, Head};
+use structures::cached::{Cached, Draft, Head};
 use structures::lent::Lender;
 use structures::lock::{Held, Locks, bits};
 use structures::ranked::Mutex;
@@ -206,6 +206,11 @@ impl Node {
     /// Whether somebody holds a shard, from this one on: its number. Nobody does so for long.
     pub fn held_from(&self, number: usize) -> Option<usize> {
         (number..self.shards()).find(|number| self.hold(*number).is_err())
+    }
+
+    /// The item of a draft, with all of its value.
+    pub(crate) fn finish(&self, draft: Draft) -> Cached {
+        draft.finish(&self.lender)
     }
 
     /// Asks the processor to fetch what requests for these keys will need, at most 64 of them, as far as nobody holds their

@@ -1,7 +1,8 @@
 //! A connection's side of the conversation: bytes in, replies out.
 //!
 //! Requests are parsed some ahead, so that the processor fetches their items while others run. What a request needs to run
-//! is all there when it does: of a value that has come in part nothing is kept but the bytes themselves.
+//! is all there when it does: of a value that has come in part nothing is kept but the bytes themselves, those of a large one
+//! where they will stay ([`crate::unfinished`]).
 
 use arrayvec::ArrayVec;
 use memcache_wire::meta::KEY_ROOM;
@@ -14,6 +15,7 @@ use crate::items;
 use crate::listing::Listing;
 use crate::login::{self, Attempt};
 use crate::node::Node;
+use crate::unfinished::{Made, Unfinished};
 use crate::watching::{self, Watch};
 
 /// Requests that are parsed ahead, and keys of one that are looked at ahead.
@@ -27,7 +29,7 @@ pub(crate) const REPLY_BYTES: usize = 48 << 10;
 /// One connection.
 #[derive(Debug)]
 pub struct Session {
-    parser: Parser,
+    pub(crate) parser: Parser,
     /// Whether the client may use the node.
     pub(crate) is_admitted: bool,
     /// Whether it has begun to log in by SASL, and a step is to follow.
@@ -35,7 +37,9 @@ pub struct Session {
     /// As long as there are fewer bytes, nothing can be done.
     wanted: usize,
     /// What is to be answered when the data has come that is not wanted.
-    deferred: Vec<u8>,
+    pub(crate) deferred: Vec<u8>,
+    /// A request whose value comes in pieces.
+    pub(crate) unfinished: Option<Box<Unfinished>>,
     /// How many keys of the request have been answered already.
     pub(crate) answered: usize,
     /// Whether data is not waited for, since there is no memory for it.
@@ -90,6 +94,7 @@ impl Session {
             is_step_due: false,
             wanted: 0,
             deferred: Vec::new(),
+            unfinished: None,
             answered: 0,
             is_short: false,
             listing: None,
@@ -132,11 +137,16 @@ impl Session {
             }
         }
         loop {
-            if input.len() - done < self.wanted.max(1) {
+            if self.has_finished()
+                && let Err(shard) = self.finish(node, now, reply)
+            {
+                return (done, Next::Contended(shard));
+            }
+            if input.len() - done < self.wanted.max(1) && !self.is_full() {
                 return (done, Next::Read);
             }
             self.wanted = 0;
-            if !self.is_admitted && self.speaks_text(input[done]) {
+            if !self.is_admitted && input.get(done).is_some_and(|&first| self.speaks_text(first)) {
                 match self.hear(node, &input[done..], begin, reply) {
                     Ok(len) => done += len,
                     Err(next) => return (done, next),
@@ -144,12 +154,12 @@ impl Session {
                 continue;
             }
             let mut batch: ArrayVec<(usize, Request), AHEAD> = ArrayVec::new();
-            let (at, end) = self.parse(node, input, done, &mut batch, reply);
+            let (at, end) = self.parse(node, input, done, &mut batch, now, reply);
             let hashes = if batch.len() > 1 { fetch(node, &batch) } else { ArrayVec::new() };
             for (number, &(after, request)) in batch.iter().enumerate() {
                 node.prefetch_shard(hashes.get(number + SHARDS_AHEAD));
                 let before = reply.len();
-                match self.perform(node, request, now, reply) {
+                match self.perform(node, request, None, now, reply) {
                     Ok(Step::Done) => {
                         self.answered = 0;
                         done = after;
@@ -180,6 +190,9 @@ impl Session {
     /// cannot even be refused ends the connection. As [`Session::run`].
     #[cold]
     pub fn give_up(&mut self, node: &Node, input: &[u8], now: Now, reply: &mut Reply) -> (usize, Next) {
+        if self.give_up_value() {
+            return self.run(node, input, now, reply);
+        }
         (self.wanted, self.is_short) = (0, true);
         self.parser.restart();
         let (done, next) = self.run(node, input, now, reply);
@@ -195,7 +208,7 @@ impl Session {
     fn pause(&mut self, done: usize, parsed: usize, next: Next) -> (usize, Next) {
         if done < parsed {
             self.parser.restart();
-            self.wanted = 0;
+            (self.wanted, self.unfinished) = (0, None);
         }
         (done, next)
     }
@@ -208,6 +221,7 @@ impl Session {
         input: &'a [u8],
         from: usize,
         batch: &mut ArrayVec<(usize, Request<'a>), AHEAD>,
+        now: Now,
         reply: &mut Reply,
     ) -> (usize, Option<Next>) {
         let mut at = from;
@@ -218,8 +232,14 @@ impl Session {
                     self.is_broken = true;
                     return (at, Some(Next::Close));
                 }
-                // Blocks are waited for, or not wanted: no piece of one is given.
-                Parsed::Data { len, .. } => at += len,
+                Parsed::Data { len, bytes, end } => {
+                    at += len;
+                    self.take_piece(node, bytes, end, now);
+                    if end.is_some() {
+                        debug_assert!(batch.is_empty(), "it began earlier");
+                        return (at, None);
+                    }
+                }
                 Parsed::Swallowed { len, is_last } => {
                     debug_assert!(batch.is_empty(), "it comes first");
                     at += len;
@@ -229,6 +249,10 @@ impl Session {
                 }
                 Parsed::Request { len, request } if request.block() == Some(Block::Follows) => {
                     if self.is_wanted(node, &request) {
+                        if self.begin_value(node, &request, &input[at..at + len], now) {
+                            at += len;
+                            continue;
+                        }
                         let end = if matches!(request, Request::Binary(_)) { 0 } else { 2 };
                         self.wanted = len + request.block_len().unwrap_or(0) as usize + end;
                         self.parser.restart();
@@ -276,14 +300,21 @@ impl Session {
         }
     }
 
-    /// Does what a request says.
+    /// Does what a request says. An item that has been made for it is put in its place as it is, if it is to be stored.
     #[inline]
-    fn perform(&mut self, node: &Node, request: Request, now: Now, reply: &mut Reply) -> Result<Step, usize> {
+    pub(crate) fn perform(
+        &mut self,
+        node: &Node,
+        request: Request,
+        made: Option<&Made>,
+        now: Now,
+        reply: &mut Reply,
+    ) -> Result<Step, usize> {
         match request {
             Request::Binary(frame) if !self.is_admitted => Ok(self.admit_binary(node, &frame, reply)),
-            Request::Binary(frame) => self.perform_binary(node, &frame, now, reply),
-            Request::Meta(meta) => crate::meta::perform(node, &meta, now, reply),
-            request => self.perform_text(node, request, now, reply),
+            Request::Binary(frame) => self.perform_binary(node, &frame, made, now, reply),
+            Request::Meta(meta) => crate::meta::perform(node, &meta, made, now, reply),
+            request => self.perform_text(node, request, made, now, reply),
         }
     }
 

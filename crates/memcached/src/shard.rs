@@ -297,8 +297,22 @@ impl Shard {
     pub(crate) fn put(&mut self, hash: u64, key: &[u8], head: Head, parts: [&[u8]; 2], now: Now) -> Place {
         let cas = self.next_cas();
         let head = Head { cas, accessed: now.tick, ..head };
+        self.put_new(hash, Cached::new(key, &head, parts, &self.lender), now)
+    }
+
+    /// Puts an item that has been made already, which is to expire at this second.
+    pub(crate) fn put_item(&mut self, hash: u64, item: Cached, expires: u32, now: Now) -> Place {
+        let mut item = item;
+        item.set_expires(expires);
+        item.set_cas(self.next_cas());
+        item.set_accessed(now.tick);
+        self.put_new(hash, item, now)
+    }
+
+    #[inline]
+    fn put_new(&mut self, hash: u64, item: Cached, now: Now) -> Place {
         self.counts.total_items += 1;
-        let place = self.replace(hash, Cached::new(key, &head, parts, &self.lender), now.ms);
+        let place = self.replace(hash, item, now.ms);
         self.repeat(place);
         place
     }

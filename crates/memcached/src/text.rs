@@ -13,6 +13,7 @@ use crate::reports;
 use crate::session::{AHEAD, REPLY_BYTES, SHARDS_AHEAD, Session, Step};
 use crate::settings::{LEAST_MEMORY_BYTES, VERBOSITY_MAX};
 use crate::tuning;
+use crate::unfinished::Made;
 use crate::watching;
 
 /// Limits in MB that are certainly meant as bytes.
@@ -24,12 +25,13 @@ impl Session {
         &mut self,
         node: &Node,
         request: Request,
+        made: Option<&Made>,
         now: Now,
         reply: &mut Reply,
     ) -> Result<Step, usize> {
         match request {
             Request::Get(get) => return self.get(node, &get, now, reply),
-            Request::Store(store) => self.store(node, &store, now, reply)?,
+            Request::Store(store) => store_value(node, &store, made, now, reply)?,
             Request::Delete { key, noreply } => {
                 let is_found = items::with(node, key, |shard, hash| {
                     let place = shard.find(hash, key, now);
@@ -180,58 +182,6 @@ impl Session {
         Ok(())
     }
 
-    #[inline]
-    fn store(&mut self, node: &Node, store: &Store, now: Now, reply: &mut Reply) -> Result<(), usize> {
-        let mode = match store.verb {
-            Verb::Set => Mode::Set,
-            Verb::Add => Mode::Add,
-            Verb::Replace => Mode::Replace,
-            Verb::Append => Mode::Append,
-            Verb::Prepend => Mode::Prepend,
-            Verb::Cas => Mode::Cas,
-        };
-        let mut order = Order {
-            mode,
-            key: store.key,
-            flags: store.flags,
-            expires: node.clock.expiry(store.exptime.into(), now),
-            value: &[],
-            cas: store.cas,
-            is_stale: false,
-            has_binary_key: false,
-            outdates: store.verb == Verb::Set,
-        };
-        let stored = match store.block {
-            Block::Whole(value) => {
-                order.value = value;
-                items::store(node, &order, now)?
-            }
-            // What is too large is so before its end is looked at.
-            Block::Bad if !items::is_too_large(node, store.key, store.flags, store.len as usize) => {
-                items::count_bad(node, &order, store.len as usize)?;
-                node.prefixes.set(store.key);
-                if !store.noreply {
-                    reply.error(Error::DataChunk);
-                }
-                return Ok(());
-            }
-            // It was not waited for.
-            Block::Bad | Block::Follows => items::turn_away(node, &order, store.len as usize, now)?,
-        };
-        node.prefixes.set(store.key);
-        match stored {
-            Stored::TooLarge if !store.noreply => reply.error(Error::TooLarge),
-            Stored::NoMemory if !store.noreply => reply.error(Error::NoMemory),
-            _ if store.noreply => {}
-            Stored::Yes(_) => reply.line("STORED"),
-            Stored::No => reply.line("NOT_STORED"),
-            Stored::Changed => reply.line("EXISTS"),
-            Stored::Missing => reply.line("NOT_FOUND"),
-            Stored::TooLarge | Stored::NoMemory => {}
-        }
-        Ok(())
-    }
-
     fn administer(
         &mut self,
         node: &Node,
@@ -300,6 +250,66 @@ impl Session {
             }
         }
     }
+}
+
+/// Stores a value, as an item that has been made of it if there is one.
+#[inline]
+fn store_value(
+    node: &Node,
+    store: &Store,
+    made: Option<&Made>,
+    now: Now,
+    reply: &mut Reply,
+) -> Result<(), usize> {
+    let mode = match store.verb {
+        Verb::Set => Mode::Set,
+        Verb::Add => Mode::Add,
+        Verb::Replace => Mode::Replace,
+        Verb::Append => Mode::Append,
+        Verb::Prepend => Mode::Prepend,
+        Verb::Cas => Mode::Cas,
+    };
+    let mut order = Order {
+        mode,
+        key: store.key,
+        flags: store.flags,
+        expires: node.clock.expiry(store.exptime.into(), now),
+        value: &[],
+        cas: store.cas,
+        made,
+        is_stale: false,
+        has_binary_key: false,
+        outdates: store.verb == Verb::Set,
+    };
+    let stored = match store.block {
+        Block::Whole(value) => {
+            order.value = value;
+            items::store(node, &order, now)?
+        }
+        // What is too large is so before its end is looked at.
+        Block::Bad if !items::is_too_large(node, store.key, store.flags, store.len as usize) => {
+            items::count_bad(node, &order, store.len as usize)?;
+            node.prefixes.set(store.key);
+            if !store.noreply {
+                reply.error(Error::DataChunk);
+            }
+            return Ok(());
+        }
+        // It was not waited for.
+        Block::Bad | Block::Follows => items::turn_away(node, &order, store.len as usize, now)?,
+    };
+    node.prefixes.set(store.key);
+    match stored {
+        Stored::TooLarge if !store.noreply => reply.error(Error::TooLarge),
+        Stored::NoMemory if !store.noreply => reply.error(Error::NoMemory),
+        _ if store.noreply => {}
+        Stored::Yes(_) => reply.line("STORED"),
+        Stored::No => reply.line("NOT_STORED"),
+        Stored::Changed => reply.line("EXISTS"),
+        Stored::Missing => reply.line("NOT_FOUND"),
+        Stored::TooLarge | Stored::NoMemory => {}
+    }
+    Ok(())
 }
 
 fn answer(reply: &mut Reply, noreply: bool, text: &str) {

@@ -9,7 +9,7 @@ use memcache_wire::binary::opcode;
 use memcached::settings::SHARD_BITS_MAX;
 use memcached::{Access, Credentials, Next, Node, Policy, Session, Settings};
 use proptest::prelude::*;
-use world::{NOW_MS, Nobody, node, node_with, say, say_at, set, set_at};
+use world::{NOW_MS, Nobody, frame, node, node_with, say, say_at, set, set_at};
 
 mod world;
 
@@ -315,15 +315,6 @@ fn whoever_logs_in_by_sasl_goes_by_its_steps() {
         }
     }
     assert_eq!((node.traffic.auth_cmds.load(Relaxed), node.traffic.auth_errors.load(Relaxed)), (11, 5));
-}
-
-/// A frame of the binary protocol.
-fn frame(opcode: u8, extras: &[u8], key: &str, value: &[u8], cas: u64) -> Vec<u8> {
-    let mut bytes = vec![0x80, opcode, 0, key.len() as u8, extras.len() as u8, 0, 0, 0];
-    bytes.extend_from_slice(&((extras.len() + key.len() + value.len()) as u32).to_be_bytes());
-    bytes.extend_from_slice(&[0; 4]);
-    bytes.extend_from_slice(&cas.to_be_bytes());
-    [&bytes[..], extras, key.as_bytes(), value].concat()
 }
 
 /// Requests that change something.

@@ -19,6 +19,10 @@ use crate::table::{Item, Kept};
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
 
+mod draft;
+
+pub use draft::Draft;
+
 /// Longest key, in bytes.
 pub const KEY_MAX: usize = 250;
 /// Bits of a cas id; those above are dropped.
@@ -171,6 +175,38 @@ fn total(form: u8, key_len: usize, value_len: usize) -> usize {
     if value_len < LENT_FROM { plain } else { lent::place(plain).1 }
 }
 
+/// Writes all that stands before the value, and gives the place of that.
+///
+/// # Safety
+/// The block was allocated for as much.
+///
+/// # Panics
+/// If the key is longer than [`KEY_MAX`].
+#[inline]
+unsafe fn begin(block: NonNull<u8>, key: &[u8], head: &Head, value_len: usize) -> *mut u8 {
+    assert!(key.len() <= KEY_MAX, "a key of {} bytes", key.len());
+    let form = form(head);
+    let mut item = ManuallyDrop::new(Cached(block));
+    // SAFETY: all of this lies before the value.
+    unsafe {
+        let start = block.as_ptr();
+        *start = key.len() as u8;
+        *start.add(MARKS) = form;
+        item.set_accessed(head.accessed);
+        item.set_cas(head.cas);
+        let mut place = start.add(FIXED);
+        for (bit, word) in [(HAS_FLAGS, head.flags), (EXPIRES, head.expires)] {
+            if form & bit != 0 {
+                place.cast::<u32>().write_unaligned(word);
+                place = place.add(WORD);
+            }
+        }
+        place = length::write(place, value_len);
+        place.copy_from_nonoverlapping(key.as_ptr(), key.len());
+        place.add(key.len())
+    }
+}
+
 impl Cached {
     /// What an item would take from the allocator, in bytes.
     #[inline]
@@ -184,33 +220,21 @@ impl Cached {
     /// If the key is longer than [`KEY_MAX`].
     #[inline]
     pub fn new(key: &[u8], head: &Head, parts: [&[u8]; 2], lender: &Lender) -> Self {
-        assert!(key.len() <= KEY_MAX, "a key of {} bytes", key.len());
         let [first, second] = parts;
-        let (form, value_len) = (form(head), first.len() + second.len());
-        let start = block::allocate(total(form, key.len(), value_len));
-        let mut item = Cached(start);
+        let value_len = first.len() + second.len();
+        let block = block::allocate(total(form(head), key.len(), value_len));
         // SAFETY: the block was allocated for all of these parts.
         unsafe {
-            let start = start.as_ptr();
-            *start = key.len() as u8;
-            *start.add(MARKS) = form;
-            item.set_accessed(head.accessed);
-            item.set_cas(head.cas);
-            let mut place = start.add(FIXED);
-            for (bit, word) in [(HAS_FLAGS, head.flags), (EXPIRES, head.expires)] {
-                if form & bit != 0 {
-                    place.cast::<u32>().write_unaligned(word);
-                    place = place.add(WORD);
-                }
-            }
-            place = length::write(place, value_len);
-            for part in [key, first, second] {
+            let mut place = begin(block, key, head, value_len);
+            for part in [first, second] {
                 place.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 place = place.add(part.len());
             }
-            if let Some(loan) = item.loan() {
-                loan.write(Loan::new(lender));
-            }
+        }
+        let item = Cached(block);
+        if let Some(loan) = item.loan() {
+            // SAFETY: the block has room for the record there.
+            unsafe { loan.write(Loan::new(lender)) };
         }
         item
     }

@@ -59,3 +59,12 @@ pub(crate) fn set_at(node: &Node, key: &str, len: usize, after_ms: i64) -> Strin
     request.extend_from_slice(b"\r\n");
     say_at(node, &request, after_ms)
 }
+
+/// A frame of the binary protocol.
+pub(crate) fn frame(opcode: u8, extras: &[u8], key: &str, value: &[u8], cas: u64) -> Vec<u8> {
+    let mut bytes = vec![0x80, opcode, 0, key.len() as u8, extras.len() as u8, 0, 0, 0];
+    bytes.extend_from_slice(&((extras.len() + key.len() + value.len()) as u32).to_be_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&cas.to_be_bytes());
+    [&bytes[..], extras, key.as_bytes(), value].concat()
+}

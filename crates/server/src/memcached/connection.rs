@@ -2,7 +2,7 @@
 //!
 //! Invariants: input is processed when what was answered before has been sent, so that a client that does not read has
 //! memory for the replies to one batch at most, and large values stay where they are; of a request that is not complete only
-//! its bytes are kept. What is kept of both is counted by the node.
+//! its bytes are kept, those of a large value where its item will have them. What is kept of both is counted by the node.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -16,6 +16,7 @@ use memcache_wire::{Error, Reply};
 use memcached::clients::Client;
 use memcached::watching::Ended;
 use memcached::{Next, Node, Now, Session};
+use structures::cached::Draft;
 use structures::ticks;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
@@ -107,6 +108,18 @@ pub(crate) async fn serve(place: Place, stream: std::net::TcpStream) {
         leaving.why.set(connection.ended(&outcome));
     }
     drop(leaving);
+}
+
+/// Reads what has come of a value to where it is kept; how many bytes.
+fn read_to(stream: &TcpStream, draft: &mut Draft, cx: &mut Context<'_>) -> Poll<Result<usize>> {
+    loop {
+        std::task::ready!(stream.poll_read_ready(cx))?;
+        match stream.try_read_buf(draft) {
+            Ok(0) => return Poll::Ready(Err(ErrorKind::UnexpectedEof.into())),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            read => return Poll::Ready(read),
+        }
+    }
 }
 
 /// Takes a connection from those of its node when it is dropped, whoever drops it.
@@ -235,6 +248,12 @@ impl Connection {
             self.place.ears.suspicion.notify_one();
             return Poll::Pending;
         }
+        if let Some(draft) = self.session.room_for(READ_BYTES) {
+            let len = std::task::ready!(read_to(&self.stream, draft, cx))?;
+            self.session.took(len);
+            self.client.has_sent(len);
+            return Poll::Ready(SHARED.with_borrow_mut(|shared| self.process(shared, None)));
+        }
         SHARED.with_borrow_mut(|shared| {
             let mut buffer = ReadBuf::new(&mut shared.input);
             let len = match Pin::new(&mut self.stream).poll_read(cx, &mut buffer) {
@@ -308,7 +327,7 @@ impl Connection {
     fn keep(&mut self, now: Now) -> bool {
         let replies = if self.is_blocked { self.output.capacity() } else { 0 };
         let counted = |capacity| if capacity > UNCOUNTED { capacity } else { 0 };
-        let kept = counted(self.input.capacity()) + counted(replies);
+        let kept = counted(self.input.capacity()) + counted(replies) + counted(self.session.kept_bytes());
         let may = kept == self.kept || self.place.node.keep(self.kept, kept, now);
         if may {
             self.kept = kept;
