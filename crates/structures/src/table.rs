@@ -21,15 +21,15 @@
 #![allow(unsafe_code)]
 
 use crate::block;
-use crate::draw::Selection;
 use crate::lock::prefetch_for_change;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
-use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
+
+mod drawing;
 
 /// Slots in a bucket.
 const SLOTS: usize = 8;
@@ -372,46 +372,6 @@ impl<T: Item> Table<T> {
         self.len -= 1;
         self.shrink(first);
         item
-    }
-
-    /// A place drawn uniformly from all items; `draw` gives random numbers.
-    pub fn random(&self, mut draw: impl FnMut() -> u64) -> Option<Place> {
-        if self.is_empty() {
-            return None;
-        }
-        let width = if self.depth == 0 { self.directory[0].width() } else { self.widest };
-        let slots = u64::from(width) * SLOTS as u64;
-        loop {
-            let number = draw();
-            let index = (number & ((1 << self.depth) - 1)) as usize;
-            let slot = ((number >> 32) * slots) >> 32;
-            // Drawing only first entries makes every segment equally likely, whatever its depth.
-            if self.first(index) != index || slot >= u64::from(self.directory[index].slots) {
-                continue;
-            }
-            let place = Place { segment: index as u32, slot: slot as u32 };
-            // SAFETY: the slot is only read.
-            if !unsafe { *self.slot(place) }.is_null() {
-                return Some(place);
-            }
-        }
-    }
-
-    /// Visits `count` different items drawn uniformly, or all where there are not more; `draw` gives random numbers. The
-    /// work grows with `count`, not with the table.
-    pub fn sample(&self, count: usize, draw: &mut dyn FnMut() -> u64, mut visit: impl FnMut(&T)) {
-        if count >= self.len / 4 {
-            let mut selection = Selection::new(count, self.len);
-            self.iter().filter(|_| selection.takes(draw)).for_each(|item| visit(&item));
-            return;
-        }
-        let mut drawn = HashSet::with_capacity_and_hasher(count, foldhash::fast::FixedState::default());
-        while drawn.len() < count {
-            let Some(place) = self.random(&mut *draw) else { return };
-            if drawn.insert(place) {
-                visit(&self.at(place));
-            }
-        }
     }
 
     /// Visits the items of one bucket in hash order and gives the position from which to go on; zero at the end.

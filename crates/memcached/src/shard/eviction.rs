@@ -4,6 +4,7 @@
 //! each of its latest uses, times the root of its size, and more where few others share its page of memory. Uses wear off
 //! whenever an item is drawn and stays.
 
+use arrayvec::ArrayVec;
 use structures::cached::{Cached, Marks};
 use structures::table::{Item, Place};
 
@@ -43,32 +44,35 @@ impl Shard {
         let wanted = if matches!(policy, Policy::AllKeysRandom | Policy::VolatileRandom) { 1 } else { DRAWN };
         let mut first: Option<(u64, Place)> = None;
         let (mut drawn, mut is_last) = (0, false);
-        for _ in 0..DRAWN_AT_MOST {
-            if drawn == wanted {
+        for _ in 0..DRAWN_AT_MOST / DRAWN {
+            if drawn >= wanted && first.is_some() {
                 break;
             }
-            let random = &mut self.random;
-            let place = self.items.random(|| next_random(random))?;
-            let mut item = self.items.at_mut(place);
-            // To give up what replies keep makes no room.
-            if policy.is_volatile() && item.expires() == 0 || item.is_lent() {
-                continue;
-            }
-            drawn += 1;
-            let idle = item.idle();
-            self.sparseness.note(idle.bytes);
-            is_last |= idle.is_last;
-            let (age, uses) = match policy {
-                Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
-                _ if idle.is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
-                _ => (age(&item, now), item.uses()),
-            };
-            if first.is_none_or(|(most, _)| age >= most) {
-                first = Some((age, place));
-            }
-            // Not all at once: what is drawn by chance now may be drawn again soon.
-            if uses > 0 && now.tick.saturating_sub(item.accessed()) > 0 {
-                item.set_uses(uses - 1);
+            for place in self.draw(wanted)? {
+                let mut item = self.items.at_mut(place);
+                if policy.is_volatile() && item.expires() == 0 {
+                    continue;
+                }
+                drawn += 1;
+                let idle = item.idle();
+                self.sparseness.note(idle.bytes);
+                is_last |= idle.is_last;
+                let (age, uses) = match policy {
+                    Policy::VolatileTtl => (u64::from(u32::MAX - item.expires()), 0),
+                    _ if idle.is_sparse => (SPARSE_AGE * age(&item, now), item.uses()),
+                    _ => (age(&item, now), item.uses()),
+                };
+                // To give up what replies keep makes no room.
+                if first.is_none_or(|(most, _)| age >= most) && !item.is_lent() {
+                    first = Some((age, place));
+                }
+                // Not all at once: what is drawn by chance now may be drawn again soon.
+                if uses > 0 && now.tick.saturating_sub(item.accessed()) > 0 {
+                    item.set_uses(uses - 1);
+                }
+                if drawn == wanted {
+                    break;
+                }
             }
         }
         let (_, place) = first?;
@@ -99,6 +103,18 @@ impl Shard {
         Some(bytes)
     }
 
+    /// Places of some items, so many as may be wanted; nothing if there are no items.
+    fn draw(&mut self, wanted: usize) -> Option<ArrayVec<Place, DRAWN>> {
+        let random = &mut self.random;
+        let mut draw = || next_random(random);
+        let places = if wanted == 1 {
+            self.items.random(draw).into_iter().collect()
+        } else {
+            self.items.random_places(&mut draw)
+        };
+        (!places.is_empty()).then_some(places)
+    }
+
     #[cold]
     fn tell_eviction(&self, place: Place, now: Now) {
         let item = self.items.at(place);
@@ -116,9 +132,8 @@ impl Shard {
     /// Draws items for how much memory lies idle on their account.
     pub(crate) fn look(&mut self) {
         let mut is_last = false;
-        for _ in 0..DRAWN {
-            let random = &mut self.random;
-            let Some(place) = self.items.random(|| next_random(random)) else { return };
+        let Some(places) = self.draw(DRAWN) else { return };
+        for place in places {
             let idle = self.items.at(place).idle();
             self.sparseness.note(idle.bytes);
             is_last |= idle.is_last;

@@ -1,0 +1,81 @@
+//! Items of a table that are drawn at random.
+
+use super::{Item, Place, SLOTS, Table, prefetch};
+use crate::draw::Selection;
+use arrayvec::ArrayVec;
+use std::collections::HashSet;
+
+/// Slots that are looked at together: about half of them have items.
+const TOGETHER: usize = 24;
+
+impl<T: Item> Table<T> {
+    /// A place drawn uniformly from all items; `draw` gives random numbers.
+    pub fn random(&self, mut draw: impl FnMut() -> u64) -> Option<Place> {
+        if self.is_empty() {
+            return None;
+        }
+        loop {
+            let place = self.random_slot(&mut draw);
+            // SAFETY: the slot is only read.
+            if !unsafe { *self.slot(place) }.is_null() {
+                return Some(place);
+            }
+        }
+    }
+
+    /// Places drawn uniformly from all items, each without regard to the others; none where there are no items. The processor
+    /// has been asked to fetch the items: what lies apart in memory comes in two times together, not one by one.
+    pub fn random_places<const N: usize>(&self, mut draw: impl FnMut() -> u64) -> ArrayVec<Place, N> {
+        let mut places = ArrayVec::new();
+        if self.is_empty() {
+            return places;
+        }
+        while !places.is_full() {
+            let slots: [Place; TOGETHER] = std::array::from_fn(|_| {
+                let slot = self.random_slot(&mut draw);
+                prefetch(self.slot(slot).cast());
+                slot
+            });
+            for place in slots {
+                // SAFETY: the slot is only read.
+                let item = unsafe { *self.slot(place) };
+                if !item.is_null() && places.try_push(place).is_ok() {
+                    prefetch(item.map_addr(|addr| addr & super::POINTER_MASK));
+                }
+            }
+        }
+        places
+    }
+
+    /// A slot drawn uniformly from those of all segments, with an item or without.
+    fn random_slot(&self, draw: &mut impl FnMut() -> u64) -> Place {
+        let width = if self.depth == 0 { self.directory[0].width() } else { self.widest };
+        let slots = u64::from(width) * SLOTS as u64;
+        loop {
+            let number = draw();
+            let index = (number & ((1 << self.depth) - 1)) as usize;
+            let slot = ((number >> 32) * slots) >> 32;
+            // Drawing only first entries makes every segment equally likely, whatever its depth.
+            if self.first(index) == index && slot < u64::from(self.directory[index].slots) {
+                return Place { segment: index as u32, slot: slot as u32 };
+            }
+        }
+    }
+
+    /// Visits `count` different items drawn uniformly, or all where there are not more; `draw` gives random numbers. The
+    /// work grows with `count`, not with the table.
+    pub fn sample(&self, count: usize, draw: &mut dyn FnMut() -> u64, mut visit: impl FnMut(&T)) {
+        if count >= self.len / 4 {
+            let mut selection = Selection::new(count, self.len);
+            self.iter().filter(|_| selection.takes(draw)).for_each(|item| visit(&item));
+            return;
+        }
+        let mut drawn = HashSet::with_capacity_and_hasher(count, foldhash::fast::FixedState::default());
+        while drawn.len() < count {
+            let Some(place) = self.random(&mut *draw) else { return };
+            if drawn.insert(place) {
+                visit(&self.at(place));
+            }
+        }
+    }
+}
