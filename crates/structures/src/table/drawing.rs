@@ -6,7 +6,7 @@ use arrayvec::ArrayVec;
 use std::collections::HashSet;
 
 /// Slots that are looked at together: about half of them have items.
-const TOGETHER: usize = 24;
+const TOGETHER: usize = 20;
 
 impl<T: Item> Table<T> {
     /// A place drawn uniformly from all items; `draw` gives random numbers.
@@ -31,11 +31,11 @@ impl<T: Item> Table<T> {
             return places;
         }
         while !places.is_full() {
-            let slots: [Place; TOGETHER] = std::array::from_fn(|_| {
-                let slot = self.random_slot(&mut draw);
-                prefetch(self.slot(slot).cast());
-                slot
-            });
+            let mut slots = [Place { segment: 0, slot: 0 }; TOGETHER];
+            for place in &mut slots {
+                *place = self.random_slot(&mut draw);
+                prefetch(self.slot(*place).cast());
+            }
             for place in slots {
                 // SAFETY: the slot is only read.
                 let item = unsafe { *self.slot(place) };
@@ -48,6 +48,7 @@ impl<T: Item> Table<T> {
     }
 
     /// A slot drawn uniformly from those of all segments, with an item or without.
+    #[inline]
     fn random_slot(&self, draw: &mut impl FnMut() -> u64) -> Place {
         let width = if self.depth == 0 { self.directory[0].width() } else { self.widest };
         let slots = u64::from(width) * SLOTS as u64;
