@@ -12,6 +12,8 @@ use structures::table::{Item, Place};
 
 /// Candidates that are remembered.
 const POOL: usize = 16;
+/// Keys that are drawn together.
+const TOGETHER: usize = 10;
 /// How often a draw is repeated that found nothing of use.
 const DRAWS: usize = 64;
 /// Where less than one of so many keys expires, those that do are looked for in the wheel.
@@ -150,11 +152,21 @@ impl Shard {
 
     /// Adds candidates of a database to the pool.
     fn sample(&mut self, db: u32, policy: Policy, samples: usize, now_ms: i64) {
-        for _ in 0..samples {
-            let place = if policy.is_volatile() { self.draw_volatile(db) } else { self.draw_key(db) };
-            let Some(place) = place else { return };
-            let candidate = self.candidate(db, place, policy, now_ms);
-            self.pool.add(candidate);
+        let mut rest = samples;
+        while rest > 0 {
+            let places = if policy.is_volatile() {
+                self.draw_volatile(db).into_iter().collect()
+            } else {
+                self.draw_keys::<TOGETHER>(db, rest)
+            };
+            if places.is_empty() {
+                return;
+            }
+            rest -= places.len();
+            for place in places {
+                let candidate = self.candidate(db, place, policy, now_ms);
+                self.pool.add(candidate);
+            }
         }
     }
 

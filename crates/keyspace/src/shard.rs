@@ -13,6 +13,7 @@ use crate::locked::Key;
 use crate::params::Params;
 use crate::slots::SlotIndex;
 use crate::snapshot::{Progress, Walk};
+use arrayvec::ArrayVec;
 use std::sync::Arc;
 use structures::entry::{Entry, Kind, Object, ValueRef};
 use structures::hash::Hash;
@@ -785,6 +786,13 @@ impl Shard {
     pub(crate) fn draw_key(&mut self, db: u32) -> Option<Place> {
         let Shard { dbs, random, .. } = self;
         dbs.get(db as usize)?.table.random(|| next_random(random))
+    }
+
+    /// The places of keys drawn from all alike, so many but `N` at most; they have been asked to be fetched.
+    pub(crate) fn draw_keys<const N: usize>(&mut self, db: u32, count: usize) -> ArrayVec<Place, N> {
+        let Shard { dbs, random, .. } = self;
+        let own = dbs.get(db as usize);
+        own.map(|own| own.table.random_places(count, || next_random(random))).unwrap_or_default()
     }
 
     /// All keys of a database, dead or alive.

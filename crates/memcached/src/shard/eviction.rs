@@ -106,12 +106,7 @@ impl Shard {
     /// Places of some items, so many as may be wanted; nothing if there are no items.
     fn draw(&mut self, wanted: usize) -> Option<ArrayVec<Place, DRAWN>> {
         let random = &mut self.random;
-        let mut draw = || next_random(random);
-        let places = if wanted == 1 {
-            self.items.random(draw).into_iter().collect()
-        } else {
-            self.items.random_places(&mut draw)
-        };
+        let places = self.items.random_places(wanted, || next_random(random));
         (!places.is_empty()).then_some(places)
     }
 

@@ -23,24 +23,32 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Places drawn uniformly from all items, each without regard to the others; none where there are no items. The processor
-    /// has been asked to fetch the items: what lies apart in memory comes in two times together, not one by one.
-    pub fn random_places<const N: usize>(&self, mut draw: impl FnMut() -> u64) -> ArrayVec<Place, N> {
+    /// Places drawn uniformly from all items, each without regard to the others: `count` of them, `N` at most; none where
+    /// there are no items. The processor has been asked to fetch the items: what lies apart in memory comes in two times
+    /// together, not one by one.
+    pub fn random_places<const N: usize>(
+        &self,
+        count: usize,
+        mut draw: impl FnMut() -> u64,
+    ) -> ArrayVec<Place, N> {
         let mut places = ArrayVec::new();
         if self.is_empty() {
             return places;
         }
-        while !places.is_full() {
+        let count = count.min(N);
+        while places.len() < count {
             let mut slots = [Place { segment: 0, slot: 0 }; TOGETHER];
-            for place in &mut slots {
+            let slots = &mut slots[..TOGETHER.min(2 * (count - places.len()))];
+            for place in slots.iter_mut() {
                 *place = self.random_slot(&mut draw);
                 prefetch(self.slot(*place).cast());
             }
-            for place in slots {
+            for &mut place in slots {
                 // SAFETY: the slot is only read.
                 let item = unsafe { *self.slot(place) };
-                if !item.is_null() && places.try_push(place).is_ok() {
+                if !item.is_null() && places.len() < count {
                     prefetch(item.map_addr(|addr| addr & super::POINTER_MASK));
+                    places.push(place);
                 }
             }
         }
