@@ -7,6 +7,7 @@ use crate::access;
 use crate::effects::{Class, Effects, Event};
 use crate::params::Policy;
 use crate::shard::Shard;
+use arrayvec::ArrayVec;
 use structures::entry::Entry;
 use structures::table::{Item, Place};
 
@@ -154,11 +155,7 @@ impl Shard {
     fn sample(&mut self, db: u32, policy: Policy, samples: usize, now_ms: i64) {
         let mut rest = samples;
         while rest > 0 {
-            let places = if policy.is_volatile() {
-                self.draw_volatile(db).into_iter().collect()
-            } else {
-                self.draw_keys::<TOGETHER>(db, rest)
-            };
+            let places = self.draw_some(db, policy, rest);
             if places.is_empty() {
                 return;
             }
@@ -168,6 +165,23 @@ impl Shard {
                 self.pool.add(candidate);
             }
         }
+    }
+
+    /// Keys that may go, at most so many; none if there are none.
+    fn draw_some(&mut self, db: u32, policy: Policy, count: usize) -> ArrayVec<Place, TOGETHER> {
+        let mut places = ArrayVec::new();
+        if !policy.is_volatile() {
+            return self.draw_keys(db, count);
+        }
+        let Some(own) = self.db(db) else { return places };
+        if own.volatile >= own.table.len() / 2 {
+            places = self.draw_keys(db, count);
+            places.retain(|place| self.at(db, *place).expire_at_ms().is_some());
+        }
+        if places.is_empty() {
+            places.extend(self.draw_volatile(db));
+        }
+        places
     }
 
     fn candidate(&self, db: u32, place: Place, policy: Policy, now_ms: i64) -> Candidate {
