@@ -1,4 +1,5 @@
-//! How many requests find their key when memory is short: each policy, beside redis-server with the same limit.
+//! How many requests find their key when memory is short, and what a request takes: each policy, beside redis-server with
+//! the same limit.
 //!
 //! A trace of requests with a Zipf distribution (exponent 0.99) over ten times as many keys as fit is replayed as a
 //! cache is used: a key that is not there is set. Policies that look at expiries get keys that expire.
@@ -6,7 +7,7 @@
 //! `cargo run --release -p benches --bin eviction -- [--requests N] [--megabytes N] [--seed N] [--policy NAME]`
 
 use anyhow::{Context, Result, bail, ensure};
-use benches::process::machine;
+use benches::process::{cpu_ns, machine};
 use benches::server::{Kind, Server};
 use benches::trace::zipf;
 use testkit::client::encode;
@@ -52,15 +53,19 @@ fn main() -> Result<()> {
     let limit: usize = megabytes << 20;
     let keys = 10 * limit / ITEM_BYTES;
     println!("{}\n{requests} requests to {keys} keys, maxmemory {megabytes} MB, seed {seed}\n", machine());
-    println!("| policy | carnelian | redis-server |\n|---|---|---|");
+    println!("| policy | carnelian | redis-server | carnelian us a request | redis-server us |");
+    println!("|---|---|---|---|---|");
     let trace = zipf(keys, requests, seed as u64);
     for policy in policies {
-        let mut row = Vec::new();
+        let (mut row, mut times) = (Vec::new(), Vec::new());
         for kind in [Kind::carnelian(&["--release", "7.0"])?, Kind::redis(&[])] {
             let server = Server::start(&kind, None)?;
+            let before = cpu_ns(server.id())?;
             row.push(format!("{:.2} %", 100.0 * replay(&mut server.client(), policy, limit, &trace)?));
+            let us = (cpu_ns(server.id())? - before) as f64 / 1000.0 / trace.len() as f64;
+            times.push(format!("{us:.2}"));
         }
-        println!("| {policy} | {} |", row.join(" | "));
+        println!("| {policy} | {} | {} |", row.join(" | "), times.join(" | "));
     }
     Ok(())
 }

@@ -117,9 +117,8 @@ pub(crate) fn neighbours(block: NonNull<u8>) -> Option<(usize, usize)> {
     // SAFETY: any address may be asked for. The record of a page is there for as long as a block of it, and whoever asks has
     // the block. Its counts are words that change at once: any value that they have had will do for a guess.
     let page = unsafe { _mi_safe_ptr_page(block.as_ptr().cast()).as_ref() }?;
-    let [used, capacity, reserved] =
-        [&page.used, &page.capacity, &page.reserved].map(|count| usize::from(count.load(Relaxed)));
-    let used = used.max(1);
+    let count = |count: &AtomicU16| usize::from(count.load(Relaxed));
+    let (used, capacity, reserved) = (count(&page.used).max(1), count(&page.capacity), count(&page.reserved));
     Some((used, if capacity < reserved { used } else { capacity.max(used) }))
 }
 

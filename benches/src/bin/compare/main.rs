@@ -6,6 +6,7 @@
 //! of several rounds counts. What matters is the processor time of the server for each command: on a machine that is
 //! shared, times on the wall say little.
 
+mod full;
 mod memcached;
 
 use anyhow::{Context, Result, bail, ensure};

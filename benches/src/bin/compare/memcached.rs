@@ -43,6 +43,9 @@ pub(crate) fn compare(options: &Options) -> Result<()> {
     if options.wants("speed") {
         speed(options)?;
     }
+    if options.wants("full") {
+        crate::full::compare(options, kinds)?;
+    }
     if options.wants("memory") {
         memory(options)?;
     }

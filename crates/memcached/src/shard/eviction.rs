@@ -100,6 +100,8 @@ impl Shard {
         if is_last {
             self.tidy();
         }
+        let mut next = self.random;
+        self.items.prefetch_random(wanted, || next_random(&mut next));
         Some(bytes)
     }
 

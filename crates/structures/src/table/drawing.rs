@@ -5,8 +5,8 @@ use crate::draw::Selection;
 use arrayvec::ArrayVec;
 use std::collections::HashSet;
 
-/// Slots that are looked at together: about half of them have items.
-const TOGETHER: usize = 20;
+/// Most buckets that are looked at together.
+const TOGETHER: usize = 4;
 
 impl<T: Item> Table<T> {
     /// A place drawn uniformly from all items; `draw` gives random numbers.
@@ -23,9 +23,9 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Places drawn uniformly from all items, each without regard to the others: `count` of them, `N` at most; none where
-    /// there are no items. The processor has been asked to fetch the items: what lies apart in memory comes in two times
-    /// together, not one by one.
+    /// Places drawn uniformly from all items: `count` of them, `N` at most; none where there are no items. Items that lie in
+    /// one bucket come together, which says nothing of them but how their hashes begin. The processor has been asked to fetch
+    /// the items: what lies apart in memory comes in two times together, not one by one.
     pub fn random_places<const N: usize>(
         &self,
         count: usize,
@@ -37,22 +37,40 @@ impl<T: Item> Table<T> {
         }
         let count = count.min(N);
         while places.len() < count {
-            let mut slots = [Place { segment: 0, slot: 0 }; TOGETHER];
-            let slots = &mut slots[..TOGETHER.min(2 * (count - places.len()))];
-            for place in slots.iter_mut() {
-                *place = self.random_slot(&mut draw);
-                prefetch(self.slot(*place).cast());
-            }
-            for &mut place in slots {
-                // SAFETY: the slot is only read.
-                let item = unsafe { *self.slot(place) };
-                if !item.is_null() && places.len() < count {
-                    prefetch(item.map_addr(|addr| addr & super::POINTER_MASK));
-                    places.push(place);
+            for first in self.random_buckets(count - places.len(), &mut draw) {
+                // Where there are more than are wanted, none of them is in front.
+                for step in 0..SLOTS as u32 {
+                    let last = SLOTS as u32 - 1;
+                    let place = Place { slot: (first.slot & !last) | ((first.slot + step) & last), ..first };
+                    // SAFETY: the slot is only read.
+                    let item = unsafe { *self.slot(place) };
+                    if !item.is_null() && places.len() < count {
+                        prefetch(item.map_addr(|addr| addr & super::POINTER_MASK));
+                        places.push(place);
+                    }
                 }
             }
         }
         places
+    }
+
+    /// Asks the processor to fetch what [`Table::random_places`] would look at first with these random numbers.
+    pub fn prefetch_random(&self, count: usize, draw: impl FnMut() -> u64) {
+        if !self.is_empty() {
+            self.random_buckets(count, draw);
+        }
+    }
+
+    /// Slots of buckets that are likely to have so many items together. The processor has been asked to fetch them.
+    #[inline]
+    fn random_buckets(&self, count: usize, mut draw: impl FnMut() -> u64) -> ArrayVec<Place, TOGETHER> {
+        let mut slots = ArrayVec::new();
+        for _ in 0..TOGETHER.min(count.div_ceil(SLOTS / 2)) {
+            let place = self.random_slot(&mut draw);
+            prefetch(self.slot(place).cast());
+            slots.push(place);
+        }
+        slots
     }
 
     /// A slot drawn uniformly from those of all segments, with an item or without.
