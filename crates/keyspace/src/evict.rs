@@ -13,8 +13,8 @@ use structures::table::{Item, Place};
 
 /// Candidates that are remembered.
 const POOL: usize = 16;
-/// Keys that are drawn together.
-const TOGETHER: usize = 10;
+/// Most keys that are drawn together.
+const TOGETHER: usize = 16;
 /// How often a draw is repeated that found nothing of use.
 const DRAWS: usize = 64;
 /// Where less than one of so many keys expires, those that do are looked for in the wheel.
@@ -159,7 +159,7 @@ impl Shard {
             if places.is_empty() {
                 return;
             }
-            rest -= places.len();
+            rest = rest.saturating_sub(places.len());
             for place in places {
                 let candidate = self.candidate(db, place, policy, now_ms);
                 self.pool.add(candidate);
@@ -167,7 +167,7 @@ impl Shard {
         }
     }
 
-    /// Keys that may go, at most so many; none if there are none.
+    /// Keys that may go, about so many; none if there are none.
     fn draw_some(&mut self, db: u32, policy: Policy, count: usize) -> ArrayVec<Place, TOGETHER> {
         let mut places = ArrayVec::new();
         if !policy.is_volatile() {

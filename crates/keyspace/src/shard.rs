@@ -788,7 +788,7 @@ impl Shard {
         dbs.get(db as usize)?.table.random(|| next_random(random))
     }
 
-    /// The places of keys drawn from all alike, so many but `N` at most; they have been asked to be fetched.
+    /// The places of keys drawn from all alike, at least so many but `N` at most; see [`Table::random_places`].
     pub(crate) fn draw_keys<const N: usize>(&mut self, db: u32, count: usize) -> ArrayVec<Place, N> {
         let Shard { dbs, random, .. } = self;
         let own = dbs.get(db as usize);

@@ -1283,6 +1283,39 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "a statistic")]
+    fn items_that_are_drawn_together_are_fair() {
+        let mut table = Table::new(3, 0);
+        let mut draw = draws();
+        table.prefetch_random(12, &mut draw);
+        assert!(table.random_places::<20>(12, &mut draw).is_empty(), "there are none");
+        for number in 0..3_000 {
+            add(&mut table, key(number));
+        }
+        for number in 0..2_000 {
+            take(&mut table, &key(number));
+        }
+        for count in [1, 5, 12, 100] {
+            let mut hits: HashMap<Vec<u8>, f64> = HashMap::new();
+            let mut drawn = 0;
+            while drawn < 200_000 {
+                let places = table.random_places::<20>(count, &mut draw);
+                assert!(places.len() >= count.min(13), "{count}: {}", places.len());
+                drawn += places.len();
+                table.prefetch_random(count, &mut draw);
+                places.iter().for_each(|&place| {
+                    *hits.entry(table.at(place).key().to_vec()).or_default() += 1.0;
+                });
+            }
+            let expected = drawn as f64 / 1_000.0;
+            assert_eq!(hits.len(), 1_000);
+            // Those of a bucket come together: the sum is as large as for items that come by themselves, but varies more.
+            let chi_square: f64 = hits.values().map(|hits| (hits - expected).powi(2) / expected).sum();
+            assert!(chi_square < 1_400.0, "{count}: chi-square {chi_square}");
+        }
+    }
+
+    #[test]
     fn hashes_that_begin_alike_do_not_blow_up_the_directory() {
         // Skipping 20 bits and keeping keys whose next 12 are zero is what a flood of colliding keys looks like.
         let mut table = Table::new(5, 0);

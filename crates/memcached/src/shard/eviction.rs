@@ -15,8 +15,10 @@ use crate::clock::{Now, TICKS};
 use crate::policy::Policy;
 use crate::watching::Evicted;
 
-/// How many items are drawn for each that is evicted.
-const DRAWN: usize = 12;
+/// How many items are drawn at least for each that is evicted; as they come by buckets, it is a few more.
+const DRAWN: usize = 10;
+/// How many may be drawn together.
+const DRAWN_TOGETHER: usize = DRAWN + 7;
 /// How many are drawn at most to find those, where few expire and no others may go.
 const DRAWN_AT_MOST: usize = 4_096;
 /// How much sooner an item goes whose page is sparse already: pages that lose all their items are given back.
@@ -70,9 +72,6 @@ impl Shard {
                 if uses > 0 && now.tick.saturating_sub(item.accessed()) > 0 {
                     item.set_uses(uses - 1);
                 }
-                if drawn == wanted {
-                    break;
-                }
             }
         }
         let (_, place) = first?;
@@ -105,10 +104,14 @@ impl Shard {
         Some(bytes)
     }
 
-    /// Places of some items, so many as may be wanted; nothing if there are no items.
-    fn draw(&mut self, wanted: usize) -> Option<ArrayVec<Place, DRAWN>> {
+    /// Places of some items, at least so many; nothing if there are no items.
+    fn draw(&mut self, wanted: usize) -> Option<ArrayVec<Place, DRAWN_TOGETHER>> {
         let random = &mut self.random;
-        let places = self.items.random_places(wanted, || next_random(random));
+        let draw = || next_random(random);
+        let places = match wanted {
+            1 => self.items.random(draw).into_iter().collect(),
+            _ => self.items.random_places(wanted, draw),
+        };
         (!places.is_empty()).then_some(places)
     }
 

@@ -23,28 +23,31 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Places drawn uniformly from all items: `count` of them, `N` at most; none where there are no items. Items that lie in
-    /// one bucket come together, which says nothing of them but how their hashes begin. The processor has been asked to fetch
-    /// the items: what lies apart in memory comes in two times together, not one by one.
+    /// Places drawn uniformly from all items: at least `count` of them, but for what `N` has no room for; none where there are
+    /// no items. Those of a bucket come all together, which says nothing of them but how their hashes begin. The processor
+    /// has been asked to fetch the items: what lies apart in memory comes in two times together, not one by one.
     pub fn random_places<const N: usize>(
         &self,
         count: usize,
         mut draw: impl FnMut() -> u64,
     ) -> ArrayVec<Place, N> {
+        const { assert!(N >= SLOTS, "a bucket has room") };
         let mut places = ArrayVec::new();
         if self.is_empty() {
             return places;
         }
-        let count = count.min(N);
+        // Where a part of a bucket were left out, items with few neighbours would be drawn more often.
+        let count = count.min(N + 1 - SLOTS);
         while places.len() < count {
-            for first in self.random_buckets(count - places.len(), &mut draw) {
-                // Where there are more than are wanted, none of them is in front.
-                for step in 0..SLOTS as u32 {
-                    let last = SLOTS as u32 - 1;
-                    let place = Place { slot: (first.slot & !last) | ((first.slot + step) & last), ..first };
+            for bucket in self.random_buckets(count - places.len(), &mut draw) {
+                if places.len() >= count {
+                    break;
+                }
+                for slot in bucket.slot..bucket.slot + SLOTS as u32 {
+                    let place = Place { slot, ..bucket };
                     // SAFETY: the slot is only read.
                     let item = unsafe { *self.slot(place) };
-                    if !item.is_null() && places.len() < count {
+                    if !item.is_null() {
                         prefetch(item.map_addr(|addr| addr & super::POINTER_MASK));
                         places.push(place);
                     }
@@ -61,12 +64,13 @@ impl<T: Item> Table<T> {
         }
     }
 
-    /// Slots of buckets that are likely to have so many items together. The processor has been asked to fetch them.
+    /// First slots of buckets that are likely to have so many items together. The processor has been asked to fetch them.
     #[inline]
     fn random_buckets(&self, count: usize, mut draw: impl FnMut() -> u64) -> ArrayVec<Place, TOGETHER> {
         let mut slots = ArrayVec::new();
         for _ in 0..TOGETHER.min(count.div_ceil(SLOTS / 2)) {
-            let place = self.random_slot(&mut draw);
+            let mut place = self.random_slot(&mut draw);
+            place.slot -= place.slot % SLOTS as u32;
             prefetch(self.slot(place).cast());
             slots.push(place);
         }
