@@ -51,11 +51,12 @@ impl Session {
     /// What is kept of a request whose value comes in pieces, in bytes.
     pub fn kept_bytes(&self) -> usize {
         self.unfinished.as_ref().map_or(0, |unfinished| {
-            let draft_bytes = match &unfinished.value {
+            let value_bytes = match &unfinished.value {
                 Value::Coming(draft) => draft.heap_bytes(),
-                _ => 0,
+                Value::Whole(item) => item.heap_bytes(),
+                Value::Bad | Value::GivenUp => 0,
             };
-            draft_bytes + unfinished.request.capacity()
+            value_bytes + unfinished.request.capacity()
         })
     }
 
@@ -103,10 +104,14 @@ impl Session {
 
     /// Gives up the value that is coming: what is still to come of it is passed over. Whether there is one.
     pub(crate) fn give_up_value(&mut self) -> bool {
-        let Some(unfinished) = &mut self.unfinished else { return false };
-        unfinished.value = Value::GivenUp;
-        self.parser.swallow();
-        true
+        match &mut self.unfinished {
+            Some(unfinished) if matches!(unfinished.value, Value::Coming(_)) => {
+                unfinished.value = Value::GivenUp;
+                self.parser.swallow();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Does a request whose value came in pieces, or refuses it. It stays if its shard is held by somebody else.

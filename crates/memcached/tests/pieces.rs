@@ -278,16 +278,20 @@ fn a_value_waits_for_a_shard_that_somebody_holds() {
     let request = [&b"set a 5 0 100000\r\n"[..], &[b'v'; 100_000]].concat();
     connection.give_all(&request, &[put(30_000)]);
     let (now, mut reply) = (node.clock.at(NOW_MS), Reply::new());
-    let mut run = |input: &[u8]| connection.session.run(&node, input, now, &mut reply);
+    let mut run = |input: &[u8]| {
+        let (taken, next) = connection.session.run(&node, input, now, &mut reply);
+        (taken, next, connection.session.kept_bytes())
+    };
     let mut waits = 0;
     // Whoever walks over items holds their shard.
     node.walk((0, 0), now, |item| {
         assert_eq!(item.value, b"x");
-        let (taken, next) = run(b"\r\nmg a s f\r\n");
+        let (taken, next, kept_bytes) = run(b"\r\nmg a s f\r\n");
         assert!(taken == 2 && matches!(next, Next::Contended(_)), "{taken}, {next:?}");
+        assert!(kept_bytes > 100_000, "it is counted while it waits: {kept_bytes}");
         waits += 1;
     })
     .expect("nobody else is there");
-    assert_eq!((waits, run(b"mg a s f\r\n")), (1, (10, Next::Read)));
+    assert_eq!((waits, run(b"mg a s f\r\n")), (1, (10, Next::Read, 0)));
     assert_eq!(reply.to_vec(), b"STORED\r\nHD s100000 f5\r\n");
 }
