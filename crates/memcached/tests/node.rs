@@ -58,7 +58,12 @@ fn without_evictions_what_does_not_fit_is_refused() {
 /// A node that has 8 MB, and the keys of it that there are.
 fn full(policy: Policy, expiry_of: impl Fn(usize) -> u32) -> (Vec<bool>, String) {
     const ITEMS: usize = 12_000;
-    let settings = Settings { memory_bytes: (8 << 20).into(), policy: policy.into(), ..Settings::default() };
+    let settings = Settings {
+        memory_bytes: (8 << 20).into(),
+        policy: policy.into(),
+        shard_bits: 1,
+        ..Settings::default()
+    };
     let node = node_with(settings, Access::default());
     let mut last = String::new();
     for number in 0..ITEMS {
@@ -91,6 +96,14 @@ fn a_policy_says_what_may_go() {
     }
     let (kept, last) = full(Policy::AllKeysRandom, every_third);
     assert!(last == stored && !kept.iter().step_by(3).all(|kept| *kept));
+    // Of few that expire most are found.
+    let every_500th = |number: usize| if number.is_multiple_of(500) { 1_000 } else { 0 };
+    for policy in [Policy::VolatileLru, Policy::VolatileRandom] {
+        let (kept, _) = full(policy, every_500th);
+        let stored = kept.iter().rposition(|kept| *kept).unwrap();
+        let (rare, left) = (stored / 500 + 1, count(&kept.iter().copied().step_by(500).collect::<Vec<_>>()));
+        assert!(left * 3 < rare, "{policy:?}: {left} of {rare}");
+    }
     // Nothing expires, and nothing else may go.
     let (_, last) = full(Policy::VolatileLru, |_| 0);
     assert!(last.starts_with("SERVER_ERROR out of memory"), "{last}");

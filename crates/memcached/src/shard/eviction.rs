@@ -17,7 +17,7 @@ use crate::watching::Evicted;
 
 /// How many items are drawn at least for each that is evicted; as they come by buckets, it is a few more.
 const DRAWN: usize = 10;
-/// How many may be drawn together.
+/// How many may come of that: all of the last bucket, of eight.
 const DRAWN_TOGETHER: usize = DRAWN + 7;
 /// How many are drawn at most to find those, where few expire and no others may go.
 const DRAWN_AT_MOST: usize = 4_096;
@@ -45,12 +45,11 @@ impl Shard {
         }
         let wanted = if matches!(policy, Policy::AllKeysRandom | Policy::VolatileRandom) { 1 } else { DRAWN };
         let mut first: Option<(u64, Place)> = None;
-        let (mut drawn, mut is_last) = (0, false);
-        for _ in 0..DRAWN_AT_MOST / DRAWN {
-            if drawn >= wanted && first.is_some() {
-                break;
-            }
-            for place in self.draw(wanted)? {
+        let (mut looked_at, mut drawn, mut is_last) = (0, 0, false);
+        while looked_at < DRAWN_AT_MOST && (drawn < wanted || first.is_none()) {
+            let places = self.draw(wanted)?;
+            looked_at += places.len();
+            for place in places {
                 let mut item = self.items.at_mut(place);
                 if policy.is_volatile() && item.expires() == 0 {
                     continue;
