@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
-use crate::spare::Spare;
+use crate::spare::{self, Spare};
 use crate::sync::Keeper;
 use crate::takeover;
 use crate::{link, process};
@@ -11,10 +11,8 @@ use engine::host::{Background, Process};
 use engine::{Host, Node, Worker};
 use keyspace::effects::Garbage;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-use structures::allocator;
 use structures::ranked::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
@@ -232,32 +230,11 @@ impl Host for NodeHost {
     }
 
     fn reclaim(&self, garbage: Vec<Garbage>) {
-        static FREER: OnceLock<Sender<Vec<Garbage>>> = OnceLock::new();
-        let sender = FREER.get_or_init(|| {
-            let (sender, receiver) = channel::<Vec<Garbage>>();
-            // Without the thread the sender fails, and values are freed here.
-            let _ = std::thread::Builder::new().name("reclaim".into()).spawn(move || free_all(&receiver));
-            sender
-        });
-        let _ = sender.send(garbage);
-    }
-}
-
-/// Frees what comes. Much of it goes back to the system when all has been freed, as in [`crate::spare`].
-fn free_all(receiver: &Receiver<Vec<Garbage>>) {
-    let mut spare = Spare::default();
-    while let Ok(mut garbage) = receiver.recv() {
-        loop {
-            spare.add(garbage.iter().map(Garbage::heap_bytes).sum());
+        spare::free(move || {
+            let bytes = garbage.iter().map(Garbage::heap_bytes).sum();
             drop(garbage);
-            match receiver.try_recv() {
-                Ok(more) => garbage = more,
-                Err(_) => break,
-            }
-        }
-        if spare.is_due() {
-            allocator::give_back_small();
-        }
+            bytes
+        });
     }
 }
 
