@@ -126,28 +126,67 @@ fn large_values_come_in_pieces() {
     }
     requests.extend_from_slice(b"get a b c d e f g h\r\nmn\r\n");
     for longest in [500_000, 100_000, 5_000] {
-        let mut rng = Rng::new(longest as u64);
-        let pieces: Vec<usize> = (0..10_000).map(|_| 1 + rng.below(longest)).collect();
-        let answers: Vec<Vec<u8>> = servers
-            .iter()
-            .map(|server| {
-                let mut wire = server.wire();
-                assert_eq!(wire.say("flush_all"), "OK");
-                let mut rest = &requests[..];
-                for &len in pieces.iter().cycle() {
-                    let (piece, others) = rest.split_at(len.min(rest.len()));
-                    wire.send(piece);
-                    rest = others;
-                    if rest.is_empty() {
-                        break;
-                    }
-                }
-                wire.read_until(|heard| heard.ends_with(b"MN\r\n")).bytes
-            })
-            .collect();
+        let answers = answers_in_pieces(&servers, &requests, longest);
         let first = &answers[0];
         assert!(first.starts_with(b"STORED\r\nHD s300000 f7\r\nEN\r\nNOT_STORED\r\n"));
         assert!(answers.iter().all(|answer| answer == first), "pieces of {longest}");
+    }
+}
+
+/// What servers answer to requests that come in pieces of up to so many bytes; the last is `mn`.
+fn answers_in_pieces(servers: &[Memcached], requests: &[u8], longest: usize) -> Vec<Vec<u8>> {
+    let mut rng = Rng::new(longest as u64);
+    let pieces: Vec<usize> = (0..10_000).map(|_| 1 + rng.below(longest)).collect();
+    servers
+        .iter()
+        .map(|server| {
+            let mut wire = server.wire();
+            assert_eq!(wire.say("flush_all"), "OK");
+            let mut rest = requests;
+            for &len in pieces.iter().cycle() {
+                let (piece, others) = rest.split_at(len.min(rest.len()));
+                wire.send(piece);
+                rest = others;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            wire.read_until(|heard| heard.ends_with(b"MN\r\n")).bytes
+        })
+        .collect()
+}
+
+/// Requests of a few bytes and of many are sent at once: where a read ends has no part in what is answered.
+#[test]
+fn requests_of_all_lengths_come_in_pieces() {
+    let servers = both(&[], &[]);
+    for (seed, longest) in [(1, 1_000_000), (2, 60_000), (3, 9_000), (4, 700), (5, 150_000), (6, 20_000)] {
+        let mut rng = Rng::new(seed);
+        let mut requests = Vec::new();
+        for _ in 0..400 {
+            let most = 100 << rng.below(10);
+            let (key, len) = (rng.below(30), rng.below(most));
+            let end = if rng.one_in(15) { "xx" } else { "\r\n" };
+            let line = match rng.below(9) {
+                0 | 1 => {
+                    let line = format!("get k{key}\r\nmg k{key} s v\r\ndelete k{key}\r\ntouch k{key} 0\r\n");
+                    requests.extend_from_slice(line.repeat(1 + rng.below(100)).as_bytes());
+                    continue;
+                }
+                2 => format!("append k{key} 0 0 {len}\r\n"),
+                3 => format!("ms k{key} {len} F{len}\r\n"),
+                4 => format!("add k{key} 0 0 {len} noreply\r\n"),
+                _ => format!("set k{key} {len} 0 {len}\r\n"),
+            };
+            requests.extend_from_slice(line.as_bytes());
+            requests.extend((0..len).map(|at| b'a' + ((at + key) / 11 % 23) as u8));
+            requests.extend_from_slice(end.as_bytes());
+        }
+        let keys: String = (0..30).map(|key| format!(" k{key}")).collect();
+        requests.extend_from_slice(format!("get{keys}\r\nmn\r\n").as_bytes());
+        let answers = answers_in_pieces(&servers, &requests, longest);
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "pieces of {longest}");
+        assert!(answers[0].windows(8).any(|answer| answer == b"STORED\r\n"));
     }
 }
 

@@ -115,6 +115,11 @@ impl Session {
         self.is_broken
     }
 
+    /// How long the request is that is not complete, in bytes; nothing where that is not known yet.
+    pub fn request_len(&self) -> Option<usize> {
+        (self.is_admitted && self.wanted > 0).then_some(self.wanted)
+    }
+
     /// What the client is to be told next of what it watches. Ready when there is something.
     pub fn poll_lines(&self, context: &Context<'_>) -> Poll<Vec<u8>> {
         self.watch.as_ref().map_or(Poll::Pending, |watch| watch.poll_lines(context))

@@ -279,19 +279,7 @@ impl Connection {
         let now = node.clock.at(now_ms);
         let mut reply = Reply::with_buffer(spare.pop().unwrap_or_default());
         let began = ticks::now();
-        let next = if self.input.is_empty() {
-            let (taken, next) = self.session.run(node, fresh, now, &mut reply);
-            self.input.extend_from_slice(&fresh[taken..]);
-            next
-        } else {
-            self.input.extend_from_slice(fresh);
-            let (taken, next) = self.session.run(node, &self.input, now, &mut reply);
-            self.input.drain(..taken);
-            if self.input.is_empty() && self.input.capacity() > UNCOUNTED {
-                self.input = Vec::new();
-            }
-            next
-        };
+        let next = self.take(fresh, now, &mut reply);
         let next = self.do_without(now, &mut reply).unwrap_or(next);
         self.client.was_served(ticks::now().saturating_sub(began));
         let len = reply.len();
@@ -306,6 +294,33 @@ impl Connection {
         }
         self.output.push(copied, lent);
         Ok(next)
+    }
+
+    /// Does as much as can be done with what was kept and what has come. What is next then.
+    fn take(&mut self, mut fresh: &[u8], now: Now, reply: &mut Reply) -> Next {
+        let node = &*self.place.node;
+        while !self.input.is_empty() {
+            // What was kept is mostly short of a little, and what has come behind that need not be kept.
+            let missing = self
+                .session
+                .request_len()
+                .map_or(fresh.len(), |len| len.saturating_sub(self.input.len()).max(1));
+            let (missing, rest) = fresh.split_at(missing.min(fresh.len()));
+            self.input.extend_from_slice(missing);
+            let (taken, next) = self.session.run(node, &self.input, now, reply);
+            self.input.drain(..taken);
+            if self.input.is_empty() && self.input.capacity() > UNCOUNTED {
+                self.input = Vec::new();
+            }
+            if next != Next::Read || rest.is_empty() {
+                self.input.extend_from_slice(rest);
+                return next;
+            }
+            fresh = rest;
+        }
+        let (taken, next) = self.session.run(node, fresh, now, reply);
+        self.input.extend_from_slice(&fresh[taken..]);
+        next
     }
 
     /// Where there is no memory for the input that is kept, gives it up. What is next then; nothing if it may be kept.
