@@ -245,7 +245,7 @@ async fn a_policy_makes_backups_and_keeps_them_for_its_days() {
     world.until("another is made", || world.states(&instance).len() == 3).await;
     world.clock.advance(24 * HOUR_MS);
     world.until("the first goes", || world.states(&instance)[1] == State::Expired).await;
-    assert!(!file.exists());
+    world.until("its file has gone", || !file.exists()).await;
     assert_eq!(world.states(&instance)[0], State::Succeeded);
 }
 
