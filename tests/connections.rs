@@ -5,7 +5,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
-use testkit::{Client, Oracle, Program, Reply, until};
+use testkit::{Client, Oracle, Program, Reply, resident_bytes, until};
 
 /// Sends bytes, says that there will be no more, and gives all that comes back.
 fn exchange(address: SocketAddr, pieces: &[&[u8]]) -> Vec<u8> {
@@ -161,14 +161,6 @@ fn who_sends_what_before_logging_in_is_limited_where_it_was() {
     }
 }
 
-/// What a program's process takes of memory, in bytes.
-fn resident_bytes(program: &Program) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.id())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory is told");
-    let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<usize>().ok());
-    kilobytes.expect("in kilobytes") * 1024
-}
-
 #[test]
 fn what_is_only_announced_takes_no_memory() {
     let program = Program::redis("7.4", &[]);
@@ -179,7 +171,7 @@ fn what_is_only_announced_takes_no_memory() {
         client
     };
     drop(announcing(b"PING\r\n"));
-    let before = resident_bytes(&program);
+    let before = resident_bytes(program.id());
     let clients: Vec<Client> = (0..100)
         .flat_map(|_| {
             [
@@ -193,7 +185,7 @@ fn what_is_only_announced_takes_no_memory() {
         let list = observer.say("CLIENT LIST").text();
         list.lines().filter(|line| !line.contains(" qbuf=0 ")).count() >= clients.len()
     });
-    let grown = resident_bytes(&program).saturating_sub(before);
+    let grown = resident_bytes(program.id()).saturating_sub(before);
     assert!(grown < 8 << 20, "200 clients took {grown} bytes");
 }
 

@@ -1,6 +1,7 @@
 //! What goes when memory is short, and what must not: each policy, as clients see it. And memory that goes back.
 
-use testkit::{Client, Program, Reply, until};
+use testkit::client::encode;
+use testkit::{Client, Program, Reply, resident_bytes, until};
 
 /// Large enough that what the node itself takes does not matter.
 const LIMIT: i64 = 2 << 20;
@@ -227,17 +228,38 @@ fn what_goes_is_told_to_listeners() {
     assert_eq!(client.say("DBSIZE"), Reply::Integer(KEYS as i64 / 2 - evicted));
 }
 
-/// Nobody asks the node for anything afterwards but how much it takes.
+/// Somebody asks the node all the time how much it takes, or nobody asks it for anything.
 #[test]
 fn the_memory_of_all_keys_goes_back_when_they_go() {
-    for flush in ["FLUSHALL", "FLUSHALL ASYNC"] {
-        let node = Program::redis_with(&["--threads", "1"], &[("enable-debug-command", "yes")]);
-        let mut client = node.client();
-        let resident = |client: &mut Client| client.info("used_memory_rss").parse::<u64>().expect("bytes");
-        let before = resident(&mut client);
-        assert_eq!(client.say("DEBUG POPULATE 300000 key 100").text(), "OK");
-        assert!(resident(&mut client) > before + (40 << 20), "{} then {}", before, resident(&mut client));
-        assert_eq!(client.say(flush).text(), "OK");
-        until("it is given back", || resident(&mut client) < before + (16 << 20));
+    const KEYS: usize = 60_000;
+    let keys: Vec<String> = (0..KEYS).map(|number| format!("key:{number}")).collect();
+    let all = |name: &str| {
+        let words = std::iter::once(name).chain(keys.iter().map(String::as_str));
+        encode(&words.collect::<Vec<_>>())
+    };
+    let expiring = keys.iter().flat_map(|key| encode(&["PEXPIRE", key, "500"])).collect();
+    for (name, requests) in [
+        ("FLUSHALL", encode(&["FLUSHALL"])),
+        ("FLUSHALL ASYNC", encode(&["FLUSHALL", "ASYNC"])),
+        ("DEL", all("DEL")),
+        ("UNLINK", all("UNLINK")),
+        ("PEXPIRE", expiring),
+    ] {
+        for is_asked in [true, false] {
+            let node = Program::redis_with(&["--threads", "1"], &[("enable-debug-command", "yes")]);
+            let mut client = node.client();
+            let resident = |client: &mut Client| match is_asked {
+                true => client.info("used_memory_rss").parse().expect("bytes"),
+                false => resident_bytes(node.id()),
+            };
+            let before = resident(&mut client);
+            assert_eq!(client.say(&format!("DEBUG POPULATE {KEYS} key 1000")).text(), "OK");
+            let filled = resident(&mut client);
+            assert!(filled > before + (40 << 20), "{before} then {filled}");
+            client.send_bytes(&requests);
+            client.send(&["PING"]);
+            while client.read() != Reply::Status(b"PONG".to_vec()) {}
+            until(&format!("it is given back after {name}"), || resident(&mut client) < before + (16 << 20));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 use testkit::memcached::mixed_value_bytes;
-use testkit::{Memcached, Rng, Wire, signal, until};
+use testkit::{Memcached, Rng, Wire, resident_bytes, signal, until};
 
 /// What a line gets that asks for nothing: it comes after everything that was asked before.
 const LAST: &[u8] = b"mn\r\n";
@@ -295,20 +295,13 @@ fn a_flush_may_wait_for_its_time() {
     }
 }
 
-/// The resident memory of a process, in bytes.
-fn resident_bytes(server: &Memcached) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/statm", server.id())).expect("it runs");
-    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("it is a number");
-    pages * 4096
-}
-
 #[test]
 fn who_does_not_read_or_does_not_finish_costs_bounded_memory() {
     let server = Memcached::ours(&["--memory", "64"]);
     let mut wire = server.wire();
     let value = "x".repeat(500_000);
     assert_eq!(wire.say(&format!("set big 0 0 500000\r\n{value}")), "STORED");
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     // Each asks for 50 MB and reads nothing.
     let request = b"get big\r\n".repeat(100);
     let mut idle: Vec<Wire> = (0..200).map(|_| server.wire()).collect();
@@ -322,7 +315,7 @@ fn who_does_not_read_or_does_not_finish_costs_bounded_memory() {
     }
     until("all have come", || wire.stat("", "curr_connections").parse().is_ok_and(|count: u32| count >= 401));
     until("all have asked", || wire.stat("", "get_hits").parse().is_ok_and(|count: u32| count >= 200));
-    let grown = resident_bytes(&server).saturating_sub(before);
+    let grown = resident_bytes(server.id()).saturating_sub(before);
     assert!(grown < 12 << 20, "{} MB", grown >> 20);
     // They get all of it when they read, each value as it was when its turn came.
     assert_eq!(wire.say(&format!("set big 0 0 500000\r\n{}", "y".repeat(500_000))), "STORED");
@@ -348,7 +341,7 @@ fn values_that_are_gone_but_not_read_to_their_end_count_against_the_limit() {
     // What the program needs at all is not what is measured.
     assert_eq!(wire.say(&format!("set big 0 0 500000\r\n{}", "-".repeat(500_000))), "STORED");
     wire.ask(b"get big\r\nmn\r\n", b"MN\r\n");
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     let (mut readers, mut answer) = (Vec::new(), String::new());
     // Each has asked for another value, more often than its socket takes, and reads nothing.
     while readers.len() < 100 {
@@ -366,7 +359,7 @@ fn values_that_are_gone_but_not_read_to_their_end_count_against_the_limit() {
     assert!(readers.len() > 20, "{} readers", readers.len());
     until("buffers of requests are given back", || {
         assert_eq!(wire.say("set poke 0 0 1\r\n1"), "STORED");
-        resident_bytes(&server).saturating_sub(before) < LIMIT * 3 / 2
+        resident_bytes(server.id()).saturating_sub(before) < LIMIT * 3 / 2
     });
     let first = readers[0].read(500_000).bytes;
     assert!(first.starts_with(b"VALUE big 0 500000\r\naaaa") && first.ends_with(b"aaaa"));
@@ -384,7 +377,7 @@ fn who_does_not_read_goes_where_there_is_no_memory_for_replies() {
     for number in 0..30 {
         assert_eq!(wire.say(&format!("set {number} 0 0 10000\r\n{}", "v".repeat(10_000))), "STORED");
     }
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     // 300 KB a line, and of that 60 MB in all: more than a socket takes.
     let keys: String = (0..30).map(|number| format!(" {number}")).collect();
     let request = format!("get{keys}\r\n").repeat(200);
@@ -396,7 +389,7 @@ fn who_does_not_read_goes_where_there_is_no_memory_for_replies() {
         wire.stat("", "curr_connections").parse().is_ok_and(|count: usize| count < readers.len())
     });
     assert_eq!(wire.say("set after 0 0 1\r\n1"), "STORED");
-    let grown = resident_bytes(&server).saturating_sub(before);
+    let grown = resident_bytes(server.id()).saturating_sub(before);
     assert!(grown < 2 * LIMIT, "{} MB", grown >> 20);
 }
 
@@ -405,7 +398,7 @@ fn values_that_are_half_sent_count_against_the_limit() {
     const LIMIT: u64 = 16 << 20;
     let server = Memcached::ours(&["--memory", "16", "--threads", "1"]);
     let mut wire = server.wire();
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     for number in 0..200 {
         assert_eq!(wire.say(&format!("set key:{number} 0 0 50000\r\n{}", "v".repeat(50_000))), "STORED");
     }
@@ -424,7 +417,7 @@ fn values_that_are_half_sent_count_against_the_limit() {
     });
     until("memory is given back", || {
         assert_eq!(wire.say("set poke 0 0 1\r\n1"), "STORED");
-        resident_bytes(&server).saturating_sub(before) < 3 * LIMIT
+        resident_bytes(server.id()).saturating_sub(before) < 3 * LIMIT
     });
     // Those for whom there was room are stored, the others are told; all go on.
     let mut answers = std::collections::BTreeMap::new();
@@ -444,7 +437,7 @@ fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
     const LIMIT: u64 = 64 << 20;
     let server = Memcached::ours(&["--memory", "64", "--threads", "1"]);
     let mut wire = server.wire();
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     let (value, mut state) = (vec![b'v'; 8_000], 88_172_645_463_325_252_u64);
     for _ in 0..3_000 {
         let mut requests = Vec::new();
@@ -465,7 +458,7 @@ fn values_of_all_sizes_keep_resident_memory_near_the_limit() {
     // The allocator gives pages back some time after they have become empty, when somebody asks it for memory.
     until("what is not needed any more is given back", || {
         wire.ask(b"set a 0 0 1 noreply\r\n1\r\nmn\r\n", LAST_ANSWER);
-        resident_bytes(&server).saturating_sub(before) < LIMIT * 9 / 8
+        resident_bytes(server.id()).saturating_sub(before) < LIMIT * 9 / 8
     });
 }
 
@@ -476,7 +469,7 @@ fn large_values_keep_resident_memory_near_the_limit_at_any_moment() {
     for (small, most_bytes) in [(0, LIMIT * 9 / 8), (700_000, LIMIT * 5 / 4)] {
         let server = Memcached::ours(&["--memory", "64", "--threads", "1"]);
         let mut wire = server.wire();
-        let before = resident_bytes(&server);
+        let before = resident_bytes(server.id());
         for start in (0..small).step_by(1_000) {
             let numbers = start..start + 1_000;
             let requests =
@@ -488,7 +481,7 @@ fn large_values_keep_resident_memory_near_the_limit_at_any_moment() {
             let len = 20_000 + rng.below(480_000);
             let head = format!("set key:{number} 0 0 {len} noreply\r\n");
             wire.ask(&[head.as_bytes(), &value[..len], b"\r\n", LAST].concat(), LAST_ANSWER);
-            most = most.max(resident_bytes(&server).saturating_sub(before));
+            most = most.max(resident_bytes(server.id()).saturating_sub(before));
         }
         assert_ne!(wire.stat("", "evictions"), "0");
         assert!(most < most_bytes, "{} MB behind {small} small ones", most >> 20);
@@ -499,12 +492,14 @@ fn large_values_keep_resident_memory_near_the_limit_at_any_moment() {
 /// must be given back, too, whoever gives memory back at that moment.
 #[test]
 fn memory_of_items_that_are_gone_is_given_back_though_nobody_asks() {
-    for (exptime, last, times) in [(5, "mn\r\n", 1), (0, "flush_all noreply\r\nmn\r\n", 6)] {
+    let deletes: String = (0..40_000).map(|number| format!("delete k{number} noreply\r\n")).collect();
+    let (deletes, flush) = (deletes + "mn\r\n", "flush_all noreply\r\nmn\r\n");
+    for (exptime, last, times) in [(5, "mn\r\n", 1), (0, flush, 6), (0, &deletes, 2)] {
         let server = Memcached::ours(&["--memory", "64"]);
         let mut wire = server.wire();
         assert_eq!(wire.say("mn"), "MN");
-        let before = resident_bytes(&server);
-        let grown = || resident_bytes(&server).saturating_sub(before);
+        let before = resident_bytes(server.id());
+        let grown = || resident_bytes(server.id()).saturating_sub(before);
         let value = "v".repeat(1_000);
         let requests: String = (0..40_000)
             .map(|number| format!("set k{number} 0 {exptime} 1000 noreply\r\n{value}\r\n"))

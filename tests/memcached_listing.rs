@@ -1,7 +1,7 @@
 //! The items of a Memcached node as `lru_crawler metadump` and `stats cachedump` tell them, beside a real memcached's.
 
 use std::collections::BTreeMap;
-use testkit::{Memcached, Wire, until};
+use testkit::{Memcached, Wire, resident_bytes, until};
 
 /// What each line of a list says, word by word, in the order of the keys.
 type Lines = Vec<Vec<String>>;
@@ -137,13 +137,6 @@ fn a_cachedump_is_no_longer_than_memcached_makes_it() {
     assert_eq!(seen[0], seen[1]);
 }
 
-/// The resident memory of a process, in bytes.
-fn resident_bytes(server: &Memcached) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/statm", server.id())).expect("it runs");
-    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("it is a number");
-    pages * 4096
-}
-
 #[test]
 fn whoever_reads_a_list_slowly_costs_little_and_misses_nothing() {
     const ITEMS: usize = 16_000;
@@ -154,7 +147,7 @@ fn whoever_reads_a_list_slowly_costs_little_and_misses_nothing() {
         wire.send(format!("set {number:/>250} 0 0 1 noreply\r\nx\r\n").as_bytes());
     }
     wire.ask(b"mn\r\n", b"MN\r\n");
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     let mut readers: Vec<Wire> = (0..4).map(|_| server.wire()).collect();
     for reader in &mut readers {
         reader.send(b"lru_crawler metadump all\r\nmn\r\n");
@@ -169,7 +162,7 @@ fn whoever_reads_a_list_slowly_costs_little_and_misses_nothing() {
             wire.send(request.as_bytes());
         }
         wire.ask(b"mn\r\n", b"MN\r\n");
-        let grown = resident_bytes(&server).saturating_sub(before);
+        let grown = resident_bytes(server.id()).saturating_sub(before);
         assert!(grown < 12 << 20, "{} MB", grown >> 20);
     }
     for mut reader in readers {

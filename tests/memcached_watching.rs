@@ -1,7 +1,7 @@
 //! What `watch` tells of a Memcached node, beside what a real memcached tells.
 
 use testkit::memcached_sequences::END_OF_TEXT;
-use testkit::{Memcached, Wire, until};
+use testkit::{Memcached, Wire, resident_bytes, until};
 
 /// The key that is asked for when no more is to come.
 const LAST: &str = "last";
@@ -298,25 +298,18 @@ fn what_cannot_be_watched_is_answered_as_memcached_answers_it() {
     }
 }
 
-/// The resident memory of a process, in bytes.
-fn resident_bytes(server: &Memcached) -> u64 {
-    let text = std::fs::read_to_string(format!("/proc/{}/statm", server.id())).expect("it runs");
-    let pages: u64 = text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("it is a number");
-    pages * 4096
-}
-
 #[test]
 fn a_slow_watcher_is_told_how_much_it_missed_and_costs_little() {
     const LOOKUPS: usize = 200_000;
     let server = Memcached::ours(&["--threads", "1"]);
     let mut wire = server.wire();
     let mut watchers: Vec<_> = (0..4).map(|_| watch(&server, "fetchers")).collect();
-    let before = resident_bytes(&server);
+    let before = resident_bytes(server.id());
     let request = format!("get {}\r\n", "/".repeat(250)).repeat(100);
     for _ in 0..LOOKUPS / 100 {
         wire.ask(&[request.as_bytes(), END_OF_TEXT.0].concat(), END_OF_TEXT.1);
     }
-    let grown = resident_bytes(&server).saturating_sub(before);
+    let grown = resident_bytes(server.id()).saturating_sub(before);
     assert!(grown < 16 << 20, "{} MB", grown >> 20);
     let [written, sent, skipped] = ["log_worker_written", "log_watcher_sent", "log_watcher_skipped"]
         .map(|name| wire.stat("", name).parse::<usize>().expect("it is a number"));

@@ -131,16 +131,6 @@ impl Garbage {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
-
-    /// What it takes, in bytes: each key is looked at.
-    pub fn heap_bytes(&self) -> usize {
-        match self {
-            Garbage::Entry(entry) => entry.heap_bytes(),
-            Garbage::Table(table) => {
-                table.heap_bytes() + table.iter().map(|entry| entry.heap_bytes()).sum::<usize>()
-            }
-        }
-    }
 }
 
 /// From this size on it pays to free a value elsewhere, in bytes.

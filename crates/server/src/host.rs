@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
-use crate::spare::{self, Spare};
+use crate::spare;
 use crate::sync::Keeper;
 use crate::takeover;
 use crate::{link, process};
@@ -230,11 +230,7 @@ impl Host for NodeHost {
     }
 
     fn reclaim(&self, garbage: Vec<Garbage>) {
-        spare::free(move || {
-            let bytes = garbage.iter().map(Garbage::heap_bytes).sum();
-            drop(garbage);
-            bytes
-        });
+        spare::discard(garbage);
     }
 }
 
@@ -299,10 +295,9 @@ async fn tend(node: Weak<Node>, clock: Arc<Clock>, mut at_ms: watch::Receiver<i6
 
 /// Lets the keys of a node expire when they are due, until the node is gone.
 async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: watch::Receiver<i64>) {
-    let (mut worker, mut spare) = (Worker::new(number), Spare::default());
+    let mut worker = Worker::new(number);
     while is_due(&clock, &mut at_ms).await {
         let Some(node) = node.upgrade() else { return };
-        let before = node.used_bytes();
         node.begin_expiry();
         let mut next_ms = None;
         for shard in 0..node.keyspace.shards() {
@@ -319,8 +314,6 @@ async fn expire(node: Weak<Node>, clock: Arc<Clock>, number: usize, mut at_ms: w
             }
         }
         node.end_expiry(next_ms);
-        spare.add(before.saturating_sub(node.used_bytes()));
-        spare.give_back();
         // Without a next time the timer sleeps until somebody asks again.
         if next_ms.is_none() && at_ms.changed().await.is_err() {
             return;

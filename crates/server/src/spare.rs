@@ -1,97 +1,77 @@
 //! Memory that a node does not need any more: freed and given back to the system by a thread of its own, where nobody waits
 //! for it.
 //!
-//! The allocator gives back what has been free for a moment when something else becomes free. A node that falls silent
-//! would keep what its items had.
+//! The allocator gives back what has been free for a moment when something else becomes free. A process that falls silent
+//! would keep what its items had. So the thread looks again when those who serve clients have rested for a moment, and sleeps
+//! as long as nothing is done.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use structures::allocator;
 
-/// What is worth the work, in bytes.
-const LEAST_BYTES: usize = 1 << 20;
-
-/// When memory is given back once more, if nothing else has gone meanwhile; each time after the time before. Pages of large
-/// blocks wait for the first. The allocator lets one thread at a time give back: whoever asks meanwhile is passed over, and
-/// what has just become free may not have been seen.
+/// When memory is given back after something was done, each time after the time before. The allocator lets one thread at a
+/// time give back: whoever asks meanwhile is passed over, and what has just become free may not have been seen.
 const AGAIN: [Duration; 3] =
-    [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1_600)];
+    [Duration::from_millis(200), Duration::from_millis(400), Duration::from_millis(1_600)];
 
-/// Frees something; how many bytes that were.
-type Work = Box<dyn FnOnce() -> usize + Send>;
+/// What is known of those who serve clients: one of [`IDLE`], [`RESTED`] and [`WORKED`].
+static ACTIVITY: AtomicU8 = AtomicU8::new(IDLE);
+/// They have done nothing for long: the thread is to be told when they do.
+const IDLE: u8 = 0;
+/// They have done nothing since the thread looked last.
+const RESTED: u8 = 1;
+/// They have.
+const WORKED: u8 = 2;
 
-/// What has gone and has yet to be given back, in bytes.
-#[derive(Debug, Default)]
-pub(crate) struct Spare(usize);
-
-impl Spare {
-    /// Takes note that so many bytes have gone.
-    pub(crate) fn add(&mut self, bytes: usize) {
-        self.0 += bytes;
-    }
-
-    /// Gives back what has gone, if it is much.
-    pub(crate) fn give_back(&mut self) {
-        if self.is_due() {
-            free(|| LEAST_BYTES);
-        }
-    }
-
-    /// Whether it is much, and to be given back: it counts no more then.
-    fn is_due(&mut self) -> bool {
-        let is_due = self.0 >= LEAST_BYTES;
-        if is_due {
-            self.0 = 0;
-        }
-        is_due
+/// Takes note that somebody has served clients, and rests now.
+#[inline]
+pub(crate) fn rest() {
+    if ACTIVITY.load(Relaxed) != WORKED && ACTIVITY.swap(WORKED, Relaxed) == IDLE {
+        discard(());
     }
 }
 
-/// Drops something large and gives its memory back.
+/// Drops something, and gives its memory back soon.
 pub(crate) fn discard<T: Send + 'static>(what: T) {
-    free(move || {
-        drop(what);
-        LEAST_BYTES
-    });
-}
-
-/// Has something freed, which tells how many bytes that were: much of it is given back when all has been freed.
-pub(crate) fn free(work: impl FnOnce() -> usize + Send + 'static) {
-    static RECLAIMER: OnceLock<Sender<Work>> = OnceLock::new();
+    static RECLAIMER: OnceLock<Sender<Box<dyn Send>>> = OnceLock::new();
     let reclaimer = RECLAIMER.get_or_init(|| {
         let (sender, receiver) = channel();
-        // Without the thread the sender fails, and what it was to free is freed here.
-        let _ = thread::Builder::new().name("reclaim".into()).spawn(move || free_all(&receiver));
+        // Without the thread the sender fails, and what it was to drop is dropped here.
+        let _ = thread::Builder::new().name("reclaim".into()).spawn(move || reclaim(&receiver));
         sender
     });
-    let _ = reclaimer.send(Box::new(work));
+    let _ = reclaimer.send(Box::new(what));
 }
 
-/// Frees what comes.
-fn free_all(receiver: &Receiver<Work>) {
-    let (mut spare, mut again) = (Spare::default(), [].iter());
+/// Drops what comes, and gives back what has become free.
+fn reclaim(receiver: &Receiver<Box<dyn Send>>) {
+    let mut again = AGAIN.iter();
     loop {
         let next = match again.as_slice().first() {
             Some(time) => receiver.recv_timeout(*time),
             None => receiver.recv().map_err(RecvTimeoutError::from),
         };
         match next {
-            Ok(work) => {
-                spare.add(work());
-                while let Ok(work) = receiver.try_recv() {
-                    spare.add(work());
-                }
-                if spare.is_due() {
-                    allocator::give_back_small();
-                    again = AGAIN.iter();
-                }
+            Ok(what) => {
+                drop(what);
+                allocator::give_back_unused();
+                again = AGAIN.iter();
+            }
+            Err(RecvTimeoutError::Timeout) if ACTIVITY.swap(RESTED, Relaxed) == WORKED => {
+                allocator::give_back_unused();
+                again = AGAIN.iter();
             }
             Err(RecvTimeoutError::Timeout) => {
                 allocator::give_back();
                 again.next();
+                let is_last = again.as_slice().is_empty();
+                if is_last && ACTIVITY.compare_exchange(RESTED, IDLE, Relaxed, Relaxed).is_err() {
+                    again = AGAIN.iter();
+                }
             }
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -64,6 +64,13 @@ pub fn give_back_small() {
     unsafe { mi_collect(true) }
 }
 
+/// Gives pages back to the system that small blocks have left and that have been free for as long as they are kept; see
+/// [`give_back_after`].
+pub fn give_back_unused() {
+    // SAFETY: it frees nothing that is in use, and may be called by any thread at any time.
+    unsafe { mi_collect(false) }
+}
+
 /// Whether blocks of so many bytes take pages of their own: others cannot have their places.
 #[inline]
 pub const fn is_large(bytes: usize) -> bool {

@@ -27,7 +27,7 @@ pub use client::Client;
 pub use follower::Follower;
 pub use memcached::{Memcached, Wire};
 pub use oracle::{Oracle, REAL_RELEASES, real_program};
-pub use program::{Program, redis_program, redis_tool, signal, tool};
+pub use program::{Program, redis_program, redis_tool, resident_bytes, signal, tool};
 pub use proxy::Proxy;
 pub use reply::Reply;
 pub use rng::Rng;

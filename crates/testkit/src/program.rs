@@ -143,3 +143,11 @@ pub fn tool(name: &str) -> Option<Command> {
     }
     Some(Command::new(name))
 }
+
+/// What a process takes of memory, in bytes.
+pub fn resident_bytes(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("its memory is told");
+    let kilobytes = line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+    kilobytes.expect("in kilobytes") * 1024
+}

@@ -14,7 +14,7 @@ use super::connection::Place;
 use crate::clock::Clock;
 use crate::node::{BACKLOG, Counter, LAST_WORDS, Service};
 use crate::process;
-use crate::spare::{self, Spare};
+use crate::spare;
 use crate::workers::Workers;
 
 /// The world around a node.
@@ -89,7 +89,6 @@ impl Host for NodeHost {
 /// Removes what has expired when its time has come, as long as there is the node.
 async fn expire(node: Weak<Node>, clock: Arc<Clock>, mut wake_at: watch::Receiver<i64>) {
     let mut at_ms = *wake_at.borrow_and_update();
-    let mut spare = Spare::default();
     loop {
         tokio::select! {
             changed = wake_at.changed() => {
@@ -102,16 +101,8 @@ async fn expire(node: Weak<Node>, clock: Arc<Clock>, mut wake_at: watch::Receive
             () = clock.sleep_until(at_ms) => {}
         }
         let Some(node) = node.upgrade() else { return };
-        let before = node.used_bytes();
-        let expired = node.expire_due(clock.wall_ms());
-        spare.add(before.saturating_sub(node.used_bytes()));
-        match expired {
-            Ok(next) => {
-                at_ms = next.unwrap_or(i64::MAX);
-                if at_ms > clock.wall_ms() {
-                    spare.give_back();
-                }
-            }
+        match node.expire_due(clock.wall_ms()) {
+            Ok(next) => at_ms = next.unwrap_or(i64::MAX),
             Err(shard) => std::future::poll_fn(|cx| node.poll_free(shard, cx)).await,
         }
         // Others get their turn.
