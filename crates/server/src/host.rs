@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::offload::Numbers;
-use crate::spare;
+use crate::reclaim;
 use crate::sync::Keeper;
 use crate::takeover;
 use crate::{link, process};
@@ -230,7 +230,7 @@ impl Host for NodeHost {
     }
 
     fn reclaim(&self, garbage: Vec<Garbage>) {
-        spare::discard(garbage);
+        reclaim::discard(garbage);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Worker threads.
 
 use crate::offload::Numbers;
-use crate::spare;
+use crate::reclaim;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::runtime::{Builder, Handle};
@@ -33,7 +33,7 @@ impl Workers {
             Workers { handles: Vec::new(), next: AtomicUsize::new(0), stop, numbers, threads: Vec::new() };
         for number in 0..count {
             let runtime = Builder::new_current_thread()
-                .on_thread_park(spare::rest)
+                .on_thread_park(reclaim::rest)
                 .enable_all()
                 .max_blocking_threads(OFFLOAD_THREADS)
                 .thread_name(format!("offload-{number}"))

@@ -14,7 +14,7 @@ use super::connection::Place;
 use crate::clock::Clock;
 use crate::node::{BACKLOG, Counter, LAST_WORDS, Service};
 use crate::process;
-use crate::spare;
+use crate::reclaim;
 use crate::workers::Workers;
 
 /// The world around a node.
@@ -74,7 +74,7 @@ impl Host for NodeHost {
     }
 
     fn discard(&self, garbage: Garbage) {
-        spare::discard(garbage);
+        reclaim::discard(garbage);
     }
 
     fn surroundings(&self) -> Surroundings {
